@@ -1,0 +1,192 @@
+#include "base/text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <numeric>
+
+namespace tarn {
+namespace {
+
+template <typename T>
+std::optional<T> ParseNumber(std::string_view text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return value;
+}
+
+// Length of the well-formed UTF-8 sequence at the front, 0 if malformed. Unicode 15, table 3-7.
+size_t Utf8SequenceLength(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
+  const auto continues = [&](size_t i, uint8_t low = 0x80, uint8_t high = 0xbf) {
+    return i < text.size() && byte(i) >= low && byte(i) <= high;
+  };
+  const uint8_t first = byte(0);
+  if (first < 0x80) return 1;
+  if (first >= 0xc2 && first <= 0xdf) return continues(1) ? 2 : 0;
+  if (first >= 0xe0 && first <= 0xef) {
+    const uint8_t low = first == 0xe0 ? 0xa0 : 0x80;
+    const uint8_t high = first == 0xed ? 0x9f : 0xbf;
+    return continues(1, low, high) && continues(2) ? 3 : 0;
+  }
+  if (first >= 0xf0 && first <= 0xf4) {
+    const uint8_t low = first == 0xf0 ? 0x90 : 0x80;
+    const uint8_t high = first == 0xf4 ? 0x8f : 0xbf;
+    return continues(1, low, high) && continues(2) && continues(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+// Skips a run of ASCII eight bytes at a time.
+size_t AsciiPrefix(std::string_view text) {
+  size_t at = 0;
+  while (at + 8 <= text.size()) {
+    uint64_t word = 0;
+    std::copy_n(text.data() + at, 8, reinterpret_cast<char*>(&word));
+    if ((word & 0x8080808080808080ULL) != 0) break;
+    at += 8;
+  }
+  while (at < text.size() && static_cast<uint8_t>(text[at]) < 0x80) ++at;
+  return at;
+}
+
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t substitution = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitution});
+    }
+  }
+  return row[b.size()];
+}
+
+// Splits "64MB" into 64 and "MB".
+std::optional<std::pair<double, std::string_view>> NumberAndUnit(std::string_view text) {
+  const size_t end = text.find_first_not_of("0123456789.");
+  const auto number = ParseDouble(text.substr(0, end));
+  if (!number) return std::nullopt;
+  std::string_view unit = end == std::string_view::npos ? std::string_view{} : text.substr(end);
+  while (!unit.empty() && unit.front() == ' ') unit.remove_prefix(1);
+  return std::pair{*number, unit};
+}
+
+}  // namespace
+
+std::optional<int64_t> ParseInt64(std::string_view text) { return ParseNumber<int64_t>(text); }
+std::optional<uint64_t> ParseUint64(std::string_view text) { return ParseNumber<uint64_t>(text); }
+std::optional<double> ParseDouble(std::string_view text) { return ParseNumber<double>(text); }
+
+bool IsValidUtf8(std::string_view text) {
+  for (;;) {
+    text.remove_prefix(AsciiPrefix(text));
+    if (text.empty()) return true;
+    const size_t length = Utf8SequenceLength(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+}
+
+std::string ReplaceInvalidUtf8(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const size_t length = Utf8SequenceLength(text);
+    if (length == 0) {
+      out.append("\xef\xbf\xbd");
+      text.remove_prefix(1);
+    } else {
+      out.append(text.substr(0, length));
+      text.remove_prefix(length);
+    }
+  }
+  return out;
+}
+
+std::vector<std::string_view> Split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  for (;;) {
+    const size_t at = text.find(separator);
+    parts.push_back(text.substr(0, at));
+    if (at == std::string_view::npos) return parts;
+    text.remove_prefix(at + 1);
+  }
+}
+
+std::string Join(const std::vector<std::string>& parts, std::string_view separator) {
+  std::string joined;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) joined.append(separator);
+    joined.append(parts[i]);
+  }
+  return joined;
+}
+
+std::optional<std::string_view> NearestWord(std::string_view word,
+                                            const std::vector<std::string_view>& known) {
+  std::optional<std::string_view> nearest;
+  size_t best = std::max<size_t>(2, word.size() / 3) + 1;
+  for (const std::string_view candidate : known) {
+    const size_t distance = EditDistance(word, candidate);
+    if (distance < best) {
+      best = distance;
+      nearest = candidate;
+    }
+  }
+  return nearest;
+}
+
+std::string FormatBytes(uint64_t bytes) {
+  constexpr std::array<std::string_view, 6> kUnits = {"B", "kB", "MB", "GB", "TB", "PB"};
+  auto value = static_cast<double>(bytes);
+  size_t unit = 0;
+  while (value >= 999.5 && unit + 1 < kUnits.size()) {
+    value /= 1000;
+    ++unit;
+  }
+  return unit == 0 || value >= 99.95 ? fmt::format("{:.0f} {}", value, kUnits[unit])
+                                     : fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::optional<uint64_t> ParseBytes(std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, double>, 11> kUnits = {{{"", 1},
+                                                                           {"B", 1},
+                                                                           {"kB", 1e3},
+                                                                           {"KB", 1e3},
+                                                                           {"MB", 1e6},
+                                                                           {"GB", 1e9},
+                                                                           {"TB", 1e12},
+                                                                           {"KiB", 1024},
+                                                                           {"MiB", 1048576},
+                                                                           {"GiB", 1073741824},
+                                                                           {"TiB", 1099511627776}}};
+  const auto parts = NumberAndUnit(text);
+  if (!parts) return std::nullopt;
+  for (const auto& [unit, factor] : kUnits) {
+    const double bytes = parts->first * factor;
+    if (unit == parts->second && bytes < 9e18) return static_cast<uint64_t>(std::llround(bytes));
+  }
+  return std::nullopt;
+}
+
+std::optional<int64_t> ParseDuration(std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, double>, 6> kUnits = {
+      {{"us", 1}, {"ms", 1e3}, {"s", 1e6}, {"m", 60e6}, {"h", 3600e6}, {"d", 86400e6}}};
+  const auto parts = NumberAndUnit(text);
+  if (!parts) return std::nullopt;
+  for (const auto& [unit, factor] : kUnits) {
+    const double micros = parts->first * factor;
+    if (unit == parts->second && micros < 9e18) return std::llround(micros);
+  }
+  return std::nullopt;
+}
+
+}  // namespace tarn

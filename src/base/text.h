@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tarn {
+
+// Whole-string conversions; nullopt for anything else (sign for unsigned, spaces, overflow, empty).
+std::optional<int64_t> ParseInt64(std::string_view text);
+std::optional<uint64_t> ParseUint64(std::string_view text);
+std::optional<double> ParseDouble(std::string_view text);
+
+// True for well-formed UTF-8: no overlong forms, no surrogates, at most U+10FFFF.
+bool IsValidUtf8(std::string_view text);
+// Every malformed byte becomes U+FFFD.
+std::string ReplaceInvalidUtf8(std::string_view text);
+
+std::vector<std::string_view> Split(std::string_view text, char separator);
+std::string Join(const std::vector<std::string>& parts, std::string_view separator);
+
+// The word of `known` nearest to `word` by edit distance, if it is near enough to be what was
+// meant.
+std::optional<std::string_view> NearestWord(std::string_view word,
+                                            const std::vector<std::string_view>& known);
+
+// "1.5 GB", "12 MB", "300 B": powers of 1,000. "64MB", "1 GB", "512" back to bytes.
+std::string FormatBytes(uint64_t bytes);
+std::optional<uint64_t> ParseBytes(std::string_view text);
+// "90s", "1.5s", "250ms", "2m", "1h", "7d" to microseconds.
+std::optional<int64_t> ParseDuration(std::string_view text);
+
+}  // namespace tarn

@@ -1,0 +1,45 @@
+#include "base/text.h"
+
+namespace tarn {
+namespace {
+
+TEST(Text, NumbersMustFillTheWholeString) {
+  EXPECT_EQ(ParseInt64("-12"), -12);
+  EXPECT_FALSE(ParseInt64("12 "));
+  EXPECT_FALSE(ParseInt64(""));
+  EXPECT_FALSE(ParseUint64("-1"));
+  EXPECT_FALSE(ParseInt64("9223372036854775808"));
+}
+
+TEST(Text, Utf8RefusesOverlongSurrogatesAndCutSequences) {
+  EXPECT_TRUE(IsValidUtf8("plain ascii, long enough for a word; caf\xc3\xa9 \xf0\x9f\x98\x80"));
+  for (const std::string_view bad :
+       {"\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "caf\xc3", "\xff", "\x80"}) {
+    EXPECT_FALSE(IsValidUtf8(bad));
+  }
+  EXPECT_EQ(ReplaceInvalidUtf8("a\xff"
+                               "b"),
+            "a\xef\xbf\xbd"
+            "b");
+}
+
+TEST(Text, NearestWordSuggestsOnlyWhatIsNear) {
+  const std::vector<std::string_view> known = {"format", "paths", "server"};
+  EXPECT_EQ(NearestWord("fromat", known), "format");
+  EXPECT_EQ(NearestWord("path", known), "paths");
+  EXPECT_FALSE(NearestWord("zzzzzz", known));
+}
+
+TEST(Text, SizesAndDurations) {
+  EXPECT_EQ(FormatBytes(999), "999 B");
+  EXPECT_EQ(FormatBytes(1'500'000), "1.5 MB");
+  EXPECT_EQ(ParseBytes("64MB"), 64'000'000U);
+  EXPECT_EQ(ParseBytes("1 GiB"), 1'073'741'824U);
+  EXPECT_FALSE(ParseBytes("5 parsecs"));
+  EXPECT_EQ(ParseDuration("1.5s"), 1'500'000);
+  EXPECT_EQ(ParseDuration("7d"), 604'800'000'000);
+  EXPECT_FALSE(ParseDuration("7"));
+}
+
+}  // namespace
+}  // namespace tarn

@@ -1,0 +1,52 @@
+#include "codec/hash.h"
+
+#include <nmmintrin.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <xxhash.h>
+
+#include <cstring>
+
+#include "base/check.h"
+
+namespace tarn::codec {
+
+uint32_t Crc32c(std::string_view bytes, uint32_t crc) {
+  uint64_t state = ~crc;
+  const char* at = bytes.data();
+  size_t left = bytes.size();
+  for (; left >= 8; left -= 8, at += 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, at, 8);
+    state = _mm_crc32_u64(state, word);
+  }
+  auto narrow = static_cast<uint32_t>(state);
+  for (; left > 0; --left, ++at) narrow = _mm_crc32_u8(narrow, static_cast<uint8_t>(*at));
+  return ~narrow;
+}
+
+uint64_t Xxh3(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+std::string Sha256(std::string_view bytes) {
+  std::string digest(32, '\0');
+  unsigned size = 0;
+  TARN_CHECK(EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()),
+                        &size, EVP_sha256(), nullptr) == 1);
+  return digest;
+}
+
+std::string HmacSha256(std::string_view key, std::string_view bytes) {
+  std::string digest(32, '\0');
+  unsigned size = 0;
+  TARN_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
+                  reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(),
+                  reinterpret_cast<unsigned char*>(digest.data()), &size) != nullptr);
+  return digest;
+}
+
+bool ConstantTimeEqual(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+}  // namespace tarn::codec

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tarn::codec {
+
+// CRC-32C (Castagnoli, RFC 3720 appendix B.4), by the SSE4.2 instruction. Crc32c(b, Crc32c(a)) ==
+// Crc32c(a + b).
+uint32_t Crc32c(std::string_view bytes, uint32_t crc = 0);
+
+// XXH3, 64 bits; stable across machines and versions (xxHash specification 0.8).
+uint64_t Xxh3(std::string_view bytes);
+
+std::string Sha256(std::string_view bytes);  // 32 bytes
+std::string HmacSha256(std::string_view key, std::string_view bytes);
+
+// True if equal; takes as long whatever the content. For secrets.
+bool ConstantTimeEqual(std::string_view a, std::string_view b);
+
+}  // namespace tarn::codec

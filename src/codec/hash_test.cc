@@ -1,0 +1,28 @@
+#include "codec/hash.h"
+
+#include "base/bytes.h"
+
+namespace tarn::codec {
+namespace {
+
+TEST(Hash, Crc32cMatchesThePublishedVectors) {
+  EXPECT_EQ(Crc32c("123456789"), 0xe3069283U);
+  EXPECT_EQ(Crc32c(std::string(32, '\0')), 0x8a9136aaU);  // RFC 3720 B.4
+  EXPECT_EQ(Crc32c("6789", Crc32c("12345")), 0xe3069283U);
+}
+
+TEST(Hash, Sha256AndHmacMatchThePublishedVectors) {
+  EXPECT_EQ(ToHex(Sha256("abc")),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(ToHex(HmacSha256("Jefe", "what do ya want for nothing?")),  // RFC 4231 case 2
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+TEST(Hash, ConstantTimeEqualComparesLengthToo) {
+  EXPECT_TRUE(ConstantTimeEqual("key", "key"));
+  EXPECT_FALSE(ConstantTimeEqual("key", "kez"));
+  EXPECT_FALSE(ConstantTimeEqual("key", "keyy"));
+}
+
+}  // namespace
+}  // namespace tarn::codec

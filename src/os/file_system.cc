@@ -1,0 +1,37 @@
+#include "os/file_system.h"
+
+namespace tarn::os {
+
+bool FileSystem::Exists(const std::string& path) const { return Stat(path).ok(); }
+
+Result<std::string> FileSystem::ReadFile(const std::string& path) {
+  TARN_ASSIGN_OR_RETURN(const auto file, Open(path, OpenMode::kRead));
+  TARN_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+  return file->ReadAt(0, size);
+}
+
+Status FileSystem::WriteFileAtomically(const std::string& path, std::string_view bytes) {
+  const std::string temporary = path + ".tmp";
+  {
+    TARN_ASSIGN_OR_RETURN(const auto file, Open(temporary, OpenMode::kCreate));
+    TARN_TRY(file->Truncate(0));
+    TARN_TRY(file->WriteAt(0, bytes));
+    TARN_TRY(file->Sync());
+  }
+  TARN_TRY(Rename(temporary, path));
+  return SyncDirectory(ParentOf(path));
+}
+
+std::string ParentOf(std::string_view path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos) return ".";
+  return std::string(slash == 0 ? "/" : path.substr(0, slash));
+}
+
+std::string JoinPath(std::string_view folder, std::string_view name) {
+  std::string path(folder);
+  if (!path.empty() && path.back() != '/') path.push_back('/');
+  return path.append(name);
+}
+
+}  // namespace tarn::os

@@ -1,0 +1,65 @@
+#include "os/file_system.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "os/posix_file_system.h"
+
+namespace tarn::os {
+namespace {
+
+class PosixFileSystemTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    root_ = testing::TempDir() + "tarn_os_" + std::to_string(getpid());
+    ASSERT_TRUE(fs_.CreateDirectories(root_).ok());
+  }
+  void TearDown() override { ASSERT_TRUE(fs_.RemoveRecursively(root_).ok()); }
+
+  PosixFileSystem fs_;
+  std::string root_;
+};
+
+TEST_F(PosixFileSystemTest, WritesAndReadsAtOffsets) {
+  auto file = fs_.Open(root_ + "/a", OpenMode::kCreateNew).value();
+  ASSERT_TRUE(file->WriteAt(3, "def").ok());
+  ASSERT_TRUE(file->WriteAt(0, "abc").ok());
+  EXPECT_EQ(file->ReadAt(1, 100).value(), "bcdef");
+  EXPECT_EQ(file->ReadAt(100, 1).value(), "");
+  ASSERT_TRUE(file->Preallocate(10).ok());
+  EXPECT_EQ(file->Size().value(), 10U);
+}
+
+TEST_F(PosixFileSystemTest, ErrorsCarryTheirKind) {
+  EXPECT_EQ(fs_.Open(root_ + "/none", OpenMode::kRead).error().code(), Code::kNotFound);
+  ASSERT_TRUE(fs_.WriteFileAtomically(root_ + "/a", "x").ok());
+  EXPECT_EQ(fs_.Open(root_ + "/a", OpenMode::kCreateNew).error().code(), Code::kAlreadyExists);
+  EXPECT_EQ(fs_.CreateDirectories(root_ + "/a").error().code(), Code::kAlreadyExists);
+}
+
+TEST_F(PosixFileSystemTest, AtomicWriteReplacesAndLeavesNoTemporary) {
+  ASSERT_TRUE(fs_.WriteFileAtomically(root_ + "/a", "old, and longer").ok());
+  ASSERT_TRUE(fs_.WriteFileAtomically(root_ + "/a", "new").ok());
+  EXPECT_EQ(fs_.ReadFile(root_ + "/a").value(), "new");
+  EXPECT_EQ(fs_.List(root_).value(), std::vector<std::string>{"a"});
+}
+
+TEST_F(PosixFileSystemTest, SecondLockIsRefusedUntilTheFirstIsGone) {
+  auto first = fs_.Lock(root_ + "/lock");
+  ASSERT_TRUE(first.ok());
+  EXPECT_EQ(fs_.Lock(root_ + "/lock").error().code(), Code::kConflict);
+  first->reset();
+  EXPECT_TRUE(fs_.Lock(root_ + "/lock").ok());
+}
+
+TEST(Paths, ParentAndJoin) {
+  EXPECT_EQ(ParentOf("/a/b"), "/a");
+  EXPECT_EQ(ParentOf("/a"), "/");
+  EXPECT_EQ(ParentOf("a"), ".");
+  EXPECT_EQ(JoinPath("/a/", "b"), "/a/b");
+  EXPECT_EQ(JoinPath("a", "b"), "a/b");
+}
+
+}  // namespace
+}  // namespace tarn::os

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <thread>
+
+namespace tarn::os {
+
+// A named thread (the name shows in top -H) that is joined by its destructor. The body must end by
+// itself once its queue is closed.
+class Thread {
+ public:
+  Thread() = default;
+  // `name` is cut to 15 characters, the kernel's limit.
+  Thread(std::string name, std::function<void()> body);
+  ~Thread() { Join(); }
+  Thread(Thread&&) = default;
+  Thread& operator=(Thread&& other) noexcept;
+
+  void Join();
+
+ private:
+  std::thread thread_;
+};
+
+}  // namespace tarn::os
