@@ -1,0 +1,58 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "event/column_batch.h"
+#include "source/access_log/format.h"
+
+namespace tarn::access_log {
+
+// What AppendJson writes. Nulls are left out in both.
+enum class JsonShape : uint8_t {
+  kCompact,  // `request` and `target` only if they were not split into method, path, query,
+             // protocol
+  kFull,     // every column
+};
+
+// Turns lines of one format into typed values. One per thread; it holds only caches and scratch
+// memory, so any number may stand over one Format. Nothing is allocated per line once the scratch
+// has grown to the longest line.
+//
+// A line has no newline; one trailing '\r' is ignored. `reason` is set on failure only, is short
+// ("status is not a number") and lives as long as the Format. Escapes (\" \\ \n \t \r \b \v \f
+// \xhh) are decoded; what is then no UTF-8 becomes U+FFFD. A bare "-" is null, "" is an empty
+// string.
+class Parser {
+ public:
+  explicit Parser(Format format, JsonShape shape = JsonShape::kCompact);
+  ~Parser();
+  Parser(Parser&&) noexcept;
+  Parser& operator=(Parser&&) noexcept;
+
+  const Format& format() const;
+
+  // Appends one row to a batch made from format().schema(), or nothing on failure.
+  bool Parse(std::string_view line, event::ColumnBatch& rows, std::string_view& reason);
+  // Appends one JSON object and '\n', or nothing on failure.
+  bool AppendJson(std::string_view line, std::string& out, std::string_view& reason);
+  // True exactly if Parse would succeed; makes no values.
+  bool Check(std::string_view line, std::string_view& reason);
+
+  // For callers with lines inside a larger buffer: bytes after the end of every line that are safe
+  // to read (default 0). 64 lets the vector code run to the end of a line. Bytes read so are never
+  // used.
+  void set_readable_slack(size_t bytes);
+
+  // AppendJson into raw memory: writes at most JsonBound(line.size()) bytes to `out` and returns
+  // the end, nullptr on failure.
+  char* WriteJson(std::string_view line, char* out, std::string_view& reason);
+  size_t JsonBound(size_t line_size) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tarn::access_log
