@@ -68,6 +68,8 @@ class FileSystem {
   virtual Status CreateDirectories(const std::string& path) = 0;
   // Replaces `to` atomically. Durable only after SyncDirectory of the parent.
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
+  // The same, but AlreadyExists if `to` is there; of several callers exactly one wins.
+  virtual Status RenameNoReplace(const std::string& from, const std::string& to) = 0;
   virtual Status Remove(const std::string& path) = 0;  // a file or an empty folder
   virtual Status RemoveRecursively(const std::string& path) = 0;
   virtual Status SyncDirectory(const std::string& path) = 0;

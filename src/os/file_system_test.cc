@@ -45,6 +45,15 @@ TEST_F(PosixFileSystemTest, AtomicWriteReplacesAndLeavesNoTemporary) {
   EXPECT_EQ(fs_.List(root_).value(), std::vector<std::string>{"a"});
 }
 
+TEST_F(PosixFileSystemTest, RenameNoReplaceRefusesATakenName) {
+  ASSERT_TRUE(fs_.WriteFileAtomically(root_ + "/a", "a").ok());
+  ASSERT_TRUE(fs_.WriteFileAtomically(root_ + "/b", "b").ok());
+  EXPECT_EQ(fs_.RenameNoReplace(root_ + "/a", root_ + "/b").error().code(), Code::kAlreadyExists);
+  EXPECT_EQ(fs_.ReadFile(root_ + "/b").value(), "b");
+  EXPECT_TRUE(fs_.RenameNoReplace(root_ + "/a", root_ + "/c").ok());
+  EXPECT_EQ(fs_.List(root_).value(), (std::vector<std::string>{"b", "c"}));
+}
+
 TEST_F(PosixFileSystemTest, SecondLockIsRefusedUntilTheFirstIsGone) {
   auto first = fs_.Lock(root_ + "/lock");
   ASSERT_TRUE(first.ok());

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -193,6 +194,14 @@ Status PosixFileSystem::Rename(const std::string& from, const std::string& to) {
   if (rename(from.c_str(), to.c_str()) != 0)
     return SystemError("rename", from + " to " + to, errno);
   return {};
+}
+
+Status PosixFileSystem::RenameNoReplace(const std::string& from, const std::string& to) {
+  if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return {};
+  if (errno != EINVAL && errno != ENOSYS) return SystemError("rename", from + " to " + to, errno);
+  // A file system without the flag (NFS, older FUSE): link(2) refuses a taken name just as well.
+  if (link(from.c_str(), to.c_str()) != 0) return SystemError("link", from + " to " + to, errno);
+  return Remove(from);
 }
 
 Status PosixFileSystem::Remove(const std::string& path) {
