@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "event/predicate.h"
+#include "event/schema.h"
+
+namespace tarn::sql {
+
+// "schema"."name", as the catalog writes it.
+struct TableName {
+  std::string schema;
+  std::string name;
+  auto operator<=>(const TableName&) const = default;
+};
+
+struct TableInfo {
+  TableName name;
+  event::Schema schema;
+  // The resolver's own mark of the state it described (a snapshot id, a metadata location); handed
+  // back to Files, so that one query sees one state.
+  std::string state;
+  std::string comment;
+};
+
+// Where queries find their tables. Called on the thread that calls Session::Run, a table's Describe
+// at most once a query and before its Files.
+class TableResolver {
+ public:
+  virtual ~TableResolver() = default;
+
+  virtual Result<std::vector<TableName>> List() = 0;
+  // The name as the user wrote it; SQL names do not depend on case, so answer the table whose name
+  // matches without regard to it. NotFound if there is none: the message becomes the user's.
+  virtual Result<TableInfo> Describe(const TableName& name) = 0;
+  // Absolute paths of the Parquet files, below the engine's data_directories, that may hold rows
+  // for which `filter` is true. Every file's columns carry field ids. None: an empty table.
+  virtual Result<std::vector<std::string>> Files(const TableInfo& table,
+                                                 const event::Filter& filter) = 0;
+};
+
+}  // namespace tarn::sql
