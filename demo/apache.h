@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "demo/process.h"
+#include "demo/products.h"
+#include "os/file_system.h"
+
+namespace tarn::demo {
+
+// What the web servers write, one line a request: combined, plus visitor cookie and duration (µs).
+inline constexpr std::string_view kLogFormat =
+    R"(%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" "%{visitor}C" %D)";
+// The password of every customer in the demo's password file.
+inline constexpr std::string_view kDemoPassword = "demo";
+
+struct ApacheOptions {
+  std::string root;     // absolute; run, conf and error log of this server lie below it
+  std::string log_dir;  // absolute; access.log is made here
+  std::string site;     // absolute; the document tree made by WriteSite
+  std::string name;     // "w1"
+  int port = 0;         // on 127.0.0.1 and ::1
+};
+
+// The documents, error pages and password file every server shares. Readable by anybody.
+Status WriteSite(os::FileSystem& fs, const std::string& site, uint64_t seed,
+                 const std::vector<Product>& products);
+
+// One real Apache httpd, a child of this process (which must outlive its starting thread).
+// Thread-confined.
+class Apache {
+ public:
+  // Writes the configuration and starts; answers when the port accepts, at most 15 s later.
+  // NotFound with what to install if there is no apache2 on this machine.
+  static Result<Apache> Start(os::FileSystem& fs, const ApacheOptions& options);
+
+  // SIGTERM, then SIGKILL at the deadline. Every request answered is logged when this returns.
+  Status Stop(int64_t timeout_micros);
+  // As logrotate does it: renames access.log to `to` (a name), then SIGUSR1. Lines of requests
+  // under way still go into the renamed file for a moment.
+  Status Rotate(const std::string& to);
+
+  bool Running() { return child_.Running(); }
+  int port() const { return options_.port; }
+  int pid() const { return child_.pid(); }
+  std::string LogPath() const;
+
+ private:
+  Apache(ApacheOptions options, Child child)
+      : options_(std::move(options)), child_(std::move(child)) {}
+  ApacheOptions options_;
+  Child child_;
+};
+
+}  // namespace tarn::demo
