@@ -93,6 +93,10 @@ void ColumnBatch::AppendRowFrom(const ColumnBatch& other, size_t row) {
   for (size_t i = 0; i < columns_.size(); ++i) columns_[i].AppendFrom(other.columns_[i], row);
 }
 
+void ColumnBatch::RemoveLastRow() {
+  for (Column& column : columns_) column.RemoveLast();
+}
+
 void ColumnBatch::Clear() {
   for (Column& column : columns_) column.Clear();
 }

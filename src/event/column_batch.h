@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "event/schema.h"
@@ -86,6 +87,8 @@ class ColumnBatch {
   // Columns in the order of the schema's fields. The schema must have primitive, non-decimal fields
   // only.
   explicit ColumnBatch(const Schema& schema);
+  // Of columns of one length.
+  explicit ColumnBatch(std::vector<Column> columns) : columns_(std::move(columns)) {}
 
   size_t rows() const { return columns_.empty() ? 0 : columns_.front().size(); }
   size_t column_count() const { return columns_.size(); }
@@ -93,6 +96,8 @@ class ColumnBatch {
   const Column& column(size_t index) const { return columns_[index]; }
 
   void AppendRowFrom(const ColumnBatch& other, size_t row);
+  // Drops the last row.
+  void RemoveLastRow();
   void Clear();
   size_t memory_bytes() const;
 

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "catalog/commit.h"
+#include "journal/journal.h"
+#include "lake/workspace.h"
+#include "os/mutex.h"
+
+namespace tarn::lake {
+
+// The server's answer to an agent's batch.
+struct BatchAnswer {
+  enum class Kind : uint8_t {
+    kStored,     // durable now
+    kDuplicate,  // was here already
+    kGap,        // bytes before it are missing: send from `offset` on
+  };
+  Kind kind = Kind::kStored;
+  uint64_t offset = 0;  // what the server has of the file, without a gap
+};
+
+// Where agents' batches enter: checks them, drops what is already here, and acknowledges after the
+// journal's sync. One watermark per (source, host, file): a batch at or below it is a duplicate,
+// one that straddles it is stored (the landing takes what is new), one past it is a gap, unless the
+// file is unknown. One batch of a file is under way at a time. Memory: about 300 bytes a file;
+// files untouched for longest are forgotten past kMaxFiles. Thread-safe.
+class AgentDoor {
+ public:
+  using Done = std::function<void(Result<BatchAnswer>)>;
+
+  // Reads the catalog's watermarks and what the journal holds past `position`.
+  static Result<std::unique_ptr<AgentDoor>> Open(const Workspace& work, journal::Journal& journal,
+                                                 const std::set<std::string>& sources,
+                                                 uint64_t position);
+
+  // `done` is called once, from this call or from the journal's thread. Errors: NotFound (source),
+  // those of agent_wire::Decode, Unavailable and ResourceExhausted (send again later).
+  void Submit(std::string_view encoded, Done done);
+
+  size_t files() const;
+
+  static constexpr size_t kMaxFiles = 200'000;
+
+ private:
+  struct File {
+    uint64_t end = 0;  // durable
+    bool under_way = false;
+    int64_t touched = 0;  // monotonic
+  };
+  AgentDoor(const Workspace& work, journal::Journal& journal, std::set<std::string> sources)
+      : work_(work), journal_(journal), sources_(std::move(sources)) {}
+
+  Status LoadCatalog();
+  Status LoadJournal(uint64_t position);
+  // The answer that needs no journal, or nothing: then the file is marked as under way.
+  std::optional<Result<BatchAnswer>> Begin(const catalog::WatermarkKey& key, uint64_t begin,
+                                           uint64_t end);
+  void End(const catalog::WatermarkKey& key, std::optional<uint64_t> durable_end);
+  void ForgetOldest() TARN_REQUIRES(mutex_);
+
+  const Workspace work_;
+  journal::Journal& journal_;
+  const std::set<std::string> sources_;
+
+  mutable os::Mutex mutex_;
+  std::map<catalog::WatermarkKey, File> files_ TARN_GUARDED_BY(mutex_);
+};
+
+}  // namespace tarn::lake

@@ -1,0 +1,129 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "journal/journal.h"
+#include "lake/committer.h"
+#include "lake/log_buffer.h"
+#include "lake/log_source.h"
+#include "lake/workspace.h"
+#include "os/mutex.h"
+#include "os/thread.h"
+
+namespace tarn::lake {
+
+// What `tarn status` says of one host of a source.
+struct HostStatus {
+  std::string source;
+  std::string host;
+  uint64_t lines = 0;  // landed since the server started
+  uint64_t rejected = 0;
+  uint64_t bytes = 0;
+  Timestamp last_read;      // the newest read_time of its batches
+  Timestamp last_ingested;  // when its newest batch was acknowledged
+};
+
+struct LandingStatus {
+  std::vector<HostStatus> hosts;
+  uint64_t position = 0;  // of the journal: everything before it is in the lake
+  uint64_t buffered_bytes = 0;
+  uint64_t commits = 0;
+  std::optional<Timestamp> last_commit;
+  std::string last_error;  // empty: the last flush went well
+};
+
+// Turns journal records into data files and commits them: one thread, one pipeline ("landing"), one
+// commit for all sources at a time. The journal position, the files' watermarks and the data go in
+// the same commit, so every line is in the lake once, whatever is killed when. A flush that fails
+// is tried again, from the journal's bytes, for ever; while it fails the journal fills and the
+// doors push back. Memory: buffer_bytes, twice while a flush encodes. Thread-safe.
+class Landing {
+ public:
+  // Takes the pipeline's fence, removes what an interrupted flush left behind, starts the thread.
+  // DataLoss if the journal no longer has what the catalog expects next. `journal` must outlive it.
+  static Result<std::unique_ptr<Landing>> Start(const Workspace& work, journal::Journal& journal,
+                                                LandingOptions options);
+  ~Landing();  // Stop(true)
+
+  // Flushes what is buffered (unless told not to) and ends the thread.
+  void Stop(bool flush);
+  // Everything the journal holds now is in the lake when this returns. DeadlineExceeded, Cancelled.
+  Status FlushAll(int64_t timeout_micros);
+
+  LandingStatus status() const;
+
+  static constexpr std::string_view kPipeline = "landing";
+
+ private:
+  Landing(const Workspace& work, journal::Journal& journal, LandingOptions options);
+
+  // Tables of one source and what is buffered for them, by format.
+  struct Source {
+    LogSource config;
+    catalog::DatasetName raw;
+    catalog::DatasetName clean;
+    catalog::DatasetName quarantine;
+    std::map<std::string, std::unique_ptr<LogBuffer>> buffers;
+  };
+  struct FlushRound;  // one flush: files written so far
+
+  Status Recover();
+  Status RemoveLeftovers(const Source& source, uint64_t position);
+  void Run();
+  using HostKey = std::pair<std::string, std::string>;  // source, host
+
+  // Reads until there is something to flush or the loop must end. False: end.
+  bool FillBuffers();
+  void AddRecord(const journal::Record& record);
+  void AddBatch(Source& source, const agent_wire::Batch& batch, Timestamp ingested_at);
+  LogBuffer& BufferOf(Source& source, const std::string& format);
+  Result<std::unique_ptr<LogBuffer>> MakeBuffer(Source& source, const std::string& format);
+  bool FlushDue() const;
+  Status Flush();
+  Status WriteSource(Source& source, FlushRound& round);
+  Status WriteBuffer(Source& source, LogBuffer& buffer, FlushRound& round);
+  Status WriteQuarantine(Source& source, LogBuffer& buffer, FlushRound& round);
+  Status WriteJson(const Source& source, Hour hour, const std::string& json, FlushRound& round);
+  void ClearBuffers();
+  void NoteCommit(const catalog::CommitReceipt& receipt);
+  // A record that cannot be read now: said once, tried again after a wait.
+  void NoteUnreadable(const Error& error);
+  // After a failed flush: back to the last commit, buffers empty, the journal read again from
+  // there.
+  void Rewind();
+  Status OpenTables(Source& source);
+  uint64_t buffered_bytes() const;
+
+  const Workspace work_;
+  journal::Journal& journal_;
+  const LandingOptions options_;
+  Committer committer_;
+  catalog::FencingToken token_;
+
+  // The thread's own.
+  std::map<std::string, Source> sources_;
+  std::unique_ptr<journal::Cursor> cursor_;
+  std::string committed_position_;                               // as in the catalog
+  uint64_t next_position_ = 0;                                   // of the record to read next
+  std::map<catalog::WatermarkKey, catalog::Watermark> marks_;    // as committed
+  std::map<catalog::WatermarkKey, catalog::Watermark> pending_;  // moved since
+  std::map<HostKey, HostStatus> buffered_hosts_;                 // counts of what is buffered
+  int64_t oldest_micros_ = 0;  // monotonic; when the oldest buffered record was read
+
+  mutable os::Mutex mutex_;
+  os::ConditionVariable changed_;
+  bool stopping_ TARN_GUARDED_BY(mutex_) = false;
+  bool flush_on_stop_ TARN_GUARDED_BY(mutex_) = true;
+  std::optional<uint64_t> flush_to_ TARN_GUARDED_BY(mutex_);  // someone waits for this position
+  LandingStatus status_ TARN_GUARDED_BY(mutex_);
+  std::map<HostKey, HostStatus> hosts_ TARN_GUARDED_BY(mutex_);
+
+  os::Thread thread_;
+};
+
+}  // namespace tarn::lake

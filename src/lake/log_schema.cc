@@ -1,0 +1,83 @@
+#include "lake/log_schema.h"
+
+#include <utility>
+
+namespace tarn::lake {
+namespace {
+
+using event::Field;
+using event::Schema;
+using event::TypeKind;
+
+void Add(Schema& schema, std::string_view name, TypeKind kind, std::string_view doc) {
+  if (schema.Find(name) != nullptr) return;  // a column of the log goes before ours
+  schema.fields.push_back({.id = static_cast<int32_t>(schema.fields.size() + 1),
+                           .name = std::string(name),
+                           .type = {.kind = kind},
+                           .doc = std::string(doc)});
+}
+
+void AddAll(Schema& schema, const Schema& columns) {
+  for (const Field& field : columns.fields) Add(schema, field.name, field.type.kind, field.doc);
+  Add(schema, kTimeColumn, TypeKind::kTimestamptz, "when it happened");
+}
+
+void AddOrigin(Schema& schema) {
+  Add(schema, kSourceColumn, TypeKind::kString, "host the line came from");
+  Add(schema, kFileColumn, TypeKind::kString, "identity of the log file");
+  Add(schema, kPathColumn, TypeKind::kString, "path of the log file on its host");
+  Add(schema, kPositionColumn, TypeKind::kLong, "byte offset of the line in its file");
+  Add(schema, kBatchColumn, TypeKind::kLong, "number of the agent's batch");
+  Add(schema, kIngestedAtColumn, TypeKind::kTimestamptz, "when the line was acknowledged");
+}
+
+void AddRaw(Schema& schema) {
+  Add(schema, kRawColumn, TypeKind::kString, "the line as it was written");
+  Add(schema, kRawBytesColumn, TypeKind::kBinary, "its exact bytes, if they are no UTF-8");
+}
+
+}  // namespace
+
+Schema BufferSchema(const Schema& columns) {
+  Schema schema;
+  AddAll(schema, columns);
+  AddOrigin(schema);
+  AddRaw(schema);
+  Add(schema, kErrorColumn, TypeKind::kString, "why the line was rejected");
+  return schema;
+}
+
+Schema RawSchema(const Schema& columns) { return BufferSchema(columns); }
+
+Schema CleanSchema(const Schema& columns) {
+  Schema schema;
+  Add(schema, kServerColumn, TypeKind::kString, "host the line came from");
+  AddAll(schema, columns);
+  Add(schema, kFileColumn, TypeKind::kString, "identity of the log file");
+  Add(schema, kPositionColumn, TypeKind::kLong, "byte offset of the line in its file");
+  Add(schema, kIngestedAtColumn, TypeKind::kTimestamptz, "when the line was acknowledged");
+  return schema;
+}
+
+event::ColumnBatch ToCleanRows(const Schema& columns, event::ColumnBatch rows) {
+  const Schema from = BufferSchema(columns);
+  std::vector<event::Column> selected;
+  for (const Field& field : CleanSchema(columns).fields) {
+    const auto same_name = from.IndexOf(field.name);
+    const size_t at = same_name ? *same_name : *from.IndexOf(kSourceColumn);  // "server"
+    selected.push_back(std::move(rows.column(at)));
+  }
+  return event::ColumnBatch(std::move(selected));
+}
+
+Schema QuarantineSchema() {
+  Schema schema;
+  AddOrigin(schema);
+  AddRaw(schema);
+  Add(schema, "_format", TypeKind::kString, "the format the line was read with");
+  Add(schema, "_rule", TypeKind::kString, "the rule it broke");
+  Add(schema, "_reason", TypeKind::kString, "how it broke the rule");
+  return schema;
+}
+
+}  // namespace tarn::lake

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <string_view>
+
+#include "event/column_batch.h"
+#include "event/schema.h"
+
+namespace tarn::lake {
+
+// Columns the landing adds to those of the format. Raw rows carry all of them.
+inline constexpr std::string_view kSourceColumn = "_source";           // the host it came from
+inline constexpr std::string_view kFileColumn = "_file";               // file identity
+inline constexpr std::string_view kPathColumn = "_path";               // the path on the host
+inline constexpr std::string_view kPositionColumn = "_position";       // byte offset of the line
+inline constexpr std::string_view kBatchColumn = "_batch";             // agent's batch number
+inline constexpr std::string_view kIngestedAtColumn = "_ingested_at";  // when it was acknowledged
+inline constexpr std::string_view kRawColumn = "_raw";                 // the line
+inline constexpr std::string_view kRawBytesColumn = "_raw_bytes";      // if it is no UTF-8: exactly
+inline constexpr std::string_view kErrorColumn = "_error";             // why it was rejected
+inline constexpr std::string_view kServerColumn = "server";            // clean: the host
+inline constexpr std::string_view kTimeColumn = "time";                // event time; partitions
+
+// The columns of a source's three tables, for lines of a format with `columns`. Ids count from 1;
+// the table's own ids are found by name. A format without a column "time" gets one, filled with the
+// time of arrival.
+event::Schema RawSchema(const event::Schema& columns);
+event::Schema CleanSchema(const event::Schema& columns);
+event::Schema QuarantineSchema();
+
+// Rows on their way: the format's columns (with "time" at their end if it has none), then raw's own
+// in the order above.
+event::Schema BufferSchema(const event::Schema& columns);
+// Rows of BufferSchema(columns) become rows of CleanSchema(columns); the values are moved.
+event::ColumnBatch ToCleanRows(const event::Schema& columns, event::ColumnBatch rows);
+
+}  // namespace tarn::lake

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tarn::lake {
+
+// Which forms a raw record takes (`land:` in tarn.yaml).
+struct RawForms {
+  bool parquet = true;
+  bool json = true;  // .json.zst objects beside the table
+};
+
+// A source of access-log lines, as tarn.yaml declares it.
+struct LogSource {
+  std::string name;    // names the tables: raw.<name>, clean.<name>, quarantine.<name>
+  std::string format;  // for batches that bring none; docs/access-log-formats.md
+  RawForms land;
+};
+
+// How batches become files.
+struct LandingOptions {
+  std::vector<LogSource> sources;
+  uint64_t buffer_bytes = 64'000'000;          // flush once this much is buffered …
+  int64_t buffer_age_micros = 60'000'000;      // … or the oldest buffered record is this old
+  uint64_t reader_grace_micros = 600'000'000;  // files nobody points to any more live this long
+};
+
+}  // namespace tarn::lake

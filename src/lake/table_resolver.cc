@@ -1,0 +1,131 @@
+#include "lake/table_resolver.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <utility>
+
+#include "base/text.h"
+#include "iceberg/commit.h"
+#include "iceberg/scan.h"
+
+namespace tarn::lake {
+namespace {
+
+bool SameName(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    return std::tolower(static_cast<unsigned char>(x)) ==
+           std::tolower(static_cast<unsigned char>(y));
+  });
+}
+
+iceberg::Op OpOf(event::Comparison comparison) {
+  switch (comparison) {
+    case event::Comparison::kEqual:
+      return iceberg::Op::kEqual;
+    case event::Comparison::kLess:
+      return iceberg::Op::kLess;
+    case event::Comparison::kLessOrEqual:
+      return iceberg::Op::kLessOrEqual;
+    case event::Comparison::kGreater:
+      return iceberg::Op::kGreater;
+    case event::Comparison::kGreaterOrEqual:
+      return iceberg::Op::kGreaterOrEqual;
+    case event::Comparison::kIn:
+      return iceberg::Op::kIn;
+    case event::Comparison::kIsNull:
+      return iceberg::Op::kIsNull;
+    case event::Comparison::kIsNotNull:
+      return iceberg::Op::kIsNotNull;
+  }
+  return iceberg::Op::kIsNotNull;
+}
+
+iceberg::Value ValueOf(const event::Literal& literal) {
+  if (const auto* integer = std::get_if<int64_t>(&literal)) return *integer;
+  if (const auto* number = std::get_if<double>(&literal)) return *number;
+  if (const auto* text = std::get_if<std::string>(&literal)) return *text;
+  if (const auto* flag = std::get_if<bool>(&literal)) return *flag;
+  if (const auto* time = std::get_if<Timestamp>(&literal)) return time->micros;
+  return int64_t{std::get<event::Date>(literal).days};
+}
+
+iceberg::Filter FilterOf(const event::Filter& filter) {
+  iceberg::Filter converted;
+  for (const event::Predicate& predicate : filter) {
+    iceberg::Predicate& out = converted.all_of.emplace_back();
+    out.column = predicate.column;
+    out.op = OpOf(predicate.op);
+    for (const event::Literal& literal : predicate.literals) out.values.push_back(ValueOf(literal));
+  }
+  return converted;
+}
+
+}  // namespace
+
+Result<std::vector<sql::TableName>> LakeResolver::List() {
+  TARN_ASSIGN_OR_RETURN(const auto datasets, catalog_.ListDatasets(std::nullopt));
+  std::vector<sql::TableName> names;
+  for (const catalog::Dataset& dataset : datasets) {
+    if (dataset.kind != catalog::DatasetKind::kTable) continue;
+    names.push_back({std::string(catalog::ZoneName(dataset.name.zone)), dataset.name.table});
+  }
+  return names;
+}
+
+Result<sql::TableInfo> LakeResolver::Describe(const sql::TableName& name) {
+  TARN_ASSIGN_OR_RETURN(const auto datasets, catalog_.ListDatasets(std::nullopt));
+  std::vector<std::string> known;
+  for (const catalog::Dataset& dataset : datasets) {
+    if (dataset.metadata_location.empty()) continue;
+    known.push_back(dataset.name.ToString());
+    if (!SameName(catalog::ZoneName(dataset.name.zone), name.schema) ||
+        !SameName(dataset.name.table, name.name)) {
+      continue;
+    }
+    TARN_ASSIGN_OR_RETURN(const Metadata table, Load(dataset.metadata_location));
+    return sql::TableInfo{{std::string(catalog::ZoneName(dataset.name.zone)), dataset.name.table},
+                          table->schema(),
+                          dataset.metadata_location,
+                          dataset.description};
+  }
+  const std::string wanted = name.schema + "." + name.name;
+  const auto nearest = NearestWord(wanted, {known.begin(), known.end()});
+  return NotFound(fmt::format("there is no table {}{}", wanted,
+                              nearest ? fmt::format("; is it {}?", *nearest) : ""));
+}
+
+Result<std::vector<std::string>> LakeResolver::Files(const sql::TableInfo& table,
+                                                     const event::Filter& filter) {
+  TARN_ASSIGN_OR_RETURN(const Metadata metadata, Load(table.state));
+  TARN_ASSIGN_OR_RETURN(
+      const iceberg::Plan plan,
+      iceberg::PlanFiles(store_, manifests_, *metadata, std::nullopt, FilterOf(filter)));
+  std::vector<std::string> paths;
+  paths.reserve(plan.files.size());
+  for (const iceberg::PlannedFile& file : plan.files) {
+    if (!file.deletes.empty()) {
+      return Unsupported(fmt::format("{}.{} has delete files of another engine; compact it there",
+                                     table.name.schema, table.name.name));
+    }
+    TARN_ASSIGN_OR_RETURN(const std::string key, store_.KeyOf(file.file.path));
+    paths.push_back(store_.PathOf(key));
+  }
+  return paths;
+}
+
+Result<LakeResolver::Metadata> LakeResolver::Load(const std::string& location) {
+  {
+    os::MutexLock lock(mutex_);
+    if (const auto found = kept_.find(location); found != kept_.end()) return found->second;
+  }
+  TARN_ASSIGN_OR_RETURN(iceberg::TableMetadata table, iceberg::LoadMetadata(store_, location));
+  auto metadata = std::make_shared<const iceberg::TableMetadata>(std::move(table));
+  os::MutexLock lock(mutex_);
+  if (kept_.size() >= kMaxKept) kept_.clear();
+  kept_[location] = metadata;
+  return metadata;
+}
+
+}  // namespace tarn::lake

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "catalog/catalog.h"
+#include "iceberg/manifest_cache.h"
+#include "iceberg/table_metadata.h"
+#include "os/mutex.h"
+#include "sql/table_resolver.h"
+#include "store/local_store.h"
+
+namespace tarn::lake {
+
+// The lake's tables for SQL: "zone.table", each query on one snapshot per table, files pruned by
+// partition and bounds. Thread-safe; everything borrowed outlives it.
+class LakeResolver final : public sql::TableResolver {
+ public:
+  LakeResolver(const store::LocalStore& store, catalog::Catalog& catalog,
+               iceberg::ManifestCache& manifests)
+      : store_(store), catalog_(catalog), manifests_(manifests) {}
+
+  Result<std::vector<sql::TableName>> List() override;
+  Result<sql::TableInfo> Describe(const sql::TableName& name) override;
+  Result<std::vector<std::string>> Files(const sql::TableInfo& table,
+                                         const event::Filter& filter) override;
+
+ private:
+  using Metadata = std::shared_ptr<const iceberg::TableMetadata>;
+  // Metadata files never change; the last kMaxKept are kept parsed.
+  Result<Metadata> Load(const std::string& location);
+  static constexpr size_t kMaxKept = 64;
+
+  const store::LocalStore& store_;
+  catalog::Catalog& catalog_;
+  iceberg::ManifestCache& manifests_;
+  os::Mutex mutex_;
+  std::map<std::string, Metadata> kept_ TARN_GUARDED_BY(mutex_);
+};
+
+}  // namespace tarn::lake
