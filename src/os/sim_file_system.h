@@ -114,7 +114,6 @@ class SimFileSystem final : public FileSystem {
   mutable SeededRandom random_;
   NodePtr root_ TARN_GUARDED_BY(mutex_);
   std::vector<FolderChange> unsynced_changes_ TARN_GUARDED_BY(mutex_);
-  std::vector<std::weak_ptr<Node>> nodes_ TARN_GUARDED_BY(mutex_);
   std::set<std::string> locked_ TARN_GUARDED_BY(mutex_);
   std::vector<Fault> faults_ TARN_GUARDED_BY(mutex_);
   mutable std::array<uint64_t, kCalls> counts_ TARN_GUARDED_BY(mutex_){};
