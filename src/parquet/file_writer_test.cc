@@ -1,0 +1,1 @@
+#include "parquet/file_writer.h"
