@@ -20,6 +20,9 @@ struct WriterOptions {
   uint64_t row_group_bytes = 256u << 20;
   // Field ids without min and max, in the file and in FileStats: personal data.
   std::vector<int32_t> without_bounds;
+  // Field ids of columns whose values hardly repeat (a raw line, a unique id): no dictionary is
+  // tried for them, which saves its CPU time.
+  std::vector<int32_t> without_dictionary;
   // Field ids with a Bloom filter (1 % false positives), for equality on high-cardinality columns.
   // Not for boolean columns (the format has none).
   std::vector<int32_t> bloom_filters;
@@ -38,7 +41,7 @@ struct ColumnStats {
   std::optional<int64_t> nan_nulled;
   // Smallest and largest value in Iceberg's single-value binary form, not truncated; -0.0 for a
   // lower bound of zero and +0.0 for an upper one. Absent if all values are null, for columns
-  // `without_bounds`, and if any row group holds a value over 4,096 bytes.
+  // `without_bounds`, and if a row group's smallest or largest value is over 4,096 bytes.
   std::optional<std::string> lower;
   std::optional<std::string> upper;
 };
@@ -64,7 +67,8 @@ struct FileStats {
 // Thread-confined.
 class FileWriter {
  public:
-  // InvalidArgument for nested and decimal fields, unknown ids in the options, duplicate ids.
+  // Unsupported for nested and decimal fields, InvalidArgument for unknown ids in the options,
+  // duplicate ids or names, limits out of range.
   static Result<std::unique_ptr<FileWriter>> Open(std::unique_ptr<store::ObjectWriter> sink,
                                                   const event::Schema& schema,
                                                   const WriterOptions& options = {});

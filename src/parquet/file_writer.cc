@@ -1,0 +1,339 @@
+#include "parquet/file_writer.h"
+
+#include <arrow/io/interfaces.h>
+#include <fmt/format.h>
+#include <parquet/arrow/writer.h>
+#include <parquet/exception.h>
+#include <parquet/properties.h>
+
+#include <algorithm>
+#include <exception>
+#include <set>
+
+#include "parquet/array_builder_internal.h"
+#include "parquet/column_stats_internal.h"
+
+namespace tarn::parquet {
+namespace {
+
+using event::TypeKind;
+
+// A dictionary is given up for plain pages at this size; Arrow's 1 MB makes files a fifth bigger.
+constexpr int64_t kDictionaryLimitBytes = 4 << 20;
+// Offsets of a slice are 32 bits; well below, so that one big row more does no harm.
+constexpr int64_t kSliceBytes = 1 << 30;
+constexpr double kBloomFalsePositives = 0.01;
+
+// Arrow's output stream over an object. Keeps our own error, which is more exact than Arrow's.
+class SinkStream final : public arrow::io::OutputStream {
+ public:
+  explicit SinkStream(std::unique_ptr<store::ObjectWriter> sink) : sink_(std::move(sink)) {}
+
+  arrow::Status Write(const void* data, int64_t size) override {
+    if (abandoned_) return arrow::Status::Cancelled("the file was given up");
+    const std::string_view bytes(static_cast<const char*>(data), static_cast<size_t>(size));
+    if (auto status = sink_->Write(bytes); !status.ok()) {
+      error_ = status.error();
+      abandoned_ = true;
+      return arrow::Status::IOError("sink");
+    }
+    written_ += size;
+    return arrow::Status::OK();
+  }
+  using arrow::io::OutputStream::Write;
+  arrow::Result<int64_t> Tell() const override { return written_; }
+  // The object is finished by FileWriter::Finish, not by Arrow.
+  arrow::Status Close() override {
+    closed_ = true;
+    return arrow::Status::OK();
+  }
+  bool closed() const override { return closed_; }
+
+  Status FinishSink() { return sink_->Finish(); }
+  // No byte reaches the sink from now on.
+  void Abandon() { abandoned_ = true; }
+  int64_t written() const { return written_; }
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  std::unique_ptr<store::ObjectWriter> sink_;
+  int64_t written_ = 0;
+  bool abandoned_ = false;
+  bool closed_ = false;
+  std::optional<Error> error_;
+};
+
+Error FromArrow(const arrow::Status& status) {
+  std::string message = "parquet: " + status.message();
+  if (status.IsOutOfMemory() || status.IsCapacityError()) return ResourceExhausted(message);
+  if (status.IsInvalid() || status.IsTypeError()) return InvalidArgument(message);
+  return Internal(message);
+}
+
+bool Contains(const std::vector<int32_t>& ids, int32_t id) {
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+Status CheckOptions(const event::Schema& schema, const WriterOptions& options) {
+  if (schema.fields.empty()) return InvalidArgument("a Parquet file needs at least one column");
+  std::set<int32_t> ids;
+  std::set<std::string_view> names;
+  for (const event::Field& field : schema.fields) {
+    if (field.id < 1 || !ids.insert(field.id).second || !names.insert(field.name).second) {
+      return InvalidArgument(fmt::format("column '{}': name or field id {} is taken or invalid",
+                                         field.name, field.id));
+    }
+  }
+  for (const auto* list :
+       {&options.without_bounds, &options.bloom_filters, &options.without_dictionary}) {
+    for (const int32_t id : *list) {
+      if (!ids.contains(id)) return InvalidArgument(fmt::format("no column has field id {}", id));
+    }
+  }
+  if (options.zstd_level < 1 || options.zstd_level > 22 || options.row_group_rows < 1 ||
+      options.row_group_bytes < 1) {
+    return InvalidArgument("zstd_level must be 1 to 22, row group limits positive");
+  }
+  return {};
+}
+
+// Long integers and times rarely repeat: their differences are smaller than a dictionary.
+bool WantsDelta(TypeKind kind) {
+  return kind == TypeKind::kLong || kind == TypeKind::kTime || kind == TypeKind::kTimestamp ||
+         kind == TypeKind::kTimestamptz;
+}
+
+void SetColumnProperties(const event::Field& field, const WriterOptions& options,
+                         ::parquet::WriterProperties::Builder& builder) {
+  const auto path = std::make_shared<::parquet::schema::ColumnPath>(std::vector{field.name});
+  if (WantsDelta(field.type.kind)) {
+    builder.disable_dictionary(path)->encoding(path, ::parquet::Encoding::DELTA_BINARY_PACKED);
+  } else if (field.type.kind == TypeKind::kUuid || field.type.kind == TypeKind::kBoolean ||
+             Contains(options.without_dictionary, field.id)) {
+    builder.disable_dictionary(path);
+  }
+  if (Contains(options.without_bounds, field.id)) {
+    builder.disable_statistics(path)->disable_write_page_index(path);
+  }
+  if (Contains(options.bloom_filters, field.id) && field.type.kind != TypeKind::kBoolean) {
+    ::parquet::BloomFilterOptions bloom;
+    bloom.ndv = options.bloom_distinct_values;
+    bloom.fpp = kBloomFalsePositives;
+    builder.enable_bloom_filter(path, bloom);
+  }
+}
+
+std::shared_ptr<::parquet::WriterProperties> Properties(const event::Schema& schema,
+                                                        const WriterOptions& options) {
+  ::parquet::WriterProperties::Builder builder;
+  builder.compression(::parquet::Compression::ZSTD)
+      ->compression_level(options.zstd_level)
+      ->max_row_group_length(options.row_group_rows)
+      ->dictionary_pagesize_limit(kDictionaryLimitBytes)
+      ->enable_write_page_index()
+      ->created_by("Tarn");
+  for (const event::Field& field : schema.fields) SetColumnProperties(field, options, builder);
+  return builder.build();
+}
+
+class ArrowFileWriter final : public FileWriter {
+ public:
+  ArrowFileWriter(const event::Schema& schema, const WriterOptions& options,
+                  std::unique_ptr<store::ObjectWriter> sink)
+      : schema_(schema),
+        options_(options),
+        sink_(std::make_shared<SinkStream>(std::move(sink))),
+        nulls_(schema.fields.size()),
+        nan_nulled_(schema.fields.size()) {}
+  ~ArrowFileWriter() override {
+    // Arrow's destructor would write a footer.
+    sink_->Abandon();
+  }
+
+  Status OpenWriter();
+  Status Write(const event::ColumnBatch& batch) override;
+  Result<FileStats> Finish() override;
+  int64_t rows() const override { return rows_; }
+  uint64_t estimated_bytes() const override;
+
+ private:
+  // Runs a step that calls Arrow: exceptions become errors, an error ends the file.
+  template <typename Step>
+  Status Guarded(Step&& step);
+  Status CheckBatch(const event::ColumnBatch& batch) const;
+  // The last row (exclusive) of the slice that starts at `begin`.
+  size_t SliceEnd(const event::ColumnBatch& batch, size_t begin) const;
+  Status WriteSlice(const event::ColumnBatch& batch, size_t begin, size_t end);
+  FileStats Stats() const;
+
+  const event::Schema schema_;
+  const WriterOptions options_;
+  const std::shared_ptr<SinkStream> sink_;
+  std::shared_ptr<arrow::Schema> arrow_schema_;
+  std::unique_ptr<::parquet::arrow::FileWriter> writer_;
+  std::vector<int64_t> nulls_;
+  std::vector<int64_t> nan_nulled_;
+  int64_t rows_ = 0;
+  int64_t group_rows_ = 0;
+  uint64_t group_bytes_ = 0;    // in memory form, of the open row group
+  uint64_t grouped_bytes_ = 0;  // in memory form, of the row groups before it
+  std::optional<Error> error_;
+};
+
+template <typename Step>
+Status ArrowFileWriter::Guarded(Step&& step) {
+  if (error_) return *error_;
+  Status status;
+  try {
+    status = step();
+  } catch (const std::bad_alloc&) {
+    status = ResourceExhausted("parquet: out of memory");
+  } catch (const std::exception& exception) {
+    status = Internal(fmt::format("parquet: {}", exception.what()));
+  }
+  if (!status.ok()) {
+    error_ = sink_->error() ? *sink_->error() : status.error();
+    sink_->Abandon();
+    return *error_;
+  }
+  return {};
+}
+
+Status ArrowFileWriter::OpenWriter() {
+  return Guarded([&]() -> Status {
+    arrow::FieldVector fields;
+    for (const event::Field& field : schema_.fields) {
+      TARN_ASSIGN_OR_RETURN(auto arrow_field, ArrowField(field));
+      fields.push_back(std::move(arrow_field));
+    }
+    arrow_schema_ = arrow::schema(std::move(fields));
+    auto writer = ::parquet::arrow::FileWriter::Open(*arrow_schema_, arrow::default_memory_pool(),
+                                                     sink_, Properties(schema_, options_));
+    if (!writer.ok()) return FromArrow(writer.status());
+    writer_ = std::move(writer).ValueUnsafe();
+    return {};
+  });
+}
+
+Status ArrowFileWriter::CheckBatch(const event::ColumnBatch& batch) const {
+  if (batch.column_count() != schema_.fields.size()) {
+    return InvalidArgument(fmt::format("a batch of {} columns for a file of {}",
+                                       batch.column_count(), schema_.fields.size()));
+  }
+  for (size_t i = 0; i < schema_.fields.size(); ++i) {
+    const event::Field& field = schema_.fields[i];
+    if (batch.column(i).kind() != field.type.kind || batch.column(i).size() != batch.rows()) {
+      return InvalidArgument(
+          fmt::format("column '{}': the batch has another type or row count", field.name));
+    }
+  }
+  return {};
+}
+
+size_t ArrowFileWriter::SliceEnd(const event::ColumnBatch& batch, size_t begin) const {
+  const auto room = static_cast<size_t>(options_.row_group_rows - group_rows_);
+  size_t end = std::min(batch.rows(), begin + room);
+  for (size_t i = 0; i < batch.column_count(); ++i) {
+    const event::Column& column = batch.column(i);
+    if (!column.is_bytes()) continue;
+    const auto offsets = column.offsets().begin();
+    const auto first = offsets + static_cast<std::ptrdiff_t>(begin) + 1;
+    const auto last = offsets + static_cast<std::ptrdiff_t>(end) + 1;
+    const auto over = std::upper_bound(first, last, *(first - 1) + kSliceBytes);
+    end = std::max(begin + 1, std::min(end, static_cast<size_t>(over - offsets) - 1));
+  }
+  return end;
+}
+
+Status ArrowFileWriter::WriteSlice(const event::ColumnBatch& batch, size_t begin, size_t end) {
+  arrow::ArrayVector arrays;
+  uint64_t bytes = 0;
+  for (size_t i = 0; i < schema_.fields.size(); ++i) {
+    const event::Column& column = batch.column(i);
+    TARN_ASSIGN_OR_RETURN(BuiltArray built, BuildArray(column, schema_.fields[i], begin, end));
+    nulls_[i] += built.nulls;
+    nan_nulled_[i] += built.nan_nulled;
+    bytes += column.is_bytes()
+                 ? static_cast<uint64_t>(column.offsets()[end] - column.offsets()[begin])
+                 : (end - begin) * 8;
+    arrays.push_back(std::move(built.array));
+  }
+  const auto rows = static_cast<int64_t>(end - begin);
+  const auto record_batch = arrow::RecordBatch::Make(arrow_schema_, rows, std::move(arrays));
+  if (const auto status = writer_->WriteRecordBatch(*record_batch); !status.ok()) {
+    return FromArrow(status);
+  }
+  rows_ += rows;
+  group_rows_ += rows;
+  group_bytes_ += bytes;
+  return {};
+}
+
+Status ArrowFileWriter::Write(const event::ColumnBatch& batch) {
+  return Guarded([&]() -> Status {
+    TARN_TRY(CheckBatch(batch));
+    for (size_t begin = 0; begin < batch.rows();) {
+      if (group_rows_ >= options_.row_group_rows || group_bytes_ >= options_.row_group_bytes) {
+        const auto status = writer_->NewBufferedRowGroup();
+        if (!status.ok()) return FromArrow(status);
+        grouped_bytes_ += group_bytes_;
+        group_rows_ = 0;
+        group_bytes_ = 0;
+      }
+      const size_t end = SliceEnd(batch, begin);
+      TARN_TRY(WriteSlice(batch, begin, end));
+      begin = end;
+    }
+    return {};
+  });
+}
+
+Result<FileStats> ArrowFileWriter::Finish() {
+  FileStats stats;
+  Status finished = Guarded([&]() -> Status {
+    if (const auto status = writer_->Close(); !status.ok()) return FromArrow(status);
+    TARN_TRY(sink_->FinishSink());
+    stats = Stats();
+    return {};
+  });
+  if (!finished.ok()) return std::move(finished).error();
+  return stats;
+}
+
+FileStats ArrowFileWriter::Stats() const {
+  const auto metadata = writer_->metadata();
+  FileStats stats{.rows = rows_, .size_bytes = static_cast<uint64_t>(sink_->written())};
+  stats.split_offsets = SplitOffsets(*metadata);
+  for (size_t i = 0; i < schema_.fields.size(); ++i) {
+    const event::Field& field = schema_.fields[i];
+    ColumnStats column = StatsOfColumn(*metadata, field, static_cast<int>(i));
+    column.null_count = nulls_[i];
+    if (field.type.kind == TypeKind::kFloat || field.type.kind == TypeKind::kDouble) {
+      column.nan_nulled = nan_nulled_[i];
+    }
+    stats.columns.push_back(std::move(column));
+  }
+  return stats;
+}
+
+uint64_t ArrowFileWriter::estimated_bytes() const {
+  const auto written = static_cast<uint64_t>(sink_->written());
+  // What the row groups so far became, or a quarter: what zstd does to logs at worst.
+  const double ratio = grouped_bytes_ == 0
+                           ? 0.25
+                           : static_cast<double>(written) / static_cast<double>(grouped_bytes_);
+  return written + static_cast<uint64_t>(ratio * static_cast<double>(group_bytes_));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<FileWriter>> FileWriter::Open(std::unique_ptr<store::ObjectWriter> sink,
+                                                     const event::Schema& schema,
+                                                     const WriterOptions& options) {
+  TARN_TRY(CheckOptions(schema, options));
+  auto writer = std::make_unique<ArrowFileWriter>(schema, options, std::move(sink));
+  TARN_TRY(writer->OpenWriter());
+  return std::unique_ptr<FileWriter>(std::move(writer));
+}
+
+}  // namespace tarn::parquet
