@@ -32,7 +32,7 @@ inline constexpr std::string_view kPath = "/v1/agent/batches";
 // file_id) and takes only what is past it.
 struct BatchHeader {
   std::string agent_id;  // stays over restarts of one agent; a lost state folder makes a new one
-  uint64_t batch_number = 0;  // rises by one per new batch of an agent_id; a retry keeps its number
+  uint64_t batch_number = 0;  // rises with each new batch of an agent_id; a retry keeps its number
   std::string host;
   std::string source;  // the name of the flow, which names the raw table
   std::string path;    // as found on the host, for people; may change within one file_id

@@ -1,0 +1,260 @@
+#include "config/yaml.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <cstdlib>
+#include <sstream>
+
+#include "base/text.h"
+#include "os/posix_file_system.h"
+
+namespace tarn::config {
+namespace {
+
+constexpr size_t kMaxSecretFileBytes = 64 << 10;
+
+// Builds Nodes from the parser's events: unlike yaml-cpp's own tree this sees every key, anchor and
+// alias. After the first failure the remaining events are ignored.
+class TreeBuilder final : public YAML::EventHandler {
+ public:
+  explicit TreeBuilder(std::string_view file_name) : file_name_(file_name) {}
+
+  bool failed() const { return !failure_.empty(); }
+  Error TakeError() { return InvalidArgument(std::move(failure_)); }
+  Node TakeRoot() { return std::move(root_); }
+
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    if (!Admit(mark, anchor)) return;
+    Place(NodeAt(NodeKind::kNull, mark));
+  }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    Fail(mark, "aliases are not supported; write the value out");
+  }
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    if (!Admit(mark, anchor)) return;
+    if (tag != "?" && tag != "!" && tag != "") {
+      return Fail(mark, fmt::format("tag '{}' is not supported", tag));
+    }
+    const bool quoted = tag == "!";
+    if (!quoted && (value.empty() || value == "~" || value == "null")) {
+      return Place(NodeAt(NodeKind::kNull, mark));
+    }
+    Node node = NodeAt(NodeKind::kScalar, mark);
+    node.scalar = value;
+    node.quoted = quoted;
+    Place(std::move(node));
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    Open(NodeKind::kList, mark, anchor);
+  }
+  void OnSequenceEnd() override { CloseTop(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    Open(NodeKind::kMap, mark, anchor);
+  }
+  void OnMapEnd() override { CloseTop(); }
+
+ private:
+  struct Level {
+    Node node;
+    std::optional<Entry> entry;  // a key that waits for its value
+  };
+
+  static Node NodeAt(NodeKind kind, const YAML::Mark& mark) {
+    Node node;
+    node.kind = kind;
+    node.line = mark.line + 1;
+    node.column = mark.column + 1;
+    return node;
+  }
+  void Fail(const YAML::Mark& mark, std::string_view message) {
+    if (!failed()) {
+      failure_ = fmt::format("{}:{}:{}: {}", file_name_, mark.line + 1, mark.column + 1, message);
+    }
+  }
+  bool Admit(const YAML::Mark& mark, YAML::anchor_t anchor) {
+    if (anchor != 0) Fail(mark, "anchors are not supported; write the value out");
+    if (++count_ > kMaxYamlNodes) Fail(mark, fmt::format("more than {} values", kMaxYamlNodes));
+    return !failed();
+  }
+  void Open(NodeKind kind, const YAML::Mark& mark, YAML::anchor_t anchor) {
+    if (!Admit(mark, anchor)) return;
+    if (levels_.size() >= kMaxYamlDepth) {
+      return Fail(mark, fmt::format("nested deeper than {}", kMaxYamlDepth));
+    }
+    if (!levels_.empty() && levels_.back().node.kind == NodeKind::kMap && !levels_.back().entry) {
+      return Fail(mark, "a key must be a plain word");
+    }
+    levels_.push_back({NodeAt(kind, mark), std::nullopt});
+  }
+  void CloseTop() {
+    if (failed()) return;
+    Node node = std::move(levels_.back().node);
+    levels_.pop_back();
+    Place(std::move(node));
+  }
+  void Place(Node node) {
+    if (levels_.empty()) {
+      root_ = std::move(node);
+      return;
+    }
+    Level& level = levels_.back();
+    if (level.node.kind == NodeKind::kList) {
+      level.node.items.push_back(std::move(node));
+    } else if (level.entry) {
+      level.entry->value = std::move(node);
+      level.node.entries.push_back(*std::move(level.entry));
+      level.entry.reset();
+    } else {
+      TakeKey(level, std::move(node));
+    }
+  }
+  void TakeKey(Level& level, Node node) {
+    const YAML::Mark mark = MarkOf(node);
+    if (node.kind != NodeKind::kScalar) return Fail(mark, "a key must be a plain word");
+    for (const Entry& other : level.node.entries) {
+      if (other.key != node.scalar) continue;
+      return Fail(mark,
+                  fmt::format("'{}' stands twice; first at line {}", node.scalar, other.line));
+    }
+    level.entry = Entry{std::move(node.scalar), Node{}, node.line, node.column};
+  }
+  static YAML::Mark MarkOf(const Node& node) {
+    YAML::Mark mark;
+    mark.line = node.line - 1;
+    mark.column = node.column - 1;
+    return mark;
+  }
+
+  const std::string_view file_name_;
+  std::string failure_;
+  std::vector<Level> levels_;
+  Node root_;
+  size_t count_ = 0;
+};
+
+// Replaces the references of one text. The failure has no place yet.
+Result<std::string> ExpandText(std::string_view text, const Resolver& resolver) {
+  std::string out;
+  for (;;) {
+    const size_t start = text.find("${");
+    if (start == std::string_view::npos) break;
+    if (start > 0 && text[start - 1] == '$') {
+      out.append(text.substr(0, start - 1)).append("${");
+      text.remove_prefix(start + 2);
+      continue;
+    }
+    out.append(text.substr(0, start));
+    text.remove_prefix(start + 2);
+    const size_t end = text.find('}');
+    if (end == std::string_view::npos) return InvalidArgument("'${' without '}'");
+    const std::string_view reference = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    const size_t colon = reference.find(':');
+    const std::string_view kind = reference.substr(0, colon);
+    const bool env = kind == "env";
+    if (colon == std::string_view::npos || (!env && kind != "file")) {
+      return InvalidArgument(
+          fmt::format("'${{{}}}' is neither ${{env:NAME}} nor ${{file:path}}", reference));
+    }
+    const std::string name(reference.substr(colon + 1));
+    TARN_ASSIGN_OR_RETURN(std::string value, env ? resolver.env(name) : resolver.file(name));
+    if (!env && value.ends_with('\n')) value.pop_back();
+    out += value;
+  }
+  return out.append(text);
+}
+
+void ExpandNode(Node& node, const Resolver& resolver, std::string_view file_name,
+                std::string& failures) {
+  if (node.kind == NodeKind::kScalar && node.scalar.find("${") != std::string::npos) {
+    auto expanded = ExpandText(node.scalar, resolver);
+    if (expanded.ok()) {
+      node.scalar = *std::move(expanded);
+      node.quoted = true;
+    } else {
+      if (!failures.empty()) failures += '\n';
+      failures += fmt::format("{}:{}:{}: {}", file_name, node.line, node.column,
+                              expanded.error().message());
+    }
+  }
+  for (Node& item : node.items) ExpandNode(item, resolver, file_name, failures);
+  for (Entry& entry : node.entries) ExpandNode(entry.value, resolver, file_name, failures);
+}
+
+}  // namespace
+
+const Node* Node::Find(std::string_view key) const {
+  for (const Entry& entry : entries) {
+    if (entry.key == key) return &entry.value;
+  }
+  return nullptr;
+}
+
+Result<Node> ParseYaml(std::string_view text, std::string_view file_name) {
+  if (text.size() > kMaxYamlBytes) {
+    return InvalidArgument(fmt::format("{}: {} is over the limit of {} for a configuration file",
+                                       file_name, FormatBytes(text.size()),
+                                       FormatBytes(kMaxYamlBytes)));
+  }
+  if (!IsValidUtf8(text) || text.find('\0') != std::string_view::npos) {
+    return InvalidArgument(fmt::format("{}: not UTF-8 text", file_name));
+  }
+  TreeBuilder builder(file_name);
+  try {
+    std::istringstream in{std::string(text)};
+    YAML::Parser parser(in);
+    if (parser.HandleNextDocument(builder) && !builder.failed()) {
+      TreeBuilder second(file_name);
+      if (parser.HandleNextDocument(second)) {
+        return InvalidArgument(fmt::format("{}: holds more than one document", file_name));
+      }
+    }
+  } catch (const YAML::Exception& error) {
+    return InvalidArgument(fmt::format("{}:{}:{}: {}", file_name, error.mark.line + 1,
+                                       error.mark.column + 1, error.msg));
+  } catch (const std::exception& error) {
+    return InvalidArgument(fmt::format("{}: cannot be read as YAML: {}", file_name, error.what()));
+  }
+  if (builder.failed()) return builder.TakeError();
+  return builder.TakeRoot();
+}
+
+Resolver SystemResolver(std::string folder) {
+  Resolver resolver;
+  resolver.env = [](const std::string& name) -> Result<std::string> {
+    const char* value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): nobody sets
+    if (value == nullptr) {
+      return NotFound(fmt::format("environment variable '{}' is not set", name));
+    }
+    return std::string(value);
+  };
+  resolver.file = [folder = std::move(folder)](const std::string& path) -> Result<std::string> {
+    os::PosixFileSystem files;
+    const std::string full = path.starts_with('/') ? path : os::JoinPath(folder, path);
+    TARN_ASSIGN_OR_RETURN(const auto file, files.Open(full, os::OpenMode::kRead));
+    TARN_ASSIGN_OR_RETURN(std::string value, file->ReadAt(0, kMaxSecretFileBytes + 1));
+    if (value.size() > kMaxSecretFileBytes) {
+      return InvalidArgument(fmt::format("{} is over {} bytes", full, kMaxSecretFileBytes));
+    }
+    return value;
+  };
+  return resolver;
+}
+
+Status ExpandReferences(Node& node, const Resolver& resolver, std::string_view file_name) {
+  std::string failures;
+  ExpandNode(node, resolver, file_name, failures);
+  if (failures.empty()) return {};
+  return InvalidArgument(std::move(failures));
+}
+
+}  // namespace tarn::config

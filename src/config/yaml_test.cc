@@ -1,0 +1,82 @@
+#include "config/yaml.h"
+
+namespace tarn::config {
+namespace {
+
+std::string ErrorOf(std::string_view text) {
+  const auto node = ParseYaml(text, "a.yaml");
+  return node.ok() ? "fine" : node.error().message();
+}
+
+TEST(Yaml, KeepsOrderPlaceAndQuotes) {
+  const Node root = ParseYaml("b: 1\na:\n  - x\n  - 'null'\n  - null\n", "a.yaml").value();
+  ASSERT_EQ(root.kind, NodeKind::kMap);
+  ASSERT_EQ(root.entries.size(), 2U);
+  EXPECT_EQ(root.entries[0].key, "b");
+  EXPECT_EQ(root.entries[1].line, 2);
+  const Node& list = *root.Find("a");
+  ASSERT_EQ(list.items.size(), 3U);
+  EXPECT_EQ(list.items[1].scalar, "null");
+  EXPECT_TRUE(list.items[1].quoted);
+  EXPECT_EQ(list.items[1].line, 4);
+  EXPECT_EQ(list.items[1].column, 5);
+  EXPECT_EQ(list.items[2].kind, NodeKind::kNull);
+}
+
+TEST(Yaml, EmptyTextIsNull) {
+  EXPECT_EQ(ParseYaml("", "a.yaml").value().kind, NodeKind::kNull);
+  EXPECT_EQ(ParseYaml("# only this\n", "a.yaml").value().kind, NodeKind::kNull);
+}
+
+TEST(Yaml, DuplicateKeyNamesBothPlaces) {
+  EXPECT_EQ(ErrorOf("a: 1\nb: 2\na: 3\n"), "a.yaml:3:1: 'a' stands twice; first at line 1");
+}
+
+TEST(Yaml, RefusesAnchorsAliasesTagsAndComplexKeys) {
+  EXPECT_EQ(ErrorOf("a: &x 1\n"), "a.yaml:1:4: anchors are not supported; write the value out");
+  EXPECT_NE(ErrorOf("a: *x\n"), "fine");
+  EXPECT_NE(ErrorOf("a: !secret x\n"), "fine");
+  EXPECT_NE(ErrorOf("? [a]\n: b\n"), "fine");
+  EXPECT_NE(ErrorOf("~: b\n"), "fine");
+}
+
+TEST(Yaml, SyntaxErrorHasItsPlace) {
+  EXPECT_TRUE(ErrorOf("a: [1, 2\nb: 3\n").starts_with("a.yaml:2:")) << ErrorOf("a: [1, 2\nb: 3\n");
+  EXPECT_NE(ErrorOf("a: 1\n---\nb: 2\n"), "fine");
+}
+
+TEST(Yaml, DepthSizeCountAndEncodingAreBounded) {
+  EXPECT_EQ(ErrorOf(std::string(32, '[') + std::string(32, ']')), "fine");
+  EXPECT_NE(ErrorOf(std::string(33, '[') + std::string(33, ']')), "fine");
+  EXPECT_NE(ErrorOf(std::string(100'000, '[')), "fine");
+  EXPECT_NE(ErrorOf(std::string(kMaxYamlBytes + 1, '#')), "fine");
+  std::string many = "[";
+  for (size_t i = 0; i < kMaxYamlNodes; ++i) many += "1,";
+  EXPECT_NE(ErrorOf(many + "]"), "fine");
+  EXPECT_NE(ErrorOf("a: \xff\n"), "fine");
+}
+
+TEST(Yaml, ExpandsReferencesAndReportsAllThatFail) {
+  Resolver resolver;
+  resolver.env = [](const std::string& name) -> Result<std::string> {
+    if (name == "KEY") return std::string("${env:OTHER}");
+    return NotFound("environment variable '" + name + "' is not set");
+  };
+  resolver.file = [](const std::string&) -> Result<std::string> { return std::string("s3cret\n"); };
+  Node root =
+      ParseYaml("a: x-${env:KEY}-y\nb: ${file:key.txt}\nc: $${env:KEY}\n", "a.yaml").value();
+  ASSERT_TRUE(ExpandReferences(root, resolver, "a.yaml").ok());
+  EXPECT_EQ(root.Find("a")->scalar, "x-${env:OTHER}-y");  // not expanded again
+  EXPECT_EQ(root.Find("b")->scalar, "s3cret");
+  EXPECT_EQ(root.Find("c")->scalar, "${env:KEY}");
+
+  Node bad = ParseYaml("a: ${env:NO}\nb: ${vault:x}\nc: ${env:KEY\n", "a.yaml").value();
+  const Status status = ExpandReferences(bad, resolver, "a.yaml");
+  EXPECT_EQ(status.error().message(),
+            "a.yaml:1:4: environment variable 'NO' is not set\n"
+            "a.yaml:2:4: '${vault:x}' is neither ${env:NAME} nor ${file:path}\n"
+            "a.yaml:3:4: '${' without '}'");
+}
+
+}  // namespace
+}  // namespace tarn::config
