@@ -80,10 +80,11 @@ using Status = Result<void>;
 #define TARN_CONCAT(a, b) TARN_CONCAT_INNER(a, b)
 
 // Return the error of a Result, if it has one.
-#define TARN_TRY(expression)                                      \
-  do {                                                            \
-    auto tarn_status = (expression);                              \
-    if (!tarn_status.ok()) return std::move(tarn_status).error(); \
+#define TARN_TRY(expression) TARN_TRY_INNER(TARN_CONCAT(tarn_status_, __LINE__), expression)
+#define TARN_TRY_INNER(status, expression)                    \
+  do {                                                        \
+    auto status = (expression);                               \
+    if (!status.ok()) return std::move(status).error();       \
   } while (false)
 
 // TARN_ASSIGN_OR_RETURN(auto file, fs.Open(path));

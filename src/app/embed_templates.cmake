@@ -1,0 +1,13 @@
+# cmake -DSOURCE=dir -DOUTPUT=file.cc -P embed_templates.cmake: the files below `dir` as C++ strings.
+file(GLOB_RECURSE files RELATIVE ${SOURCE} ${SOURCE}/*)
+list(SORT files)
+set(text "#include \"app/templates.h\"\n\nnamespace tarn::app {\n\n")
+string(APPEND text "const std::vector<TemplateFile>& TemplateFiles() {\n")
+string(APPEND text "  static const std::vector<TemplateFile> kFiles = {\n")
+foreach(file IN LISTS files)
+  file(READ ${SOURCE}/${file} content)
+  string(REPLACE "dot." "." path ${file})
+  string(APPEND text "      {\"${path}\", R\"~~~(${content})~~~\"},\n")
+endforeach()
+string(APPEND text "  };\n  return kFiles;\n}\n\n}  // namespace tarn::app\n")
+file(WRITE ${OUTPUT} "${text}")

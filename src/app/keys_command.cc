@@ -1,0 +1,82 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "app/command.h"
+#include "app/text_table.h"
+#include "auth/api_key.h"
+#include "base/text.h"
+
+namespace tarn::app {
+namespace {
+
+struct KeysOptions {
+  std::string folder;
+  std::string name;
+  std::string role = "ingest";
+  std::vector<std::string> sources;
+};
+
+constexpr std::string_view kRestartHint = "A running server takes it up when it is restarted.";
+
+Status CreateKey(Context& context, const KeysOptions& options) {
+  TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
+  TARN_ASSIGN_OR_RETURN(auto ring, auth::KeyRing::Load(context.machine.files, project.keys_file()));
+  TARN_ASSIGN_OR_RETURN(const auth::Role role, auth::ParseRole(options.role));
+  TARN_ASSIGN_OR_RETURN(const std::string key,
+                        ring.Create({options.name, role, options.sources}, context.machine.random));
+  TARN_TRY(ring.Save(context.machine.files, project.keys_file()));
+  fmt::print("{}\n", key);
+  fmt::print(stderr, "Shown this once. {}\n", kRestartHint);
+  return {};
+}
+
+Status RevokeKey(Context& context, const KeysOptions& options) {
+  TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
+  TARN_ASSIGN_OR_RETURN(auto ring, auth::KeyRing::Load(context.machine.files, project.keys_file()));
+  TARN_TRY(ring.Revoke(options.name));
+  TARN_TRY(ring.Save(context.machine.files, project.keys_file()));
+  fmt::print("{} is revoked. {}\n", options.name, kRestartHint);
+  return {};
+}
+
+Status ListKeys(Context& context, const KeysOptions& options) {
+  TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
+  TARN_ASSIGN_OR_RETURN(const auto ring,
+                        auth::KeyRing::Load(context.machine.files, project.keys_file()));
+  TextTable table({"name", "role", "sources"});
+  for (const auth::KeyRing::Key& key : ring.keys()) {
+    table.Add({key.principal.name, std::string(auth::RoleName(key.principal.role)),
+               key.principal.sources.empty() ? "all" : Join(key.principal.sources, ", ")});
+  }
+  fmt::print("{}", table.Print());
+  return {};
+}
+
+}  // namespace
+
+void AddKeys(CLI::App& app, Context& context, Run& run) {
+  auto options = std::make_shared<KeysOptions>();
+  CLI::App* command = app.add_subcommand("keys", "Make, list and revoke keys");
+  command->require_subcommand(1);
+  command->footer("Example:\n  tarn keys create web-1 shop --role ingest --source web_log");
+  const auto add = [&](const std::string& verb, const std::string& help,
+                       Status (*action)(Context&, const KeysOptions&)) {
+    CLI::App* sub = command->add_subcommand(verb, help);
+    if (verb != "list") sub->add_option("NAME", options->name, "Name of the key")->required();
+    sub->add_option("DIR", options->folder,
+                    "Project folder (default: this one, or the nearest above)");
+    sub->callback([&context, &run, options, action] {
+      run = [&context, options, action] { return action(context, *options); };
+    });
+    return sub;
+  };
+  CLI::App* create = add("create", "Make a key and print it, once", CreateKey);
+  create->add_option("--role", options->role, "admin, ingest or reader")->capture_default_str();
+  create->add_option("--source", options->sources, "Sources an ingest key may send (default: all)");
+  add("list", "List keys by name; the keys themselves are kept nowhere", ListKeys);
+  add("revoke", "Make a key worthless", RevokeKey);
+}
+
+}  // namespace tarn::app

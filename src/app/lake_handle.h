@@ -1,0 +1,37 @@
+#pragma once
+
+#include <memory>
+
+#include "app/project.h"
+#include "catalog/sqlite_catalog.h"
+#include "iceberg/manifest_cache.h"
+#include "lake/table_resolver.h"
+#include "obs/log.h"
+#include "obs/metrics.h"
+#include "os/clock.h"
+#include "os/posix_file_system.h"
+#include "os/random.h"
+#include "store/local_store.h"
+
+namespace tarn::app {
+
+// The machine a command runs on: what every module borrows.
+struct Machine {
+  os::PosixFileSystem files;
+  os::SystemClock clock;
+  os::SystemRandom random;
+};
+
+// A project's lake, opened for reading beside a running or stopped server. Members are in order of
+// use: the later borrow the earlier.
+struct LakeHandle {
+  std::unique_ptr<store::LocalStore> store;
+  std::unique_ptr<catalog::Catalog> catalog;
+  iceberg::ManifestCache manifests;
+  std::unique_ptr<lake::LakeResolver> resolver;
+};
+
+// NotFound if the project was never served.
+Result<std::unique_ptr<LakeHandle>> OpenLake(Machine& machine, const Project& project);
+
+}  // namespace tarn::app

@@ -1,0 +1,180 @@
+#include "app/project.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "catalog/dataset.h"
+#include "source/access_log/format.h"
+
+namespace tarn::app {
+namespace {
+
+using config::Reader;
+
+// What tarn.yaml says, before it is checked.
+struct ProjectFile {
+  Project project;
+  std::string lake_path = "lake";
+  std::string state_path = "state";
+  int64_t port = 8700;
+  std::string log_format = "text";
+  std::string log_level = "info";
+};
+
+void BindListen(Reader& reader, ProjectFile& file) {
+  reader.String({"address", "numeric address the door listens on; 127.0.0.1 is this machine alone"},
+                file.project.listen_address);
+  reader.Int({"port", "TCP port of the door; 0 takes any free one"}, file.port, {0, 65535});
+  reader.Map(
+      {"tls", "encrypt the door; needed before it listens beyond this machine"}, [&](Reader& tls) {
+        tls.String({"certificate", "PEM file: the server's certificate, then its chain", true},
+                   file.project.tls.certificate_file);
+        tls.String({"key", "PEM file: its private key", true}, file.project.tls.key_file);
+      });
+}
+
+void BindLanding(Reader& reader, ProjectFile& file) {
+  reader.Bytes({"buffer_size", "rows waiting are made visible once they take this much memory"},
+               file.project.landing_buffer_bytes, {1'000'000, 8'000'000'000});
+  reader.Duration({"buffer_age", "… or once the oldest has waited this long"},
+                  file.project.landing_buffer_age_micros, {100'000, 3'600'000'000});
+}
+
+void BindSource(const std::string& name, Reader& reader, ProjectFile& file) {
+  lake::LogSource source;
+  source.name = name;
+  reader.String({"format", "how lines are laid out: a name or an Apache LogFormat string", true},
+                source.format);
+  std::vector<std::string> land = {"parquet", "json"};
+  reader.Strings({"land", "forms of the raw zone: parquet, json"}, land);
+  source.land = {false, false};
+  for (const std::string& form : land) {
+    if (form == "parquet") {
+      source.land.parquet = true;
+    } else if (form == "json") {
+      source.land.json = true;
+    } else if (!form.empty()) {
+      reader.Fail("land", fmt::format("'{}' is not a form; choose parquet, json or both", form));
+    }
+  }
+  if (const Status valid = catalog::ValidateDatasetName({catalog::Zone::kRaw, name}); !valid.ok()) {
+    reader.Fail("", valid.error().message());
+  }
+  if (!source.format.empty()) {
+    const auto format = access_log::Format::Compile(source.format);
+    if (!format.ok()) reader.Fail("format", format.error().message());
+  }
+  file.project.sources.push_back(std::move(source));
+}
+
+void BindSql(Reader& reader, ProjectFile& file) {
+  reader.Bytes({"memory", "memory of one query; what needs more spills to state/tmp"},
+               file.project.sql_memory_bytes, {64'000'000, 1'000'000'000'000});
+  reader.Int({"threads", "threads of one query; 0 is one a core"}, file.project.sql_threads,
+             {0, 1024});
+  reader.Duration({"timeout", "a query that takes longer is ended"},
+                  file.project.sql_timeout_micros, {1'000'000, 86'400'000'000});
+}
+
+void Bind(Reader& reader, ProjectFile& file) {
+  Project& project = file.project;
+  reader.String({"name", "the project's name", true}, project.name);
+  reader.String({"time_zone", "IANA zone in which a day begins and ends for people"},
+                project.time_zone);
+  reader.Map({"listen", "where the server listens"}, [&](Reader& r) { BindListen(r, file); });
+  reader.Map({"lake", "the tables"}, [&](Reader& r) {
+    r.String({"path", "folder of the lake, relative to the project"}, file.lake_path);
+  });
+  reader.Map({"state", "journal, catalog and keys"}, [&](Reader& r) {
+    r.String({"path", "folder of the state, relative to the project"}, file.state_path);
+  });
+  reader.Map({"journal", "acknowledged records that are not in the lake yet"}, [&](Reader& r) {
+    r.Bytes({"max_size", "disk the journal may take; when it is full, senders must wait"},
+            project.journal_max_bytes, {256'000'000, 1'000'000'000'000});
+  });
+  reader.Map({"landing", "how records become files"}, [&](Reader& r) { BindLanding(r, file); });
+  reader.Named({"sources", "where data comes from, by name"},
+               [&](const std::string& name, Reader& r) { BindSource(name, r, file); });
+  reader.Map({"sql", "limits of queries"}, [&](Reader& r) { BindSql(r, file); });
+  reader.Map({"log", "the server's own log, on standard error"}, [&](Reader& r) {
+    r.Choice({"format", "text for people, json for machines"}, file.log_format, {"text", "json"});
+    r.Choice({"level", "least level that is written"}, file.log_level,
+             {"debug", "info", "warn", "error"});
+  });
+}
+
+bool IsTimeZone(const std::string& name) {
+  if (name.empty() || name.front() == '/' || name.find("..") != std::string::npos) return false;
+  return name == "UTC" || std::filesystem::is_regular_file("/usr/share/zoneinfo/" + name);
+}
+
+std::string Below(const std::string& folder, const std::string& path) {
+  return path.starts_with('/') ? path : os::JoinPath(folder, path);
+}
+
+obs::Level LevelOf(const std::string& name) {
+  if (name == "debug") return obs::Level::kDebug;
+  if (name == "warn") return obs::Level::kWarn;
+  return name == "error" ? obs::Level::kError : obs::Level::kInfo;
+}
+
+}  // namespace
+
+Result<Project> LoadProject(os::FileSystem& files, const std::string& folder) {
+  const std::string absolute = std::filesystem::absolute(folder).lexically_normal().string();
+  const std::string root = absolute.size() > 1 && absolute.ends_with('/')
+                               ? absolute.substr(0, absolute.size() - 1)
+                               : absolute;
+  const std::string path = os::JoinPath(root, "tarn.yaml");
+  auto text = files.ReadFile(path);
+  if (!text.ok()) {
+    if (text.error().code() != Code::kNotFound) return std::move(text).error();
+    return NotFound(
+        fmt::format("{} has no tarn.yaml; `tarn init DIR --template retail` makes one", root));
+  }
+  TARN_ASSIGN_OR_RETURN(config::Node node, config::ParseYaml(*text, path));
+  TARN_TRY(config::ExpandReferences(node, config::SystemResolver(root), path));
+  config::Problems problems(path);
+  Reader reader(node, "", problems);
+  ProjectFile file;
+  Bind(reader, file);
+  if (!IsTimeZone(file.project.time_zone)) {
+    reader.Fail("time_zone", fmt::format("'{}' is not a time zone; write UTC or Europe/Berlin",
+                                         file.project.time_zone));
+  }
+  reader.Finish();
+  TARN_TRY(problems.ToStatus());
+  Project project = std::move(file.project);
+  project.folder = root;
+  project.listen_port = static_cast<uint16_t>(file.port);
+  project.lake_folder = Below(root, file.lake_path);
+  project.state_folder = Below(root, file.state_path);
+  project.log_format = file.log_format == "json" ? obs::LogFormat::kJson : obs::LogFormat::kText;
+  project.log_level = LevelOf(file.log_level);
+  if (project.tls.enabled()) {
+    project.tls.certificate_file = Below(root, project.tls.certificate_file);
+    project.tls.key_file = Below(root, project.tls.key_file);
+  }
+  return project;
+}
+
+Result<std::string> FindProject(os::FileSystem& files, const std::string& folder) {
+  std::filesystem::path at = std::filesystem::absolute(folder).lexically_normal();
+  for (;;) {
+    if (files.Exists((at / "tarn.yaml").string())) return at.string();
+    if (!at.has_relative_path()) break;
+    at = at.parent_path();
+  }
+  return NotFound(fmt::format(
+      "no tarn.yaml in {} or above it; name the project's folder, or make one with `tarn init`",
+      std::filesystem::absolute(folder).lexically_normal().string()));
+}
+
+std::vector<config::FieldDoc> DescribeProject() {
+  ProjectFile file;
+  return config::Describe([&](Reader& reader) { Bind(reader, file); });
+}
+
+}  // namespace tarn::app

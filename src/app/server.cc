@@ -1,0 +1,180 @@
+#include "app/server.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <set>
+#include <utility>
+
+#include "app/version.h"
+#include "journal/journal.h"
+#include "lake/agent_door.h"
+#include "lake/landing.h"
+#include "serve/rest/rest_server.h"
+
+namespace tarn::app {
+namespace {
+
+constexpr int64_t kRequestGraceMicros = 10 * kMicrosPerSecond;
+
+// Blocks the signals that end the server, so that every thread made later blocks them too and
+// sigwait alone takes them.
+sigset_t BlockEndSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file size limit is an error of the write, not an end
+  return signals;
+}
+
+// The running server, part by part; destroyed from the last to the first.
+struct Parts {
+  Parts(Machine& machine, const Project& project)
+      : log(machine.clock, STDERR_FILENO, project.log_format, project.log_level) {}
+
+  obs::Logger log;
+  obs::Registry metrics;
+  std::unique_ptr<os::FileLock> lock;
+  std::unique_ptr<store::LocalStore> store;
+  std::unique_ptr<catalog::Catalog> catalog;
+  iceberg::ManifestCache manifests;
+  std::unique_ptr<lake::Workspace> work;
+  std::unique_ptr<journal::Journal> journal;
+  std::unique_ptr<lake::Landing> landing;
+  std::unique_ptr<lake::AgentDoor> door;
+  std::unique_ptr<auth::Authenticator> keys;
+  std::unique_ptr<serve::rest::RestServer> rest;
+};
+
+Status OpenStorage(Machine& machine, const Project& project, const ServeOptions& options,
+                   Parts& parts) {
+  TARN_TRY(machine.files.CreateDirectories(project.state_folder));
+  auto lock = machine.files.Lock(project.lock_file());
+  if (!lock.ok()) {
+    if (lock.error().code() != Code::kConflict) return std::move(lock).error();
+    return Conflict(fmt::format("another server has {} open; `tarn status {}` shows it",
+                                project.folder, project.folder));
+  }
+  parts.lock = std::move(*lock);
+  TARN_ASSIGN_OR_RETURN(
+      parts.store, store::LocalStore::Open(machine.files, machine.random, project.lake_folder));
+  // Temporaries of a server that was killed; this is the only writer of the folder.
+  TARN_TRY(parts.store->Sweep(machine.clock.Now()));
+  catalog::SqliteOptions sqlite;
+  sqlite.path = project.catalog_file();
+  sqlite.tarn_version = kVersion;
+  sqlite.lost_log = options.accept_loss ? catalog::LostLog::kAccept : catalog::LostLog::kRefuse;
+  TARN_ASSIGN_OR_RETURN(parts.catalog, catalog::OpenSqliteCatalog(
+                                           sqlite, {machine.files, machine.clock, machine.random}));
+  journal::Options journal;
+  journal.max_bytes = project.journal_max_bytes;
+  journal.accept_loss = options.accept_loss;
+  TARN_ASSIGN_OR_RETURN(
+      parts.journal, journal::Journal::Open(
+                         {machine.files, machine.random, machine.clock, parts.log, parts.metrics},
+                         project.journal_folder(), journal));
+  parts.work = std::make_unique<lake::Workspace>(
+      lake::Workspace{*parts.store, *parts.catalog, machine.clock, machine.random, parts.manifests,
+                      parts.log, parts.metrics});
+  return {};
+}
+
+Status OpenLanding(const Project& project, Parts& parts) {
+  lake::LandingOptions landing;
+  landing.sources = project.sources;
+  landing.buffer_bytes = project.landing_buffer_bytes;
+  landing.buffer_age_micros = project.landing_buffer_age_micros;
+  TARN_ASSIGN_OR_RETURN(parts.landing,
+                        lake::Landing::Start(*parts.work, *parts.journal, std::move(landing)));
+  std::set<std::string> sources;
+  for (const lake::LogSource& source : project.sources) sources.insert(source.name);
+  TARN_ASSIGN_OR_RETURN(parts.door, lake::AgentDoor::Open(*parts.work, *parts.journal, sources,
+                                                          parts.landing->status().position));
+  return {};
+}
+
+Status OpenDoor(Machine& machine, const Project& project, Parts& parts) {
+  TARN_ASSIGN_OR_RETURN(auto ring, auth::KeyRing::Load(machine.files, project.keys_file()));
+  if (ring.keys().empty()) {
+    parts.log.Write(obs::Level::kWarn, "server.no_keys",
+                    {{"file", project.keys_file()}, {"hint", "nobody can send or read"}});
+  }
+  parts.keys = std::make_unique<auth::Authenticator>(
+      std::move(ring), machine.clock, [&log = parts.log](const auth::FailureReport& report) {
+        log.Write(obs::Level::kWarn, "auth.failed",
+                  {{"failures", static_cast<int64_t>(report.failures)},
+                   {"last_peer", report.last_peer},
+                   {"last_reason", report.last_reason}});
+      });
+  http::ServerOptions options;
+  options.listen = {{project.listen_address, project.listen_port}};
+  if (project.tls.enabled()) {
+    TARN_ASSIGN_OR_RETURN(auth::TlsFiles tls,
+                          auth::LoadTls(machine.files, project.tls, machine.clock.Now()));
+    for (const std::string& warning : tls.warnings) {
+      parts.log.Write(obs::Level::kWarn, "tls.warning", {{"warning", warning}});
+    }
+    options.tls =
+        http::ServerTls{std::move(tls.certificate_chain_pem), std::move(tls.private_key_pem)};
+  }
+  const serve::rest::Backend backend{*parts.keys,    *parts.door,          *parts.landing,
+                                     *parts.journal, *parts.catalog,       parts.metrics,
+                                     machine.clock,  std::string(kVersion)};
+  TARN_ASSIGN_OR_RETURN(parts.rest, serve::rest::RestServer::Start(backend, std::move(options)));
+  return {};
+}
+
+std::string UrlOf(const Project& project, uint16_t port) {
+  const bool six = project.listen_address.find(':') != std::string::npos;
+  std::string host = six ? "[" + project.listen_address + "]" : project.listen_address;
+  if (host == "0.0.0.0") host = "127.0.0.1";
+  if (host == "[::]") host = "[::1]";
+  return fmt::format("{}://{}:{}", project.tls.enabled() ? "https" : "http", host, port);
+}
+
+}  // namespace
+
+Status Serve(Machine& machine, const Project& project, const ServeOptions& options) {
+  const sigset_t signals = BlockEndSignals();
+  const int64_t started = machine.clock.MonotonicMicros();
+  Parts parts(machine, project);
+  TARN_TRY(OpenStorage(machine, project, options, parts));
+  TARN_TRY(OpenLanding(project, parts));
+  TARN_TRY(OpenDoor(machine, project, parts));
+  const std::string url = UrlOf(project, parts.rest->port());
+  codec::Json running;
+  running.Set("pid", int64_t{getpid()});
+  running.Set("url", url);
+  TARN_TRY(
+      machine.files.WriteFileAtomically(project.server_file(), codec::DumpJson(running) + "\n"));
+  parts.log.Write(obs::Level::kInfo, "server.ready",
+                  {{"project", project.name},
+                   {"url", url},
+                   {"version", kVersion},
+                   {"took_ms", (machine.clock.MonotonicMicros() - started) / 1'000}});
+  int signal = 0;
+  sigwait(&signals, &signal);
+  parts.log.Write(obs::Level::kInfo, "server.stopping",
+                  {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+  parts.rest->Stop(kRequestGraceMicros);
+  parts.landing->Stop(true);
+  (void)machine.files.Remove(project.server_file());
+  parts.log.Write(obs::Level::kInfo, "server.stopped", {});
+  return {};
+}
+
+Result<RunningServer> FindServer(Machine& machine, const Project& project) {
+  const Error none = NotFound(fmt::format("no server runs on {}", project.folder));
+  const auto text = machine.files.ReadFile(project.server_file());
+  if (!text.ok()) return none;
+  TARN_ASSIGN_OR_RETURN(const codec::Json json, codec::ParseJson(*text));
+  TARN_ASSIGN_OR_RETURN(const int64_t pid, json.GetInt("pid"));
+  TARN_ASSIGN_OR_RETURN(const std::string url, json.GetString("url"));
+  return RunningServer{pid, url};
+}
+
+}  // namespace tarn::app

@@ -1,0 +1,26 @@
+#pragma once
+
+#include "app/lake_handle.h"
+#include "app/project.h"
+
+namespace tarn::app {
+
+struct ServeOptions {
+  bool accept_loss = false;  // go on without records or a log that are gone; each loss is logged
+};
+
+// Runs the server until SIGINT or SIGTERM, then stops it: no new requests, those in work finish,
+// what is buffered lands; at most about 30 s. Errors before it is ready start nothing: Conflict if
+// another server has the project or the port, those of the configuration, DataLoss for a damaged
+// journal or catalog.
+Status Serve(Machine& machine, const Project& project, const ServeOptions& options);
+
+// Where a project's server listens: from state/server.json. NotFound if none runs; a server that
+// was killed leaves the file behind, and does not answer.
+struct RunningServer {
+  int64_t pid = 0;
+  std::string url;  // "http://127.0.0.1:8700"
+};
+Result<RunningServer> FindServer(Machine& machine, const Project& project);
+
+}  // namespace tarn::app

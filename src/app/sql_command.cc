@@ -1,0 +1,121 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <memory>
+
+#include "app/command.h"
+#include "app/interrupter.h"
+#include "app/result_writer.h"
+#include "app/server_client.h"
+#include "app/sql_prompt.h"
+#include "sql/engine.h"
+
+namespace tarn::app {
+namespace {
+
+struct SqlOptions {
+  std::vector<std::string> words;  // [DIR] [SQL]
+  std::string format;
+  std::string out;
+  bool fresh = false;
+};
+
+// `tarn sql "SELECT …"`, `tarn sql DIR`, `tarn sql DIR "SELECT …"`: one word is SQL if it has a
+// space or is no folder.
+struct Words {
+  std::string folder;
+  std::string statement;
+};
+Words SortWords(os::FileSystem& files, const std::vector<std::string>& words) {
+  if (words.empty()) return {};
+  if (words.size() > 1) return {words[0], words[1]};
+  const auto info = files.Stat(words[0]);
+  if (info.ok() && info->is_directory) return {words[0], ""};
+  return {"", words[0]};
+}
+
+Result<ResultFormat> FormatOf(const std::string& name, bool to_terminal) {
+  if (name.empty()) return to_terminal ? ResultFormat::kTable : ResultFormat::kCsv;
+  if (name == "table") return ResultFormat::kTable;
+  if (name == "csv") return ResultFormat::kCsv;
+  if (name == "json") return ResultFormat::kJson;
+  return InvalidArgument(
+      fmt::format("'{}' is no format; choose table, csv, json or parquet", name));
+}
+
+Status RunStatement(sql::Session& session, const std::string& statement,
+                    const SqlOptions& options) {
+  if (options.format == "parquet") {
+    if (options.out.empty()) return InvalidArgument("--format parquet needs --out FILE");
+    TARN_ASSIGN_OR_RETURN(const uint64_t rows, session.CopyToParquet(statement, options.out));
+    fmt::print(stderr, "{} rows written to {}\n", rows, options.out);
+    return {};
+  }
+  TARN_ASSIGN_OR_RETURN(
+      const ResultFormat format,
+      FormatOf(options.format, options.out.empty() && isatty(STDOUT_FILENO) != 0));
+  TARN_ASSIGN_OR_RETURN(const auto result, session.Run(statement));
+  if (options.out.empty()) return WriteResult(*result, format, stdout);
+  std::FILE* file = std::fopen(options.out.c_str(), "w");
+  if (file == nullptr) return IoError(fmt::format("cannot write {}", options.out));
+  Status written = WriteResult(*result, format, file);
+  if (std::fclose(file) != 0 && written.ok()) {
+    written = IoError(fmt::format("cannot write {}", options.out));
+  }
+  return written;
+}
+
+Status Sql(Context& context, const SqlOptions& options) {
+  const Words words = SortWords(context.machine.files, options.words);
+  TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, words.folder));
+  if (options.fresh) {
+    const auto flushed = AskServer(context.machine, project, http::Method::kPost, "/v1/flush");
+    if (!flushed.ok()) return Error(flushed.error()).In("--fresh");
+  }
+  TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(context.machine, project));
+  sql::EngineOptions engine_options;
+  engine_options.threads = static_cast<int>(project.sql_threads);
+  engine_options.memory_limit_bytes = project.sql_memory_bytes;
+  engine_options.temp_directory = project.temp_folder();
+  engine_options.data_directories = {project.lake_folder};
+  std::signal(SIGPIPE, SIG_IGN);
+  std::atomic<sql::Session*> running = nullptr;
+  const Interrupter interrupter([&running] {
+    if (sql::Session* session = running.load()) session->Interrupt();
+  });
+  TARN_ASSIGN_OR_RETURN(const auto engine,
+                        sql::Engine::Open(engine_options, context.machine.files));
+  const auto session =
+      sql::Session::Open(*engine, *lake->resolver, {.timeout_micros = project.sql_timeout_micros});
+  running = session.get();
+  const Status done = words.statement.empty()
+                          ? RunPrompt(context.machine, project, *session, *lake->resolver)
+                          : RunStatement(*session, words.statement, options);
+  running = nullptr;
+  return done;
+}
+
+}  // namespace
+
+void AddSql(CLI::App& app, Context& context, Run& run) {
+  auto options = std::make_shared<SqlOptions>();
+  CLI::App* command = app.add_subcommand("sql", "Query the lake; without a statement, a prompt");
+  command->add_option("words", options->words, "[DIR] [\"SELECT …\"]")->expected(0, 2);
+  command->add_option("--format", options->format,
+                      "table (default on a terminal), csv (default otherwise), json, parquet");
+  command->add_option("--out", options->out, "Write to this file");
+  command->add_flag("--fresh", options->fresh,
+                    "First land what the server has acknowledged but not yet landed");
+  command->footer(
+      "Examples:\n"
+      "  tarn sql shop \"SELECT status, count(*) FROM clean.web_log GROUP BY 1 ORDER BY 2 DESC\"\n"
+      "  tarn sql shop --format json \"SHOW TABLES\"\n"
+      "  tarn sql shop --out day.parquet --format parquet \\\n"
+      "    \"SELECT * FROM clean.web_log WHERE time >= '2026-11-24'\"");
+  command->callback(
+      [&context, &run, options] { run = [&context, options] { return Sql(context, *options); }; });
+}
+
+}  // namespace tarn::app

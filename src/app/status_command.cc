@@ -1,0 +1,138 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "app/command.h"
+#include "app/server.h"
+#include "app/server_client.h"
+#include "app/text_table.h"
+#include "base/text.h"
+
+namespace tarn::app {
+namespace {
+
+using codec::Json;
+
+int64_t IntOf(const Json& json, std::string_view key) { return json.GetInt(key).value_or(0); }
+std::string TextOf(const Json& json, std::string_view key) {
+  return json.GetString(key).value_or("");
+}
+
+std::string AgoOf(const Json& json, std::string_view key, Timestamp now) {
+  const auto time = ParseTimestamp(TextOf(json, key));
+  if (!time.ok()) return "never";
+  const int64_t seconds = (now.micros - time->micros) / kMicrosPerSecond;
+  if (seconds < 120) return fmt::format("{} s ago", seconds);
+  if (seconds < 7200) return fmt::format("{} min ago", seconds / 60);
+  return fmt::format("{} h ago", seconds / 3600);
+}
+
+void PrintSources(const Json& status, Timestamp now) {
+  TextTable table({"source", "host", "lines", "rejected", "last line read"});
+  table.AlignRight(2);
+  table.AlignRight(3);
+  const Json* sources = status.Find("sources");
+  if (sources == nullptr || sources->AsArray() == nullptr) return;
+  for (const Json& source : *sources->AsArray()) {
+    const Json* hosts = source.Find("hosts");
+    if (hosts == nullptr || hosts->AsArray() == nullptr) continue;
+    for (const Json& host : *hosts->AsArray()) {
+      table.Add({TextOf(source, "name"), TextOf(host, "host"), GroupDigits(IntOf(host, "lines")),
+                 GroupDigits(IntOf(host, "rejected")), AgoOf(host, "last_read", now)});
+    }
+  }
+  if (table.rows() > 0) fmt::print("\n{}", table.Print());
+}
+
+void PrintDatasets(const Json& status) {
+  TextTable table({"dataset", "rows", "size", "commits"});
+  for (const size_t column : {size_t{1}, size_t{2}, size_t{3}}) table.AlignRight(column);
+  for (const Json& dataset : *status.Find("datasets")->AsArray()) {
+    table.Add({TextOf(dataset, "zone") + "." + TextOf(dataset, "name"),
+               GroupDigits(IntOf(dataset, "rows")),
+               FormatBytes(static_cast<uint64_t>(IntOf(dataset, "bytes"))),
+               GroupDigits(IntOf(dataset, "commits"))});
+  }
+  fmt::print("\n{}", table.Print());
+}
+
+void PrintStatus(const Project& project, const Json& status, const std::string& url,
+                 Timestamp now) {
+  if (url.empty()) {
+    fmt::print("{}: no server runs\n", project.name);
+  } else {
+    const Json& journal = *status.Find("journal");
+    const Json& landing = *status.Find("landing");
+    fmt::print("{}: server {} at {}, started {}\n", project.name, TextOf(status, "version"), url,
+               AgoOf(status, "started", now));
+    fmt::print("landing: last commit {}, {} commits, {} batches waiting, {} buffered\n",
+               AgoOf(landing, "last_commit", now), GroupDigits(IntOf(landing, "commits")),
+               GroupDigits(IntOf(landing, "waiting")),
+               FormatBytes(static_cast<uint64_t>(IntOf(landing, "buffered_bytes"))));
+    fmt::print("journal: {} on disk{}{}\n",
+               FormatBytes(static_cast<uint64_t>(IntOf(journal, "bytes"))),
+               journal.GetBool("healthy").value_or(true) ? "" : ", CANNOT BE WRITTEN",
+               journal.GetBool("full").value_or(false) ? ", FULL" : "");
+    if (const std::string error = TextOf(landing, "last_error"); !error.empty()) {
+      fmt::print("ERROR: {}\n", error);
+    }
+    PrintSources(status, now);
+  }
+  PrintDatasets(status);
+}
+
+// Without a server: what the catalog says.
+Result<Json> CatalogStatus(Context& context, const Project& project) {
+  TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(context.machine, project));
+  TARN_ASSIGN_OR_RETURN(const auto datasets, lake->catalog->ListDatasets(std::nullopt));
+  Json::Array list;
+  for (const catalog::Dataset& dataset : datasets) {
+    if (dataset.kind != catalog::DatasetKind::kTable) continue;
+    Json json;
+    json.Set("zone", catalog::ZoneName(dataset.name.zone));
+    json.Set("name", dataset.name.table);
+    json.Set("rows", dataset.rows);
+    json.Set("bytes", dataset.bytes);
+    json.Set("commits", dataset.commits);
+    list.push_back(std::move(json));
+  }
+  Json status;
+  status.Set("server", Json());
+  status.Set("datasets", std::move(list));
+  return status;
+}
+
+Status ShowStatus(Context& context, const std::string& folder, bool as_json) {
+  TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, folder));
+  auto status = AskServer(context.machine, project, http::Method::kGet, "/v1/status");
+  std::string url;
+  if (status.ok()) {
+    url = FindServer(context.machine, project)->url;
+  } else if (status.error().code() == Code::kNotFound) {
+    status = CatalogStatus(context, project);
+  }
+  if (!status.ok()) return std::move(status).error();
+  if (as_json) {
+    fmt::print("{}\n", codec::DumpJson(*status, true));
+  } else {
+    PrintStatus(project, *status, url, context.machine.clock.Now());
+  }
+  return {};
+}
+
+}  // namespace
+
+void AddStatus(CLI::App& app, Context& context, Run& run) {
+  auto folder = std::make_shared<std::string>();
+  auto json = std::make_shared<bool>(false);
+  CLI::App* command = app.add_subcommand("status", "One screen: server, sources, lag, datasets");
+  command->add_option("DIR", *folder, "Project folder (default: this one, or the nearest above)");
+  command->add_flag("--json", *json, "Everything, as JSON");
+  command->footer("Example:\n  tarn status shop");
+  command->callback([&context, &run, folder, json] {
+    run = [&context, folder, json] { return ShowStatus(context, *folder, *json); };
+  });
+}
+
+}  // namespace tarn::app

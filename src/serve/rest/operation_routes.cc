@@ -1,0 +1,158 @@
+#include "serve/rest/operation_routes.h"
+
+#include <memory>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+
+namespace tarn::serve::rest {
+namespace {
+
+using codec::Json;
+
+constexpr int64_t kFlushTimeoutMicros = 60 * kMicrosPerSecond;
+
+Json TimeOrNull(Timestamp time) { return time.micros == 0 ? Json() : Json(FormatTimestamp(time)); }
+
+Json HostJson(const lake::HostStatus& host, Timestamp now) {
+  Json json;
+  json.Set("host", host.host);
+  json.Set("lines", static_cast<int64_t>(host.lines));
+  json.Set("rejected", static_cast<int64_t>(host.rejected));
+  json.Set("bytes", static_cast<int64_t>(host.bytes));
+  json.Set("last_read", TimeOrNull(host.last_read));
+  json.Set("silent_seconds",
+           static_cast<double>(now.micros - host.last_ingested.micros) / kMicrosPerSecond);
+  return json;
+}
+
+Json SourcesJson(const lake::LandingStatus& landing, Timestamp now) {
+  std::map<std::string, std::vector<const lake::HostStatus*>> by_source;
+  for (const lake::HostStatus& host : landing.hosts) by_source[host.source].push_back(&host);
+  Json::Array sources;
+  for (const auto& [name, hosts] : by_source) {
+    Json::Array host_list;
+    uint64_t lines = 0;
+    uint64_t rejected = 0;
+    for (const lake::HostStatus* host : hosts) {
+      host_list.push_back(HostJson(*host, now));
+      lines += host->lines;
+      rejected += host->rejected;
+    }
+    Json source;
+    source.Set("name", name);
+    source.Set("lines", static_cast<int64_t>(lines));
+    source.Set("rejected", static_cast<int64_t>(rejected));
+    source.Set("last_error", landing.last_error);
+    source.Set("hosts", std::move(host_list));
+    sources.push_back(std::move(source));
+  }
+  return sources;
+}
+
+Json DatasetsJson(const std::vector<catalog::Dataset>& datasets) {
+  Json::Array list;
+  for (const catalog::Dataset& dataset : datasets) {
+    if (dataset.kind != catalog::DatasetKind::kTable) continue;
+    Json json;
+    json.Set("zone", catalog::ZoneName(dataset.name.zone));
+    json.Set("name", dataset.name.table);
+    json.Set("rows", dataset.rows);
+    json.Set("bytes", dataset.bytes);
+    json.Set("commits", dataset.commits);
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
+Result<Json> StatusJson(const Backend& backend, Timestamp started) {
+  TARN_ASSIGN_OR_RETURN(const auto datasets, backend.catalog.ListDatasets(std::nullopt));
+  const lake::LandingStatus landing = backend.landing.status();
+  const journal::Stats journal = backend.journal.stats();
+  const Timestamp now = backend.clock.Now();
+  Json json;
+  json.Set("version", backend.version);
+  json.Set("time", FormatTimestamp(now));
+  json.Set("started", FormatTimestamp(started));
+  json.Set("sources", SourcesJson(landing, now));
+  json.Set("datasets", DatasetsJson(datasets));
+  Json log;
+  log.Set("begin", static_cast<int64_t>(backend.journal.begin().value));
+  log.Set("end", static_cast<int64_t>(backend.journal.end().value));
+  log.Set("bytes", static_cast<int64_t>(backend.journal.size_bytes()));
+  log.Set("healthy", journal.healthy);
+  log.Set("full", journal.full);
+  json.Set("journal", std::move(log));
+  Json lander;
+  lander.Set("position", static_cast<int64_t>(landing.position));
+  lander.Set("waiting", static_cast<int64_t>(backend.journal.end().value - landing.position));
+  lander.Set("buffered_bytes", static_cast<int64_t>(landing.buffered_bytes));
+  lander.Set("commits", static_cast<int64_t>(landing.commits));
+  lander.Set("last_commit",
+             landing.last_commit ? Json(FormatTimestamp(*landing.last_commit)) : Json());
+  lander.Set("last_error", landing.last_error);
+  json.Set("landing", std::move(lander));
+  return json;
+}
+
+http::Response ReadyAnswer(const Backend& backend) {
+  const journal::Stats journal = backend.journal.stats();
+  const std::string landing_error = backend.landing.status().last_error;
+  Json::Array reasons;
+  if (!journal.healthy) reasons.emplace_back("the journal cannot be written");
+  if (journal.full) reasons.emplace_back("the journal is full");
+  if (!landing_error.empty()) reasons.emplace_back(fmt::format("landing fails: {}", landing_error));
+  http::Response response;
+  response.status = reasons.empty() ? 200 : 503;
+  Json body;
+  body.Set("ready", reasons.empty());
+  body.Set("reasons", std::move(reasons));
+  response.body = codec::DumpJson(body);
+  return response;
+}
+
+// Runs `answer` on the worker for callers with a reader's key.
+http::Receiver ForReaders(const Backend& backend, Worker& worker,
+                          std::function<Result<Json>()> answer) {
+  return [&backend, &worker, answer = std::move(answer)](http::Request&& request,
+                                                         http::Responder responder) {
+    auto who = backend.keys.Check(request.headers.Find("authorization"), request.peer);
+    const Status allowed = who.ok() ? who->Require(auth::Role::kReader) : Status(who.error());
+    if (!allowed.ok()) return std::move(responder).SendError(allowed.error());
+    auto shared = std::make_shared<http::Responder>(std::move(responder));
+    const bool posted = worker.Post([shared, answer] {
+      const auto json = answer();
+      if (!json.ok()) return std::move(*shared).SendError(json.error());
+      std::move(*shared).Send({.body = codec::DumpJson(*json) + "\n"});
+    });
+    if (!posted) std::move(*shared).SendError(Unavailable("too many requests are waiting"));
+  };
+}
+
+}  // namespace
+
+void AddOperationRoutes(const Backend& backend, Worker& worker, http::Router& router) {
+  const Timestamp started = backend.clock.Now();
+  router.Exact(http::Method::kGet, "/health", [](http::Request&&, http::Responder responder) {
+    std::move(responder).Send({.body = "{\"status\":\"ok\"}\n"});
+  });
+  router.Exact(http::Method::kGet, "/ready",
+               [&backend](http::Request&&, http::Responder responder) {
+                 std::move(responder).Send(ReadyAnswer(backend));
+               });
+  router.Exact(http::Method::kGet, "/metrics", http::MetricsReceiver(backend.metrics));
+  router.Exact(http::Method::kGet, "/v1/status", ForReaders(backend, worker, [&backend, started] {
+                 return StatusJson(backend, started);
+               }));
+  router.Exact(http::Method::kPost, "/v1/flush",
+               ForReaders(backend, worker, [&backend]() -> Result<Json> {
+                 TARN_TRY(backend.landing.FlushAll(kFlushTimeoutMicros));
+                 Json json;
+                 json.Set("position", static_cast<int64_t>(backend.landing.status().position));
+                 return json;
+               }));
+}
+
+}  // namespace tarn::serve::rest

@@ -1,0 +1,17 @@
+#pragma once
+
+#include "codec/json.h"
+#include "http/router.h"
+#include "serve/rest/rest_server.h"
+#include "serve/rest/worker.h"
+
+namespace tarn::serve::rest {
+
+// GET  /health      200 while the process lives; no key
+// GET  /ready       200 if batches are taken and land, else 503 with the reasons; no key
+// GET  /metrics     Prometheus text; no key
+// GET  /v1/status   one screen of JSON; reader
+// POST /v1/flush    200 once everything acknowledged so far is in the lake; reader
+void AddOperationRoutes(const Backend& backend, Worker& worker, http::Router& router);
+
+}  // namespace tarn::serve::rest
