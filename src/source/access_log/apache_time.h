@@ -28,8 +28,8 @@ std::optional<int64_t> ParseApacheTime(std::string_view text);
 // The same with or without one '[' before and one ']' behind.
 std::optional<int64_t> ParseBracketedApacheTime(std::string_view text);
 
-// What json, csv and regex fields may hold: Apache's form, ISO 8601, "Wed Oct 11 14:32:52.123 2000",
-// "2021/06/03 09:30:50", or an epoch of 10 (s), 13 (ms) or 16 (µs) digits.
+// What json, csv and regex fields may hold: Apache's form, ISO 8601, "Wed Oct 11 14:32:52.123
+// 2000", "2021/06/03 09:30:50", or an epoch of 10 (s), 13 (ms) or 16 (µs) digits.
 std::optional<int64_t> ParseAnyTime(std::string_view text);
 
 // 1-12 for "Jan" … "Dec", 0 for anything else.

@@ -28,7 +28,8 @@ constexpr Simple kSimple[] = {
     {'f', Class::kText, TypeKind::kString, "file", "file served (%f)"},
     {'h', Class::kToken, TypeKind::kString, "host", "client name or address (%h)"},
     {'H', Class::kToken, TypeKind::kString, "protocol", "request protocol (%H)"},
-    {'k', Class::kNumber, TypeKind::kLong, "keepalive_requests", "requests before on this connection (%k)"},
+    {'k', Class::kNumber, TypeKind::kLong, "keepalive_requests",
+     "requests before on this connection (%k)"},
     {'l', Class::kToken, TypeKind::kString, "ident", "remote logname (%l)"},
     {'L', Class::kToken, TypeKind::kString, "error_log_id", "id of the error log line (%L)"},
     {'m', Class::kToken, TypeKind::kString, "method", "request method (%m)"},
@@ -166,7 +167,8 @@ class Reader {
       return {};
     }
     if (letter == '^') {
-      if (format_.substr(at_, 2) != "FB") return At(at_ - 1, Unknown("^" + std::string(format_.substr(at_, 2))));
+      if (format_.substr(at_, 2) != "FB")
+        return At(at_ - 1, Unknown("^" + std::string(format_.substr(at_, 2))));
       at_ += 2;
       item.kind = Class::kNumber;
       item.type = TypeKind::kLong;
@@ -300,8 +302,11 @@ Directive* FindName(std::vector<Directive>& items, std::string_view name) {
 // vhost where there is no %v, %O the bytes where there is no %b.
 void NameStandIns(std::vector<Directive>& items) {
   static constexpr std::pair<std::string_view, std::string_view> kStandIns[] = {
-      {"host", "address"}, {"host", "peer"},      {"host", "peer_name"},
-      {"vhost", "server_name"}, {"bytes", "bytes_out"}};
+      {"host", "address"},
+      {"host", "peer"},
+      {"host", "peer_name"},
+      {"vhost", "server_name"},
+      {"bytes", "bytes_out"}};
   for (const auto& [name, stand_in] : kStandIns) {
     if (FindName(items, name) != nullptr) continue;
     if (auto* item = FindName(items, stand_in)) item->name = name;

@@ -13,14 +13,14 @@ namespace tarn::access_log {
 struct Directive {
   enum class Class : uint8_t {
     kLiteral,
-    kToken,   // never holds white space: host, vhost, ident, …
-    kText,    // anything
-    kUser,    // a user name: may hold spaces
-    kUri,     // %U: ends where %q begins
-    kQuery,   // %q
+    kToken,  // never holds white space: host, vhost, ident, …
+    kText,   // anything
+    kUser,   // a user name: may hold spaces
+    kUri,    // %U: ends where %q begins
+    kQuery,  // %q
     kNumber,
     kHex,
-    kTime,    // %t
+    kTime,        // %t
     kTimeFormat,  // %{…}t; the strftime text is in `argument`
     kChar,
   };

@@ -26,8 +26,7 @@ void SetSlot(Scratch& scratch, ErrorSlot index, std::string_view text) {
   Slot& slot = scratch.slots[index];
   slot.data = text.data();
   slot.size = static_cast<uint32_t>(text.size());
-  slot.encoding =
-      text.find('\\') == std::string_view::npos ? Encoding::kPlain : Encoding::kApache;
+  slot.encoding = text.find('\\') == std::string_view::npos ? Encoding::kPlain : Encoding::kApache;
 }
 
 bool SetInteger(Scratch& scratch, ErrorSlot index, std::string_view text) {
@@ -52,8 +51,7 @@ bool TakeBracket(std::string_view& rest, std::string_view& inside) {
 // Apache 2.4 writes the port behind every address, IPv6 without brackets; 2.2 wrote none.
 void SetClient(std::string_view client, bool with_port, Scratch& scratch) {
   const size_t colon = client.rfind(':');
-  const bool has_port =
-      colon != std::string_view::npos && (with_port || client.find(':') == colon);
+  const bool has_port = colon != std::string_view::npos && (with_port || client.find(':') == colon);
   if (has_port && SetInteger(scratch, kClientPortSlot, client.substr(colon + 1))) {
     client = client.substr(0, colon);
   }
@@ -97,7 +95,8 @@ void TakeOsError(std::string_view& rest, Scratch& scratch) {
 Program CompileErrorLog() {
   Program program;
   program.kind = Kind::kError;
-  AddColumn(program, "time", TypeKind::kTimestamptz, "time of the message; local time is read as UTC");
+  AddColumn(program, "time", TypeKind::kTimestamptz,
+            "time of the message; local time is read as UTC");
   AddColumn(program, "module", TypeKind::kString, "module that wrote it");
   AddColumn(program, "level", TypeKind::kString, "severity");
   AddColumn(program, "pid", TypeKind::kLong, "process id");

@@ -18,13 +18,12 @@ constexpr NamedFormat kNamed[] = {
     {"common", R"(%h %l %u %t "%r" %>s %b)"},
     {"combined", R"(%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i")"},
     {"vhost_combined", R"(%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i")"},
-    {"combined+cookie",
-     R"(%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" "%{Cookie}i")"}};
+    {"combined+cookie", R"(%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" "%{Cookie}i")"}};
 
 // Columns come in this order, then the others in the order of the format.
-constexpr std::string_view kOrder[] = {"vhost",  "port",   "host",  "ident",    "user",   "time",
-                                       "request", "method", "target", "path",   "query",  "protocol",
-                                       "status", "bytes",  "referer", "agent"};
+constexpr std::string_view kOrder[] = {"vhost",   "port",   "host",    "ident", "user",  "time",
+                                       "request", "method", "target",  "path",  "query", "protocol",
+                                       "status",  "bytes",  "referer", "agent"};
 
 size_t RankOf(std::string_view name) {
   for (size_t i = 0; i < std::size(kOrder); ++i) {
@@ -47,13 +46,15 @@ uint8_t AddDerived(Program& program, std::string_view name, std::string_view doc
 Error UnknownName(std::string_view text) {
   std::vector<std::string_view> words;
   for (const auto& named : kNamed) words.push_back(named.name);
-  for (const std::string_view word : {"error", "json", "csv:", "tsv:", "regex:"}) words.push_back(word);
+  for (const std::string_view word : {"error", "json", "csv:", "tsv:", "regex:"})
+    words.push_back(word);
   std::string message = fmt::format("'{}' is no log format", text.substr(0, 80));
   if (const auto near = NearestWord(text, words)) {
     message += fmt::format("; did you mean {}?", *near);
   } else {
-    message += "; known are common, combined, vhost_combined, combined+cookie, error, json[:COLUMNS], "
-               "csv:COLUMNS, tsv:COLUMNS, regex:EXPRESSION or a LogFormat string with % directives";
+    message +=
+        "; known are common, combined, vhost_combined, combined+cookie, error, json[:COLUMNS], "
+        "csv:COLUMNS, tsv:COLUMNS, regex:EXPRESSION or a LogFormat string with % directives";
   }
   return InvalidArgument(std::move(message));
 }
@@ -109,8 +110,9 @@ void Finish(Program& program) {
   program.time = SlotOf(program, "time");
   program.end_time = SlotOf(program, "end_time");
 
-  std::stable_sort(program.columns.begin(), program.columns.end(),
-                   [](const Column& a, const Column& b) { return RankOf(a.name) < RankOf(b.name); });
+  std::stable_sort(
+      program.columns.begin(), program.columns.end(),
+      [](const Column& a, const Column& b) { return RankOf(a.name) < RankOf(b.name); });
   int32_t id = 0;
   for (auto& column : program.columns) {
     column.json_prefix = ",\"" + column.name + "\":";

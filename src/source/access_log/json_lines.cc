@@ -105,7 +105,8 @@ class ObjectWalk {
       while (at_ != end_ && *at_ != ',' && *at_ != '}' && *at_ != ' ' && *at_ != '\t') ++at_;
     }
     text = {begin, static_cast<size_t>(at_ - begin)};
-    if (*begin != '{' && *begin != '[' && !IsLiteral(text)) return Fail("a JSON value is malformed");
+    if (*begin != '{' && *begin != '[' && !IsLiteral(text))
+      return Fail("a JSON value is malformed");
     if (column == nullptr || text == "null") return true;
     return SetTyped(*column, text, Encoding::kPlain, scratch_);
   }

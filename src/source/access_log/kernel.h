@@ -39,8 +39,8 @@ struct Emit {
   enum class Form : uint8_t { kString, kInteger, kTime, kBoolean, kDouble };
   uint8_t slot = kNoSlot;
   Form form = Form::kString;
-  uint8_t prefix_size = 0;         // 0: too long, in `long_prefix`
-  std::array<char, 32> prefix{};   // ,"name":
+  uint8_t prefix_size = 0;        // 0: too long, in `long_prefix`
+  std::array<char, 32> prefix{};  // ,"name":
   std::string_view long_prefix;
 };
 

@@ -328,8 +328,8 @@ bool Match(const Program& program, std::string_view text, size_t readable, Scrat
     if (!RunStep(*step, line, scratch)) {
       // What follows a number by no fixed text belongs to it: "2xx" is no status.
       scratch.reason = step->reason;
-      if (step->op == Op::kLiteral && step != program.steps.data() &&
-          step[-1].op == Op::kNumber && !NumberEnds(line)) {
+      if (step->op == Op::kLiteral && step != program.steps.data() && step[-1].op == Op::kNumber &&
+          !NumberEnds(line)) {
         scratch.reason = step[-1].reason;
       }
       return false;
@@ -378,8 +378,7 @@ TARN_INLINE void SetPart(Scratch& scratch, uint8_t index, const Slot& whole, con
 
 TARN_INLINE void SplitTarget(const Program& program, const Slot& whole, const char* at,
                              const char* end, Scratch& scratch) {
-  const auto* mark =
-      static_cast<const char*>(std::memchr(at, '?', static_cast<size_t>(end - at)));
+  const auto* mark = static_cast<const char*>(std::memchr(at, '?', static_cast<size_t>(end - at)));
   SetPart(scratch, program.path, whole, at, mark == nullptr ? end : mark);
   if (mark != nullptr) SetPart(scratch, program.query, whole, mark + 1, end);
 }

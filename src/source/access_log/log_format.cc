@@ -38,7 +38,9 @@ class StepWriter {
            item.kind == Class::kUri || item.kind == Class::kQuery;
   }
   const Directive* Next() const { return at_ + 1 < items_.size() ? &items_[at_ + 1] : nullptr; }
-  const Directive* AfterNext() const { return at_ + 2 < items_.size() ? &items_[at_ + 2] : nullptr; }
+  const Directive* AfterNext() const {
+    return at_ + 2 < items_.size() ? &items_[at_ + 2] : nullptr;
+  }
 
   // A text directive alone between two quotes takes the quotes into its own step.
   bool StandsInQuotes(size_t index) const {
@@ -198,8 +200,7 @@ class StepWriter {
       }
     }
     if (!done) TARN_TRY(WriteStrftime(item, item.argument));
-    program_.steps[group_at].skip =
-        static_cast<uint16_t>(program_.steps.size() - group_at - 1);
+    program_.steps[group_at].skip = static_cast<uint16_t>(program_.steps.size() - group_at - 1);
     return {};
   }
 
@@ -227,7 +228,7 @@ class StepWriter {
       const char c = format[++i];
       static constexpr std::string_view kKnown = "YymdeHIMSbhBaApzZsj";
       static constexpr std::tuple<char, std::string_view> kShort[] = {
-          {'T', "%H:%M:%S"}, {'F', "%Y-%m-%d"}, {'D', "%m/%d/%y"},
+          {'T', "%H:%M:%S"}, {'F', "%Y-%m-%d"},    {'D', "%m/%d/%y"},
           {'R', "%H:%M"},    {'r', "%I:%M:%S %p"}, {'c', "%a %b %e %H:%M:%S %Y"}};
       if (c == '%' || c == 'n' || c == 't') {
         literal.push_back(c == '%' ? '%' : c == 'n' ? '\n' : '\t');
@@ -243,9 +244,9 @@ class StepWriter {
           found = true;
         }
         if (!found) {
-          return InvalidArgument(fmt::format(
-              "log format, position {}: %{} in {} cannot be read; known are {} TFDRrc",
-              item.position, c, item.spelling, kKnown));
+          return InvalidArgument(
+              fmt::format("log format, position {}: %{} in {} cannot be read; known are {} TFDRrc",
+                          item.position, c, item.spelling, kKnown));
         }
       }
     }

@@ -29,8 +29,7 @@ class Run {
   Result<ParseCounts> Parse() {
     for (;;) {
       const size_t want = std::min(in_size_ - held_, kReadBytes);
-      TARN_ASSIGN_OR_RETURN(const size_t got,
-                            io_.read(std::span<char>(in_.get() + held_, want)));
+      TARN_ASSIGN_OR_RETURN(const size_t got, io_.read(std::span<char>(in_.get() + held_, want)));
       counts_.bytes += got;
       held_ += got;
       std::memset(in_.get() + held_, 0, kSlack);

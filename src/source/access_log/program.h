@@ -1,7 +1,7 @@
 #pragma once
 
-#include <memory>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,14 +63,14 @@ enum class Op : uint8_t {
 struct Step {
   Op op = Op::kLiteral;
   uint8_t slot = kNoSlot;
-  char stop = 0;         // kQuotedText: ends here or at a quote (U before q)
-  char part = 0;         // kTimePart
-  bool end_time = false; // kTimePart belongs to end_time
-  bool list = false;     // kToken: a comma before white space goes on (X-Forwarded-For)
-  bool needed = false;   // kToken: an empty text is refused
+  char stop = 0;          // kQuotedText: ends here or at a quote (U before q)
+  char part = 0;          // kTimePart
+  bool end_time = false;  // kTimePart belongs to end_time
+  bool list = false;      // kToken: a comma before white space goes on (X-Forwarded-For)
+  bool needed = false;    // kToken: an empty text is refused
   uint16_t skip = 0;
-  std::string literal;   // kLiteral, and the terminator of kText and kUser
-  std::string reason;    // what is said when this step fails
+  std::string literal;  // kLiteral, and the terminator of kText and kUser
+  std::string reason;   // what is said when this step fails
 };
 
 // Epoch parts share Step::part with strftime letters, so they are upper control codes.
@@ -104,10 +104,10 @@ struct Program {
           protocol = kNoSlot;
   uint8_t time = kNoSlot, end_time = kNoSlot;
   bool time_parts = false, end_time_parts = false;
-  bool split_request = false;      // derive method … protocol from `request`
-  bool target_is_split = false;    // derive path and query from `target`
-  bool target_from_path = false;   // %U%q stand together: target is both
-  bool strip_query_mark = false;   // `query` comes from %q
+  bool split_request = false;     // derive method … protocol from `request`
+  bool target_is_split = false;   // derive path and query from `target`
+  bool target_from_path = false;  // %U%q stand together: target is both
+  bool strip_query_mark = false;  // `query` comes from %q
   char delimiter = ',';
   std::shared_ptr<const re2::RE2> regex;
   std::vector<uint8_t> groups;  // regex: slot of group i + 1, kNoSlot if unnamed

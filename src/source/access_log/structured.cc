@@ -18,22 +18,35 @@ struct Known {
   TypeKind type;
 };
 // The columns every kind knows by name.
-constexpr Known kKnown[] = {
-    {"vhost", TypeKind::kString},      {"port", TypeKind::kInt},
-    {"host", TypeKind::kString},       {"ident", TypeKind::kString},
-    {"user", TypeKind::kString},       {"time", TypeKind::kTimestamptz},
-    {"request", TypeKind::kString},    {"method", TypeKind::kString},
-    {"target", TypeKind::kString},     {"path", TypeKind::kString},
-    {"query", TypeKind::kString},      {"protocol", TypeKind::kString},
-    {"status", TypeKind::kInt},        {"bytes", TypeKind::kLong},
-    {"referer", TypeKind::kString},    {"agent", TypeKind::kString},
-    {"end_time", TypeKind::kTimestamptz}, {"duration_us", TypeKind::kLong},
-    {"duration_ms", TypeKind::kLong},  {"duration_s", TypeKind::kLong},
-    {"bytes_in", TypeKind::kLong},     {"bytes_out", TypeKind::kLong},
-    {"bytes_total", TypeKind::kLong},  {"pid", TypeKind::kLong},
-    {"tid", TypeKind::kLong},          {"local_port", TypeKind::kInt},
-    {"remote_port", TypeKind::kInt},   {"keepalive_requests", TypeKind::kLong},
-    {"first_byte_us", TypeKind::kLong}};
+constexpr Known kKnown[] = {{"vhost", TypeKind::kString},
+                            {"port", TypeKind::kInt},
+                            {"host", TypeKind::kString},
+                            {"ident", TypeKind::kString},
+                            {"user", TypeKind::kString},
+                            {"time", TypeKind::kTimestamptz},
+                            {"request", TypeKind::kString},
+                            {"method", TypeKind::kString},
+                            {"target", TypeKind::kString},
+                            {"path", TypeKind::kString},
+                            {"query", TypeKind::kString},
+                            {"protocol", TypeKind::kString},
+                            {"status", TypeKind::kInt},
+                            {"bytes", TypeKind::kLong},
+                            {"referer", TypeKind::kString},
+                            {"agent", TypeKind::kString},
+                            {"end_time", TypeKind::kTimestamptz},
+                            {"duration_us", TypeKind::kLong},
+                            {"duration_ms", TypeKind::kLong},
+                            {"duration_s", TypeKind::kLong},
+                            {"bytes_in", TypeKind::kLong},
+                            {"bytes_out", TypeKind::kLong},
+                            {"bytes_total", TypeKind::kLong},
+                            {"pid", TypeKind::kLong},
+                            {"tid", TypeKind::kLong},
+                            {"local_port", TypeKind::kInt},
+                            {"remote_port", TypeKind::kInt},
+                            {"keepalive_requests", TypeKind::kLong},
+                            {"first_byte_us", TypeKind::kLong}};
 constexpr size_t kStandardColumns = 16;
 
 TypeKind TypeOfName(std::string_view name) {
@@ -45,16 +58,17 @@ TypeKind TypeOfName(std::string_view name) {
 
 Result<TypeKind> TypeOfWord(std::string_view word, std::string_view column) {
   static constexpr std::pair<std::string_view, TypeKind> kTypes[] = {
-      {"int", TypeKind::kInt},         {"long", TypeKind::kLong},
-      {"double", TypeKind::kDouble},   {"boolean", TypeKind::kBoolean},
-      {"string", TypeKind::kString},   {"timestamptz", TypeKind::kTimestamptz}};
+      {"int", TypeKind::kInt},       {"long", TypeKind::kLong},
+      {"double", TypeKind::kDouble}, {"boolean", TypeKind::kBoolean},
+      {"string", TypeKind::kString}, {"timestamptz", TypeKind::kTimestamptz}};
   std::vector<std::string_view> words;
   for (const auto& [name, type] : kTypes) {
     if (name == word) return type;
     words.push_back(name);
   }
   std::string message = fmt::format("column '{}' cannot have the type '{}'", column, word);
-  if (const auto near = NearestWord(word, words)) message += fmt::format("; did you mean {}?", *near);
+  if (const auto near = NearestWord(word, words))
+    message += fmt::format("; did you mean {}?", *near);
   return InvalidArgument(message);
 }
 
@@ -172,11 +186,11 @@ Result<Program> CompileRegex(std::string_view expression) {
   re2::RE2::Options options;
   options.set_log_errors(false);
   options.set_encoding(re2::RE2::Options::EncodingLatin1);  // bytes: a log need not be UTF-8
-  auto regex = std::make_shared<re2::RE2>(
-      re2::StringPiece(expression.data(), expression.size()), options);
+  auto regex =
+      std::make_shared<re2::RE2>(re2::StringPiece(expression.data(), expression.size()), options);
   if (!regex->ok()) {
-    return InvalidArgument(fmt::format("regular expression: {} in '{}'", regex->error(),
-                                       regex->error_arg()));
+    return InvalidArgument(
+        fmt::format("regular expression: {} in '{}'", regex->error(), regex->error_arg()));
   }
   const auto& names = regex->CapturingGroupNames();
   if (names.empty()) {
@@ -187,8 +201,7 @@ Result<Program> CompileRegex(std::string_view expression) {
   }
   program.groups.assign(static_cast<size_t>(regex->NumberOfCapturingGroups()), kNoSlot);
   for (const auto& [index, name] : names) {
-    program.groups[static_cast<size_t>(index) - 1] =
-        AddColumn(program, name, TypeOfName(name), "");
+    program.groups[static_cast<size_t>(index) - 1] = AddColumn(program, name, TypeOfName(name), "");
   }
   program.regex = std::move(regex);
   Finish(program);

@@ -43,6 +43,6 @@ inline std::vector<std::string> LinesOf(const std::filesystem::path& path) {
 }  // namespace tarn::access_log
 
 // For tests that need the public logs.
-#define TARN_WEBLOGS_OR_SKIP(folder)                                              \
-  const auto folder = ::tarn::access_log::WeblogsFolder();                        \
+#define TARN_WEBLOGS_OR_SKIP(folder)                       \
+  const auto folder = ::tarn::access_log::WeblogsFolder(); \
   if (!folder) GTEST_SKIP() << "shared/data/weblogs is not beside the repository"

@@ -29,8 +29,12 @@ const std::map<std::string, std::string> kFormatOf = {
     {"axslogparser-007", R"(%v %h %l %u %t "%r" %>s %b)"},
     {"axslogparser-017", std::string("%{X-Forwarded-For}i ") + kCombined},
     // LTSV is a LogFormat with labels; %{…}t stands for a time without brackets.
-    {"axslogparser-010", ""}, {"axslogparser-011", ""}, {"axslogparser-012", ""},
-    {"axslogparser-013", ""}, {"axslogparser-015", ""}, {"axslogparser-016", ""},
+    {"axslogparser-010", ""},
+    {"axslogparser-011", ""},
+    {"axslogparser-012", ""},
+    {"axslogparser-013", ""},
+    {"axslogparser-015", ""},
+    {"axslogparser-016", ""},
     // crowdsec's pattern has an optional virtual host in front and an optional referer and agent.
     {"crowdsec-hub-004", std::string("%v ") + kCombined},
     {"crowdsec-hub-006", "common"},
@@ -81,7 +85,8 @@ std::string FormatFor(const std::string& id, const std::string& format, const st
   const std::string bare = R"(time:%{%d/%b/%Y:%H:%M:%S %z}t)";
   if (input.find("time:[") == std::string::npos) ltsv.replace(0, 7, bare);
   if (id == "axslogparser-011") ltsv.insert(ltsv.find("\\tvhost"), "\\tapptime:%{a}n");
-  if (id == "axslogparser-012") ltsv.insert(ltsv.find("\\treqtime"), "\\turi:%U%q\\tprotocol:%H\\tmethod:%m");
+  if (id == "axslogparser-012")
+    ltsv.insert(ltsv.find("\\treqtime"), "\\turi:%U%q\\tprotocol:%H\\tmethod:%m");
   if (id == "axslogparser-013") {
     const size_t host = ltsv.find("\\thost:%h");
     ltsv = "host:%h\\t" + ltsv.substr(0, host) + ltsv.substr(host + 9);
@@ -127,8 +132,7 @@ TEST(Vectors, EveryLineOfSevenProjectsReadsAsItsNormSays) {
     ASSERT_TRUE(vector.ok());
     const std::string id = vector->GetString("id").value();
     const std::string input = vector->GetString("input").value();
-    const auto format =
-        Format::Compile(FormatFor(id, vector->GetString("format").value(), input));
+    const auto format = Format::Compile(FormatFor(id, vector->GetString("format").value(), input));
     ASSERT_TRUE(format.ok()) << id << ": " << format.error().ToString();
     Parser parser(*format, JsonShape::kFull);
     event::ColumnBatch rows(format->schema());
