@@ -45,9 +45,10 @@ class Parser {
   // used.
   void set_readable_slack(size_t bytes);
 
-  // AppendJson into raw memory: writes at most JsonBound(line.size()) bytes to `out` and returns
-  // the end, nullptr on failure.
-  char* WriteJson(std::string_view line, char* out, std::string_view& reason);
+  // AppendJson without copying: the object and newline stand at the front of `buffer`
+  // (JsonBound(line.size()) bytes) if data() == buffer, and otherwise, when something needed
+  // decoding, in the parser's scratch until the next call. An empty view is a failure.
+  std::string_view WriteJson(std::string_view line, char* buffer, std::string_view& reason);
   size_t JsonBound(size_t line_size) const;
 
  private:

@@ -1,0 +1,354 @@
+#include "source/access_log/directives.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+
+namespace tarn::access_log {
+namespace {
+
+using Class = Directive::Class;
+using event::TypeKind;
+
+struct Simple {
+  char letter;
+  Class kind;
+  TypeKind type;
+  std::string_view name;
+  std::string_view doc;
+};
+
+// Directives without an argument. %a, %b and %O may be renamed once the others are known.
+constexpr Simple kSimple[] = {
+    {'a', Class::kToken, TypeKind::kString, "address", "client address (%a)"},
+    {'A', Class::kToken, TypeKind::kString, "local_address", "server address (%A)"},
+    {'B', Class::kNumber, TypeKind::kLong, "bytes", "body bytes sent (%B)"},
+    {'b', Class::kNumber, TypeKind::kLong, "bytes", "body bytes sent (%b)"},
+    {'D', Class::kNumber, TypeKind::kLong, "duration_us", "time to serve, µs (%D)"},
+    {'f', Class::kText, TypeKind::kString, "file", "file served (%f)"},
+    {'h', Class::kToken, TypeKind::kString, "host", "client name or address (%h)"},
+    {'H', Class::kToken, TypeKind::kString, "protocol", "request protocol (%H)"},
+    {'k', Class::kNumber, TypeKind::kLong, "keepalive_requests",
+     "requests before on this connection (%k)"},
+    {'l', Class::kToken, TypeKind::kString, "ident", "remote logname (%l)"},
+    {'L', Class::kToken, TypeKind::kString, "error_log_id", "id of the error log line (%L)"},
+    {'m', Class::kToken, TypeKind::kString, "method", "request method (%m)"},
+    {'p', Class::kNumber, TypeKind::kInt, "port", "canonical port of the server (%p)"},
+    {'P', Class::kNumber, TypeKind::kLong, "pid", "process id (%P)"},
+    {'q', Class::kQuery, TypeKind::kString, "query", "query string without '?' (%q)"},
+    {'r', Class::kText, TypeKind::kString, "request", "first line of the request (%r)"},
+    {'R', Class::kToken, TypeKind::kString, "handler", "handler of the response (%R)"},
+    {'s', Class::kNumber, TypeKind::kInt, "status", "status (%s)"},
+    {'t', Class::kTime, TypeKind::kTimestamptz, "time", "time of the request (%t)"},
+    {'T', Class::kNumber, TypeKind::kLong, "duration_s", "time to serve, seconds (%T)"},
+    {'u', Class::kUser, TypeKind::kString, "user", "remote user (%u)"},
+    {'U', Class::kUri, TypeKind::kString, "path", "path requested, percent-decoded (%U)"},
+    {'v', Class::kToken, TypeKind::kString, "vhost", "canonical server name (%v)"},
+    {'V', Class::kToken, TypeKind::kString, "server_name", "server name by UseCanonicalName (%V)"},
+    {'X', Class::kChar, TypeKind::kString, "connection", "X aborted, + kept alive, - closed (%X)"},
+    {'I', Class::kNumber, TypeKind::kLong, "bytes_in", "bytes received (%I)"},
+    {'O', Class::kNumber, TypeKind::kLong, "bytes_out", "bytes sent with headers (%O)"},
+    {'S', Class::kNumber, TypeKind::kLong, "bytes_total", "bytes received and sent (%S)"},
+};
+
+struct WithWord {
+  char letter;
+  std::string_view word;  // lower case
+  Class kind;
+  TypeKind type;
+  std::string_view name;
+};
+constexpr WithWord kWithWord[] = {
+    {'a', "c", Class::kToken, TypeKind::kString, "peer"},
+    {'h', "c", Class::kToken, TypeKind::kString, "peer_name"},
+    {'p', "canonical", Class::kNumber, TypeKind::kInt, "port"},
+    {'p', "local", Class::kNumber, TypeKind::kInt, "local_port"},
+    {'p', "remote", Class::kNumber, TypeKind::kInt, "remote_port"},
+    {'P', "pid", Class::kNumber, TypeKind::kLong, "pid"},
+    {'P', "tid", Class::kNumber, TypeKind::kLong, "tid"},
+    {'P', "hextid", Class::kHex, TypeKind::kLong, "tid"},
+    {'T', "s", Class::kNumber, TypeKind::kLong, "duration_s"},
+    {'T', "ms", Class::kNumber, TypeKind::kLong, "duration_ms"},
+    {'T', "us", Class::kNumber, TypeKind::kLong, "duration_us"},
+    {'L', "c", Class::kToken, TypeKind::kString, "connection_log_id"},
+};
+
+std::string Lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return out;
+}
+
+// A header, cookie or variable name as part of a column name.
+std::string Word(std::string_view text) {
+  std::string out = Lower(text);
+  for (char& c : out) {
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'))) c = '_';
+  }
+  return out;
+}
+
+class Reader {
+ public:
+  explicit Reader(std::string_view format) : format_(format) {}
+
+  Result<std::vector<Directive>> Read() {
+    while (at_ < format_.size()) {
+      if (format_[at_] == '%') {
+        TARN_TRY(ReadDirective());
+      } else if (format_[at_] == '\\' && at_ + 1 < format_.size()) {
+        ReadEscape();
+      } else {
+        Literal(format_[at_++]);
+      }
+    }
+    if (!out_.empty() && out_.back().kind == Class::kLiteral) {
+      auto& last = out_.back().literal;
+      while (!last.empty() && (last.back() == '\n' || last.back() == '\r')) last.pop_back();
+      if (last.empty()) out_.pop_back();
+    }
+    return std::move(out_);
+  }
+
+ private:
+  void Literal(char c) {
+    if (out_.empty() || out_.back().kind != Class::kLiteral) out_.push_back({});
+    out_.back().literal.push_back(c);
+  }
+
+  void ReadEscape() {
+    const char c = format_[at_ + 1];
+    at_ += 2;
+    switch (c) {
+      case 'n':
+        return Literal('\n');
+      case 't':
+        return Literal('\t');
+      case 'r':
+        return Literal('\r');
+      case '"':
+      case '\'':
+      case '\\':
+        return Literal(c);
+      default:
+        Literal('\\');
+        Literal(c);
+    }
+  }
+
+  Error At(size_t position, std::string_view what) const {
+    return InvalidArgument(fmt::format("log format, position {}: {}", position + 1, what));
+  }
+
+  Status ReadDirective() {
+    const size_t begin = at_++;
+    Directive item;
+    item.position = begin + 1;
+    std::string argument;
+    bool has_argument = false;
+    for (; at_ < format_.size(); ++at_) {
+      const char c = format_[at_];
+      if (c == '<' || c == '>') {
+        item.modifier = c;
+      } else if (c == '{') {
+        const size_t close = format_.find('}', at_);
+        if (close == std::string_view::npos) return At(at_, "'{' has no '}'");
+        argument = format_.substr(at_ + 1, close - at_ - 1);
+        has_argument = true;
+        at_ = close;
+      } else if (c != '!' && c != ',' && (c < '0' || c > '9')) {
+        break;
+      }
+    }
+    if (at_ == format_.size()) return At(begin, "the format ends inside a directive");
+    const char letter = format_[at_++];
+    if (letter == '%' && !has_argument) {
+      Literal('%');
+      return {};
+    }
+    if (letter == '^') {
+      if (format_.substr(at_, 2) != "FB")
+        return At(at_ - 1, Unknown("^" + std::string(format_.substr(at_, 2))));
+      at_ += 2;
+      item.kind = Class::kNumber;
+      item.type = TypeKind::kLong;
+      item.name = "first_byte_us";
+      item.doc = "time to the first byte of the answer, µs (%^FB)";
+    } else {
+      TARN_TRY(Describe(letter, has_argument ? &argument : nullptr, item));
+    }
+    item.spelling = format_.substr(begin, at_ - begin);
+    if (item.doc.empty()) item.doc = item.spelling;
+    out_.push_back(std::move(item));
+    return {};
+  }
+
+  static std::string Unknown(std::string_view directive) {
+    std::string message = fmt::format("there is no directive %{}", directive);
+    const char letter = directive.empty() ? ' ' : directive.front();
+    const char other = static_cast<char>(letter ^ 32);
+    for (const auto& simple : kSimple) {
+      if (simple.letter == other) {
+        return message + fmt::format("; did you mean %{} ({})?", other, simple.name);
+      }
+    }
+    for (const char with_argument : {'C', 'e', 'i', 'n', 'o'}) {
+      if (with_argument == other) {
+        return message + fmt::format("; did you mean %{{NAME}}{}?", other);
+      }
+    }
+    return message + "; known are aAbBDfhHklLmpPqrRstTuUvVXIOS, ^FB and {NAME} with aCehinopPtTL";
+  }
+
+  Status Describe(char letter, const std::string* argument, Directive& item) const {
+    const bool named = argument != nullptr && !argument->empty();
+    if (letter == 't' && named) return DescribeTime(*argument, item);
+    if (std::string_view("Ceino").find(letter) != std::string_view::npos) {
+      if (!named) {
+        return At(item.position - 1, fmt::format("%{0} needs a name: %{{NAME}}{0}", letter));
+      }
+      DescribeNamed(letter, *argument, item);
+      return {};
+    }
+    if (named) return DescribeWord(letter, *argument, item);
+    for (const auto& simple : kSimple) {
+      if (simple.letter != letter) continue;
+      item.kind = simple.kind;
+      item.type = simple.type;
+      item.name = simple.name;
+      item.doc = simple.doc;
+      return {};
+    }
+    return At(item.position - 1, Unknown(std::string_view(&letter, 1)));
+  }
+
+  static void DescribeNamed(char letter, const std::string& argument, Directive& item) {
+    const std::string word = Word(argument);
+    item.kind = Class::kText;
+    item.list = letter == 'i' || letter == 'o';
+    switch (letter) {
+      case 'C':
+        item.name = "cookie_" + word;
+        break;
+      case 'e':
+        item.name = "env_" + word;
+        break;
+      case 'n':
+        item.name = "note_" + word;
+        break;
+      case 'o':
+        item.name = "response_header_" + word;
+        break;
+      default:
+        item.name = word == "referer"      ? "referer"
+                    : word == "user_agent" ? "agent"
+                                           : "header_" + word;
+    }
+  }
+
+  Status DescribeWord(char letter, const std::string& argument, Directive& item) const {
+    const std::string lower = Lower(argument);
+    std::vector<std::string_view> words;
+    for (const auto& known : kWithWord) {
+      if (known.letter != letter) continue;
+      words.push_back(known.word);
+      if (known.word != lower) continue;
+      item.kind = known.kind;
+      item.type = known.type;
+      item.name = known.name;
+      return {};
+    }
+    if (words.empty()) {
+      return At(item.position - 1, fmt::format("%{} takes no {{argument}}", letter));
+    }
+    std::string message = fmt::format("%{{{}}}{} is unknown", argument, letter);
+    if (const auto near = NearestWord(lower, words)) {
+      message += fmt::format("; did you mean %{{{}}}{}?", *near, letter);
+    } else {
+      message += "; known are";
+      for (const auto word : words) message += fmt::format(" %{{{}}}{}", word, letter);
+    }
+    return At(item.position - 1, message);
+  }
+
+  static Status DescribeTime(std::string argument, Directive& item) {
+    if (argument.starts_with("begin:")) {
+      argument.erase(0, 6);
+    } else if (argument.starts_with("end:")) {
+      argument.erase(0, 4);
+      item.end_time = true;
+    }
+    item.name = item.end_time ? "end_time" : "time";
+    item.type = TypeKind::kTimestamptz;
+    item.doc = item.end_time ? "time of the answer's end" : "time of the request";
+    item.kind = argument.empty() ? Class::kTime : Class::kTimeFormat;
+    item.argument = argument;
+    return {};
+  }
+
+  std::string_view format_;
+  size_t at_ = 0;
+  std::vector<Directive> out_;
+};
+
+Directive* FindName(std::vector<Directive>& items, std::string_view name) {
+  for (auto& item : items) {
+    if (item.kind != Class::kLiteral && item.name == name) return &item;
+  }
+  return nullptr;
+}
+
+// The standard columns take what stands for them: %a is the host where there is no %h, %V the
+// vhost where there is no %v, %O the bytes where there is no %b.
+void NameStandIns(std::vector<Directive>& items) {
+  static constexpr std::pair<std::string_view, std::string_view> kStandIns[] = {
+      {"host", "address"},
+      {"host", "peer"},
+      {"host", "peer_name"},
+      {"vhost", "server_name"},
+      {"bytes", "bytes_out"}};
+  for (const auto& [name, stand_in] : kStandIns) {
+    if (FindName(items, name) != nullptr) continue;
+    if (auto* item = FindName(items, stand_in)) item->name = name;
+  }
+}
+
+// One name may be asked for before and after an internal redirect, or of two headers that spell
+// alike. The status proper is the final one; otherwise the one without a modifier keeps the name.
+void SeparateNames(std::vector<Directive>& items) {
+  for (size_t i = 0; i < items.size(); ++i) {
+    auto& item = items[i];
+    if (item.kind == Class::kLiteral || item.modifier == 0 || item.type == TypeKind::kTimestamptz) {
+      continue;
+    }
+    bool plain = false;
+    bool final_one = false;
+    bool original = false;
+    for (const auto& other : items) {
+      if (other.kind == Class::kLiteral || other.name != item.name) continue;
+      plain |= other.modifier == 0;
+      final_one |= other.modifier == '>';
+      original |= other.modifier == '<';
+    }
+    if (item.modifier == '<' && (plain || final_one)) item.name = "original_" + item.name;
+    if (item.modifier == '>' && item.name != "status" && plain) item.name = "final_" + item.name;
+    if (item.modifier == '>' && item.name == "status" && plain) {
+      for (auto& other : items) {
+        if (other.name == "status" && other.modifier == 0) {
+          other.name = original ? "first_status" : "original_status";
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Result<std::vector<Directive>> ReadLogFormat(std::string_view format) {
+  TARN_ASSIGN_OR_RETURN(auto items, Reader(format).Read());
+  NameStandIns(items);
+  SeparateNames(items);
+  return items;
+}
+
+}  // namespace tarn::access_log

@@ -1,0 +1,166 @@
+#include "source/access_log/format.h"
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "source/access_log/compile.h"
+
+namespace tarn::access_log {
+namespace {
+
+using event::TypeKind;
+
+struct NamedFormat {
+  std::string_view name;
+  std::string_view log_format;
+};
+constexpr NamedFormat kNamed[] = {
+    {"common", R"(%h %l %u %t "%r" %>s %b)"},
+    {"combined", R"(%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i")"},
+    {"vhost_combined", R"(%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i")"},
+    {"combined+cookie", R"(%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" "%{Cookie}i")"}};
+
+// Columns come in this order, then the others in the order of the format.
+constexpr std::string_view kOrder[] = {"vhost",   "port",   "host",    "ident", "user",  "time",
+                                       "request", "method", "target",  "path",  "query", "protocol",
+                                       "status",  "bytes",  "referer", "agent"};
+
+size_t RankOf(std::string_view name) {
+  for (size_t i = 0; i < std::size(kOrder); ++i) {
+    if (kOrder[i] == name) return i;
+  }
+  return std::size(kOrder);
+}
+
+uint8_t SlotOf(const Program& program, std::string_view name) {
+  for (const auto& column : program.columns) {
+    if (column.name == name) return column.slot;
+  }
+  return kNoSlot;
+}
+
+uint8_t AddDerived(Program& program, std::string_view name, std::string_view doc) {
+  return AddColumn(program, name, TypeKind::kString, doc);
+}
+
+Error UnknownName(std::string_view text) {
+  std::vector<std::string_view> words;
+  for (const auto& named : kNamed) words.push_back(named.name);
+  for (const std::string_view word : {"error", "json", "csv:", "tsv:", "regex:"})
+    words.push_back(word);
+  std::string message = fmt::format("'{}' is no log format", text.substr(0, 80));
+  if (const auto near = NearestWord(text, words)) {
+    message += fmt::format("; did you mean {}?", *near);
+  } else {
+    message +=
+        "; known are common, combined, vhost_combined, combined+cookie, error, json[:COLUMNS], "
+        "csv:COLUMNS, tsv:COLUMNS, regex:EXPRESSION or a LogFormat string with % directives";
+  }
+  return InvalidArgument(std::move(message));
+}
+
+Result<Program> CompileProgram(std::string_view text) {
+  for (const auto& named : kNamed) {
+    if (named.name == text) return CompileLogFormat(named.log_format);
+  }
+  if (text == "error") return CompileErrorLog();
+  if (text == "json") return CompileJson("");
+  if (text.starts_with("json:")) return CompileJson(text.substr(5));
+  if (text.starts_with("csv:")) return CompileCsv(text.substr(4), ',');
+  if (text.starts_with("tsv:")) return CompileCsv(text.substr(4), '\t');
+  if (text.starts_with("regex:")) return CompileRegex(text.substr(6));
+  if (text.find('%') == std::string_view::npos) return UnknownName(text);
+  return CompileLogFormat(text);
+}
+
+}  // namespace
+
+uint8_t AddColumn(Program& program, std::string_view name, event::TypeKind type,
+                  std::string_view doc) {
+  if (const uint8_t slot = SlotOf(program, name); slot != kNoSlot) return slot;
+  Column column;
+  column.name = name;
+  column.type = type;
+  column.doc = doc;
+  column.slot = static_cast<uint8_t>(program.slots++);
+  program.columns.push_back(std::move(column));
+  return program.columns.back().slot;
+}
+
+void Finish(Program& program) {
+  program.request = SlotOf(program, "request");
+  program.split_request = program.request != kNoSlot;
+  const bool has_target = SlotOf(program, "target") != kNoSlot;
+  if (program.split_request) {
+    program.method = AddDerived(program, "method", "method of the request");
+    program.target = AddDerived(program, "target", "target of the request as sent");
+    program.protocol = AddDerived(program, "protocol", "protocol of the request");
+  } else if (program.target_from_path) {
+    program.target = AddDerived(program, "target", "path and query");
+  } else {
+    program.target = SlotOf(program, "target");
+  }
+  program.target_is_split = has_target && SlotOf(program, "path") == kNoSlot;
+  if (program.split_request || program.target_is_split) {
+    program.path = AddDerived(program, "path", "target up to '?'");
+    program.query = AddDerived(program, "query", "target behind '?'");
+  }
+  if (program.path == kNoSlot) program.path = SlotOf(program, "path");
+  if (program.query == kNoSlot) program.query = SlotOf(program, "query");
+  program.time = SlotOf(program, "time");
+  program.end_time = SlotOf(program, "end_time");
+
+  std::stable_sort(
+      program.columns.begin(), program.columns.end(),
+      [](const Column& a, const Column& b) { return RankOf(a.name) < RankOf(b.name); });
+  int32_t id = 0;
+  for (auto& column : program.columns) {
+    column.json_prefix = ",\"" + column.name + "\":";
+    const bool is_time = column.type == TypeKind::kTimestamptz;
+    const bool is_boolean = column.type == TypeKind::kBoolean;
+    column.reason = column.name + (is_time      ? " is not a timestamp"
+                                   : is_boolean ? " is not a boolean"
+                                                : " is not a number");
+    event::Field field;
+    field.id = ++id;
+    field.name = column.name;
+    field.type.kind = column.type;
+    field.doc = column.doc;
+    program.schema.fields.push_back(std::move(field));
+  }
+}
+
+Result<Format> Format::Compile(std::string_view name_or_log_format) {
+  TARN_ASSIGN_OR_RETURN(auto program, CompileProgram(name_or_log_format));
+  program.text = name_or_log_format;
+  return Format(std::make_shared<const Program>(std::move(program)));
+}
+
+Result<Format> Format::FromCsvHeader(std::string_view header_line, char delimiter) {
+  if (delimiter != ',' && delimiter != '\t') {
+    return InvalidArgument("a CSV delimiter must be ',' or a tab");
+  }
+  while (!header_line.empty() && (header_line.back() == '\r' || header_line.back() == '\n')) {
+    header_line.remove_suffix(1);
+  }
+  std::string text = delimiter == ',' ? "csv:" : "tsv:";
+  bool first = true;
+  for (std::string_view name : Split(header_line, delimiter)) {
+    if (name.size() >= 2 && name.front() == '"' && name.back() == '"') {
+      name = name.substr(1, name.size() - 2);
+    }
+    if (!first) text.push_back(',');
+    first = false;
+    for (const char c : name) {
+      const char lower = static_cast<char>(c | 32);
+      const bool word = (c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'z');
+      text.push_back(word ? c : '_');
+    }
+  }
+  return Compile(text);
+}
+
+const event::Schema& Format::schema() const { return program_->schema; }
+const std::string& Format::text() const { return program_->text; }
+
+}  // namespace tarn::access_log
