@@ -91,96 +91,6 @@ TEST(Journal, RefusesSillyOptions) {
   EXPECT_EQ(world.Open().error().code(), Code::kInvalidArgument);
 }
 
-// A disk whose sync waits until it is let go.
-class GatedFiles final : public os::FileSystem {
- public:
-  explicit GatedFiles(os::FileSystem& files) : files_(files) {}
-  void Shut() {
-    os::MutexLock lock(mutex_);
-    shut_ = true;
-  }
-  void LetGo() {
-    os::MutexLock lock(mutex_);
-    shut_ = false;
-    changed_.NotifyAll();
-  }
-  // Until a sync waits.
-  void AwaitSync() {
-    os::MutexLock lock(mutex_);
-    while (waiting_ == 0) changed_.Wait(mutex_);
-  }
-
-  Result<std::unique_ptr<os::File>> Open(const std::string& path, os::OpenMode mode) override {
-    TARN_ASSIGN_OR_RETURN(auto file, files_.Open(path, mode));
-    return std::unique_ptr<os::File>(std::make_unique<GatedFile>(*this, std::move(file)));
-  }
-  Result<os::FileInfo> Stat(const std::string& path) const override { return files_.Stat(path); }
-  Result<std::vector<std::string>> List(const std::string& path) const override {
-    return files_.List(path);
-  }
-  Status CreateDirectories(const std::string& path) override {
-    return files_.CreateDirectories(path);
-  }
-  Status Rename(const std::string& from, const std::string& to) override {
-    return files_.Rename(from, to);
-  }
-  Status RenameNoReplace(const std::string& from, const std::string& to) override {
-    return files_.RenameNoReplace(from, to);
-  }
-  Status Remove(const std::string& path) override { return files_.Remove(path); }
-  Status RemoveRecursively(const std::string& path) override {
-    return files_.RemoveRecursively(path);
-  }
-  Status SyncDirectory(const std::string& path) override { return files_.SyncDirectory(path); }
-  Result<std::unique_ptr<os::FileLock>> Lock(const std::string& path) override {
-    return files_.Lock(path);
-  }
-  Result<uint64_t> FreeBytes(const std::string& path) const override {
-    return files_.FreeBytes(path);
-  }
-
- private:
-  class GatedFile final : public os::File {
-   public:
-    GatedFile(GatedFiles& gate, std::unique_ptr<os::File> file)
-        : gate_(gate), file_(std::move(file)) {}
-    Result<std::string> ReadAt(uint64_t offset, size_t size) const override {
-      return file_->ReadAt(offset, size);
-    }
-    Result<size_t> ReadInto(uint64_t offset, std::span<char> buffer) const override {
-      return file_->ReadInto(offset, buffer);
-    }
-    Status WriteAt(uint64_t offset, std::string_view bytes) override {
-      return file_->WriteAt(offset, bytes);
-    }
-    Status Sync() override {
-      gate_.Pass();
-      return file_->Sync();
-    }
-    Status Preallocate(uint64_t size) override { return file_->Preallocate(size); }
-    Status Truncate(uint64_t size) override { return file_->Truncate(size); }
-    Result<uint64_t> Size() const override { return file_->Size(); }
-
-   private:
-    GatedFiles& gate_;
-    std::unique_ptr<os::File> file_;
-  };
-
-  void Pass() {
-    os::MutexLock lock(mutex_);
-    ++waiting_;
-    changed_.NotifyAll();
-    while (shut_) changed_.Wait(mutex_);
-    --waiting_;
-  }
-
-  os::FileSystem& files_;
-  os::Mutex mutex_;
-  os::ConditionVariable changed_;
-  bool shut_ = false;
-  int waiting_ = 0;
-};
-
 TEST(Journal, NothingIsAcknowledgedOrReadableBeforeTheSyncReturns) {
   TestWorld world(8);
   GatedFiles gate(world.files);
@@ -191,7 +101,7 @@ TEST(Journal, NothingIsAcknowledgedOrReadableBeforeTheSyncReturns) {
   gate.Shut();
   std::atomic<bool> done = false;
   journal->AppendAsync("a", [&](const Result<Position>&) { done = true; });
-  gate.AwaitSync();
+  gate.Await([] { return false; });
   EXPECT_FALSE(done);
   EXPECT_FALSE(cursor->Next().value().has_value());
   EXPECT_FALSE(cursor->Wait(0));
