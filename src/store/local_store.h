@@ -46,8 +46,12 @@ class LocalStore final : public ObjectStore {
 
   LocalStore(os::FileSystem& files, os::Random& random, std::string root);
   std::string TemporaryPath();
+  static Status Check(std::string_view key);
+  Result<std::unique_ptr<os::File>> OpenObject(const std::string& key) const;
   Status Store(const std::string& key, std::string_view bytes, Replace replace);
-  Status Publish(const std::string& temporary, const std::string& key, Replace replace);
+  // `published` is set once the temporary is no more, whatever comes after.
+  Status Publish(const std::string& temporary, const std::string& key, Replace replace,
+                 bool& published);
   // Makes the folder durable, once per store; after that it is remembered.
   Status EnsureFolder(const std::string& path);
   Status ListFolder(const std::string& folder, const std::string& prefix,
@@ -61,8 +65,5 @@ class LocalStore final : public ObjectStore {
   os::Mutex mutex_;
   std::set<std::string, std::less<>> durable_folders_ TARN_GUARDED_BY(mutex_);
 };
-
-// InvalidArgument, naming the key and the rule it breaks, unless every ObjectStore takes this key.
-Status CheckKey(std::string_view key);
 
 }  // namespace tarn::store

@@ -52,9 +52,15 @@ class ObjectStore {
 
   // The address other engines know it by, without a trailing slash: "file:///srv/shop/lake".
   virtual const std::string& base_url() const = 0;
+  // Percent-encoded are only '%', '?', '#' and control bytes; readers take the rest as it stands.
   std::string UrlOf(std::string_view key) const;
   // The key of an address below base_url(); InvalidArgument for any other.
   Result<std::string> KeyOf(std::string_view url) const;
 };
+
+// InvalidArgument, naming the key and the rule it breaks, unless every ObjectStore takes this key.
+Status CheckKey(std::string_view key);
+// As UrlOf encodes.
+std::string EncodeUrlPath(std::string_view path);
 
 }  // namespace tarn::store

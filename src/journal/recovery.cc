@@ -1,0 +1,177 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/text.h"
+#include "journal/log_journal.h"
+
+namespace tarn::journal {
+namespace {
+
+constexpr std::string_view kSegmentPrefix = "segment-";
+constexpr std::string_view kSparePrefix = "spare-";
+constexpr std::string_view kSuffix = ".journal";
+
+std::optional<uint64_t> NumberIn(std::string_view name, std::string_view prefix) {
+  if (!name.starts_with(prefix) || !name.ends_with(kSuffix)) return std::nullopt;
+  name.remove_prefix(prefix.size());
+  name.remove_suffix(kSuffix.size());
+  return ParseUint64(name);
+}
+
+Status CheckOptions(const Options& options) {
+  if (options.segment_bytes % 4'096 != 0 || options.segment_bytes < 8'192 ||
+      options.segment_bytes > (1ULL << 31))
+    return InvalidArgument("journal: segment_bytes must be a multiple of 4096 from 8192 to 2 GiB");
+  if (options.max_bytes / 2 < options.segment_bytes)
+    return InvalidArgument("journal: max_bytes must be at least two segments");
+  if (options.max_record_bytes > options.segment_bytes - kSegmentHeaderBytes - kRecordHeaderBytes)
+    return InvalidArgument("journal: max_record_bytes does not fit a segment");
+  if (options.max_in_flight_bytes < StoredBytes(options.max_record_bytes))
+    return InvalidArgument("journal: max_in_flight_bytes must hold a record of max_record_bytes");
+  return {};
+}
+
+}  // namespace
+
+std::string SegmentName(uint64_t number) {
+  return fmt::format("{}{:012}{}", kSegmentPrefix, number, kSuffix);
+}
+
+std::string SpareName(uint64_t number) {
+  return fmt::format("{}{:012}{}", kSparePrefix, number, kSuffix);
+}
+
+Error DamagedError(const std::string& path, uint64_t offset, uint64_t number) {
+  return DataLoss(
+      fmt::format("{}, offset {}: record {} was stored and cannot be read any more; restore the "
+                  "file from a copy, or open the journal with accept_loss to go on without what is "
+                  "damaged",
+                  path, offset, number));
+}
+
+Result<std::unique_ptr<Journal>> Journal::Open(const Environment& environment,
+                                               const std::string& folder, const Options& options) {
+  TARN_TRY(CheckOptions(options));
+  auto journal = std::make_unique<LogJournal>(environment, folder, options);
+  TARN_TRY(journal->Start());
+  return std::unique_ptr<Journal>(std::move(journal));
+}
+
+Status LogJournal::Start() {
+  const int64_t started = environment_.clock.MonotonicMicros();
+  TARN_TRY(environment_.files.CreateDirectories(folder_));
+  auto lock = environment_.files.Lock(os::JoinPath(folder_, "LOCK"));
+  if (!lock.ok()) return std::move(lock).error().In("journal");
+  lock_ = std::move(lock).value();
+  TARN_TRY(LoadSegments());
+  const bool fresh = segments_.empty();
+  // A rename an earlier process did not live to sync must not be undone once we build on it.
+  TARN_TRY(environment_.files.SyncDirectory(folder_));
+  if (fresh) {
+    // Not 0 only if every segment was damaged and set aside: no position is given twice.
+    durable_end_ = next_number_ * (options_.segment_bytes / kRecordHeaderBytes);
+    TARN_TRY(OpenNextSegment());
+  } else {
+    TARN_TRY(OpenLast());
+  }
+  metrics_.SetSize(size_bytes());
+  Recovered{.segments = segments_.size(),
+            .begin = begin().value,
+            .end = end().value,
+            .torn = torn_,
+            .micros = environment_.clock.MonotonicMicros() - started}
+      .Emit(environment_.log, environment_.metrics);
+  thread_ = os::Thread("journal-sync", [this] { Run(); });
+  return {};
+}
+
+Status LogJournal::LoadSegments() {
+  TARN_ASSIGN_OR_RETURN(const auto names, environment_.files.List(folder_));
+  std::vector<uint64_t> numbers;
+  for (const std::string& name : names) {
+    const std::string path = os::JoinPath(folder_, name);
+    if (const auto number = NumberIn(name, kSegmentPrefix)) numbers.push_back(*number);
+    if (const auto number = NumberIn(name, kSparePrefix)) {
+      TARN_ASSIGN_OR_RETURN(const auto info, environment_.files.Stat(path));
+      if (info.size == options_.segment_bytes && spares_.size() < options_.max_spare_segments) {
+        spares_.push_back({.number = *number, .first = 0, .bytes = info.size});
+      } else {
+        TARN_TRY(environment_.files.Remove(path));
+      }
+    }
+    if (name == kNewName) TARN_TRY(environment_.files.Remove(path));
+  }
+  std::sort(numbers.begin(), numbers.end());
+  for (const uint64_t number : numbers) {
+    next_number_ = number + 1;
+    TARN_TRY(LoadSegment(number));
+  }
+  return {};
+}
+
+Status LogJournal::LoadSegment(uint64_t number) {
+  const std::string path = PathOf(number);
+  TARN_ASSIGN_OR_RETURN(const auto file, environment_.files.Open(path, os::OpenMode::kRead));
+  TARN_ASSIGN_OR_RETURN(const std::string bytes, file->ReadAt(0, kSegmentHeaderBytes));
+  TARN_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+  auto header = ParseSegmentHeader(bytes);
+  if (!header.ok() && header.error().code() == Code::kUnsupported)
+    return std::move(header).error().In(path);
+  const bool good = header.ok() && header->number == number && header->bytes <= (1ULL << 31) &&
+                    (segments_.empty() || header->first >= segments_.back().first);
+  if (!good) {
+    if (!options_.accept_loss) {
+      return DataLoss(fmt::format(
+          "{}, offset 0: the segment's header is damaged, so none of its records can be read; "
+          "restore the file from a copy, or open the journal with accept_loss to set it aside",
+          path));
+    }
+    LossAccepted{.place = path, .from = 0, .to = 0}.Emit(environment_.log, environment_.metrics);
+    return environment_.files.Rename(path, os::JoinPath(folder_, "damaged-" + SegmentName(number)));
+  }
+  if (!segments_.empty() && segments_.back().number + 1 != number && !options_.accept_loss) {
+    return DataLoss(fmt::format(
+        "{} is missing; restore it, or open the journal with accept_loss to go on without it",
+        PathOf(segments_.back().number + 1)));
+  }
+  segments_.push_back({.number = number, .first = header->first, .bytes = size});
+  return {};
+}
+
+Status LogJournal::OpenLast() {
+  const std::string path = PathOf(segments_.back().number);
+  TARN_ASSIGN_OR_RETURN(auto file, environment_.files.Open(path, os::OpenMode::kReadWrite));
+  TARN_ASSIGN_OR_RETURN(const std::string bytes, file->ReadAt(0, kSegmentHeaderBytes));
+  TARN_ASSIGN_OR_RETURN(const SegmentHeader header, ParseSegmentHeader(bytes));
+  TARN_ASSIGN_OR_RETURN(const SegmentEnd end, FindEnd(*file, header));
+  if (end.damaged && !options_.accept_loss)
+    return DamagedError(path, end.tail.offset, end.tail.next);
+  torn_ = end.torn;
+  durable_end_ = end.next_after;
+  durable_offset_ = end.tail.offset;
+  const bool lost_last = next_number_ != segments_.back().number + 1;
+  if (lost_last) {
+    // More records than the segments set aside can have held, so that no position is given twice.
+    durable_end_ = std::max(durable_end_, next_number_ * (header.bytes / kRecordHeaderBytes));
+  }
+  if (end.damaged || lost_last) return OpenNextSegment();
+  TARN_TRY(RewriteLastBatch(*file, end.tail));
+  writer_ = std::make_unique<SegmentWriter>(std::move(file), header, end.tail, epoch_);
+  return {};
+}
+
+// A process that died may have left its last batch in the page cache only, and after a failed sync
+// even as if it were on disk. Writing it again and syncing makes it certain.
+Status LogJournal::RewriteLastBatch(os::File& file, const Tail& tail) {
+  constexpr uint64_t kChunk = 1U << 20;
+  for (uint64_t offset = tail.batch_offset; offset < tail.offset; offset += kChunk) {
+    TARN_ASSIGN_OR_RETURN(const std::string bytes,
+                          file.ReadAt(offset, std::min(kChunk, tail.offset - offset)));
+    TARN_TRY(file.WriteAt(offset, bytes));
+  }
+  return file.Sync();
+}
+
+}  // namespace tarn::journal
