@@ -29,9 +29,8 @@ Result<KeyRing::Key> ParseKey(const codec::Json& json) {
   TARN_ASSIGN_OR_RETURN(const std::string role, json.GetString("role"));
   TARN_ASSIGN_OR_RETURN(key.principal.role, ParseRole(role));
   TARN_ASSIGN_OR_RETURN(const std::string hex, json.GetString("sha256"));
-  auto hash = FromHex(hex);
-  if (!hash || hash->size() != 32) return InvalidArgument("'sha256' must be 64 hex digits");
-  key.hash = *std::move(hash);
+  key.hash = FromHex(hex).value_or(std::string());
+  if (key.hash.size() != 32) return InvalidArgument("'sha256' must be 64 hex digits");
   const codec::Json* sources = json.Find("sources");
   if (sources == nullptr) return key;
   if (sources->AsArray() == nullptr) return InvalidArgument("'sources' is not an array");
