@@ -45,8 +45,8 @@ struct ClientRequest {
 // A blocking HTTP/1.1 client of one server that keeps its connection. Thread-confined. Errors:
 // Unavailable (cannot connect, connection lost), DeadlineExceeded, Unauthenticated (certificate not
 // trusted), DataLoss (not HTTP, body cut short), ResourceExhausted. A status of 400 or more is an
-// answer, not an error. A kept connection that the server had closed is replaced once, if the
-// request is idempotent or nothing of it was sent.
+// answer, not an error. A kept connection that the server has closed is replaced; one that it
+// closes just then only if the method is idempotent (not POST, PATCH), else that is Unavailable.
 class Client {
  public:
   explicit Client(ClientOptions options);

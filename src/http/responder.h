@@ -10,8 +10,8 @@
 
 namespace tarn::http {
 
-class Inbox;         // of one I/O thread (connection.h)
-struct StreamState;  // shared by a ResponseStream and its connection (connection.h)
+class Inbox;         // of one I/O thread (inbox.h)
+struct StreamState;  // shared by a ResponseStream and its connection (inbox.h)
 
 // The body of a response that is too long to build first, sent in chunks while it is produced.
 // Thread-confined; never used on an I/O thread, because Write waits. Dropped without Finish, it

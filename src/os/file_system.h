@@ -43,6 +43,7 @@ struct FileInfo {
   Timestamp modified;
   uint64_t device = 0;
   uint64_t inode = 0;
+  uint32_t mode = 0;  // permission bits, 0 where there are none
 };
 
 // Held for as long as it lives; the kernel lets go when the process dies.
@@ -75,6 +76,8 @@ class FileSystem {
   virtual Status SyncDirectory(const std::string& path) = 0;
   // Exclusive, does not wait: Conflict if another process holds it.
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
+  // Mode 0600. Nothing to do where files have no permissions.
+  virtual Status RestrictToOwner(const std::string& /*path*/) { return {}; }
   // Bytes an unprivileged process can still write.
   virtual Result<uint64_t> FreeBytes(const std::string& path) const = 0;
 

@@ -161,7 +161,8 @@ Result<FileInfo> PosixFileSystem::Stat(const std::string& path) const {
       .is_directory = S_ISDIR(info.st_mode),
       .modified = {info.st_mtim.tv_sec * kMicrosPerSecond + info.st_mtim.tv_nsec / 1'000},
       .device = info.st_dev,
-      .inode = info.st_ino};
+      .inode = info.st_ino,
+      .mode = static_cast<uint32_t>(info.st_mode & 07777)};
 }
 
 Result<std::vector<std::string>> PosixFileSystem::List(const std::string& path) const {
@@ -232,6 +233,11 @@ Result<std::unique_ptr<FileLock>> PosixFileSystem::Lock(const std::string& path)
     return SystemError("lock", path, errno);
   }
   return std::unique_ptr<FileLock>(std::move(lock));
+}
+
+Status PosixFileSystem::RestrictToOwner(const std::string& path) {
+  if (chmod(path.c_str(), 0600) != 0) return SystemError("change the mode of", path, errno);
+  return {};
 }
 
 Result<uint64_t> PosixFileSystem::FreeBytes(const std::string& path) const {

@@ -1,0 +1,96 @@
+#include "auth/tls_settings.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+
+#include <ctime>
+#include <memory>
+
+namespace tarn::auth {
+namespace {
+
+constexpr int64_t kExpiryWarningMicros = 14 * kMicrosPerDay;
+
+struct FreeOpenssl {
+  void operator()(BIO* bio) const { BIO_free(bio); }
+  void operator()(X509* certificate) const { X509_free(certificate); }
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+};
+using BioPtr = std::unique_ptr<BIO, FreeOpenssl>;
+using X509Ptr = std::unique_ptr<X509, FreeOpenssl>;
+using KeyPtr = std::unique_ptr<EVP_PKEY, FreeOpenssl>;
+
+// An encrypted key must fail, not ask a terminal for its password.
+int NoPassword(char* /*buffer*/, int /*size*/, int /*writing*/, void* /*context*/) { return -1; }
+
+BioPtr Memory(const std::string& text) {
+  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
+
+// PEM files are a few KB; a large one is some other file.
+constexpr uint64_t kMaxPemBytes = 1 << 20;
+
+Result<std::string> ReadPem(os::FileSystem& files, const std::string& path) {
+  TARN_ASSIGN_OR_RETURN(const os::FileInfo info, files.Stat(path));
+  if (info.is_directory || info.size > kMaxPemBytes)
+    return InvalidArgument(path + ": is no PEM file");
+  return files.ReadFile(path);
+}
+
+Result<Timestamp> TimeOf(const ASN1_TIME* time) {
+  std::tm fields{};
+  if (ASN1_TIME_to_tm(time, &fields) != 1) return InvalidArgument("unreadable time");
+  return TimestampFromCivil({fields.tm_year + 1900, fields.tm_mon + 1, fields.tm_mday,
+                             fields.tm_hour, fields.tm_min, fields.tm_sec, 0});
+}
+
+Status CheckValidity(const X509& certificate, Timestamp now, TlsFiles* out) {
+  TARN_ASSIGN_OR_RETURN(const Timestamp not_before, TimeOf(X509_get0_notBefore(&certificate)));
+  TARN_ASSIGN_OR_RETURN(out->not_after, TimeOf(X509_get0_notAfter(&certificate)));
+  if (now < not_before)
+    return InvalidArgument("the certificate is valid only from " + FormatTimestamp(not_before));
+  if (now >= out->not_after)
+    return InvalidArgument("the certificate expired at " + FormatTimestamp(out->not_after));
+  return {};
+}
+
+}  // namespace
+
+Result<TlsFiles> LoadTls(os::FileSystem& files, const TlsSettings& settings, Timestamp now) {
+  if (settings.certificate_file.empty() || settings.key_file.empty())
+    return InvalidArgument("TLS needs both certificate_file and key_file");
+  TlsFiles out;
+  TARN_ASSIGN_OR_RETURN(out.certificate_chain_pem, ReadPem(files, settings.certificate_file));
+  TARN_ASSIGN_OR_RETURN(out.private_key_pem, ReadPem(files, settings.key_file));
+
+  const BioPtr certificate_bio = Memory(out.certificate_chain_pem);
+  const X509Ptr certificate(PEM_read_bio_X509(certificate_bio.get(), nullptr, NoPassword, nullptr));
+  const BioPtr key_bio = Memory(out.private_key_pem);
+  const KeyPtr key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, NoPassword, nullptr));
+  const bool belongs =
+      certificate && key && X509_check_private_key(certificate.get(), key.get()) == 1;
+  ERR_clear_error();
+  if (!certificate)
+    return InvalidArgument(settings.certificate_file + ": holds no PEM certificate");
+  if (!key) return InvalidArgument(settings.key_file + ": holds no unencrypted PEM private key");
+  if (!belongs) {
+    return InvalidArgument(settings.key_file + ": is not the key of the certificate in " +
+                           settings.certificate_file);
+  }
+  if (Status valid = CheckValidity(*certificate, now, &out); !valid.ok())
+    return std::move(valid).error().In(settings.certificate_file);
+
+  TARN_ASSIGN_OR_RETURN(const os::FileInfo info, files.Stat(settings.key_file));
+  if ((info.mode & 0037) != 0) {
+    out.warnings.push_back(settings.key_file +
+                           ": others can read the private key; run chmod 600 on it");
+  }
+  if (out.not_after.micros - now.micros < kExpiryWarningMicros) {
+    out.warnings.push_back(settings.certificate_file + ": the certificate expires at " +
+                           FormatTimestamp(out.not_after));
+  }
+  return out;
+}
+
+}  // namespace tarn::auth
