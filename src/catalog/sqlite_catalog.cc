@@ -129,8 +129,9 @@ SqliteCatalog::~SqliteCatalog() {
   if (!owner || !complete.ok() || !*complete) return;
   os::FileSystem& fs = parts_.marker->file_system;
   if (!fs.Remove(parts_.marker->path).ok()) return;
-  if (!fs.SyncDirectory(os::ParentOf(parts_.marker->path)).ok()) return;
-  static_cast<void>(parts_.write->Checkpoint(true));  // only tidies: nothing is left to copy
+  // Should the removal not reach the disk, the next start finds a marker with a log beside it. The
+  // log is never emptied, or a process that starts just now would look as if it had lost its own.
+  static_cast<void>(fs.SyncDirectory(os::ParentOf(parts_.marker->path)));
 }
 
 Status SqliteCatalog::AddAudit(SqliteDb& db, const AuditRow& row) {

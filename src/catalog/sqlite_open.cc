@@ -34,9 +34,11 @@ Status CheckFiles(const os::FileSystem& fs, const SqliteOptions& options) {
   if (file->is_directory) return InvalidArgument(path + " is a folder, not a catalog");
   // Made under another name and renamed when complete, it is never empty.
   if (file->size == 0) return Damaged(path, "the catalog's file is empty");
-  // A process that is just closing removes the marker before it empties the log: look again.
-  const bool log_lost =
-      fs.Exists(MarkerPath(path)) && !HasLog(fs, path) && fs.Exists(MarkerPath(path));
+  // With a log, a torn last page is only a checkpoint that a crash cut short.
+  if (static_cast<int64_t>(file->size) % kPageBytes != 0 && !HasLog(fs, path)) {
+    return Damaged(path, "the catalog's file ends in the middle of a page");
+  }
+  const bool log_lost = fs.Exists(MarkerPath(path)) && !HasLog(fs, path);
   if (log_lost && options.lost_log == LostLog::kRefuse) {
     return DataLoss(fmt::format(
         "{0}-wal is missing or empty although Tarn did not stop cleanly: commits since the last "
@@ -156,10 +158,10 @@ Result<std::unique_ptr<SqliteDb>> OpenForReading(const SqliteOptions& options,
 Result<std::unique_ptr<Catalog>> OpenReadOnly(const SqliteOptions& options,
                                               const SqliteDeps& deps) {
   auto db = OpenForReading(options, SqliteDb::Access::kReadOnly);
-  if (!db.ok() && !HasLog(deps.file_system, options.path)) {
+  if (!db.ok() && !deps.file_system.Exists(MarkerPath(options.path))) {
     const Code code = db.error().code();
     // Cleanly stopped, in a folder this user may not write: SQLite cannot make its shared memory,
-    // and with nothing in the log needs none.
+    // and with the log wholly in the file needs none.
     if (code == Code::kIo || code == Code::kPermissionDenied) {
       db = OpenForReading(options, SqliteDb::Access::kImmutable);
     }
