@@ -1,5 +1,7 @@
 #pragma once
 
+#include <signal.h>
+
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -30,6 +32,12 @@ struct ApacheOptions {
 Status WriteSite(os::FileSystem& fs, const std::string& site, uint64_t seed,
                  const std::vector<Product>& products);
 
+// The program. NotFound with what to install.
+Result<std::string> FindApache();
+
+// An Apache of an earlier run (its demo was killed) gets 15 s to end; Conflict if it does not.
+Status WaitForOldApache(os::FileSystem& fs, const std::string& root);
+
 // One real Apache httpd, a child of this process (which must outlive its starting thread).
 // Thread-confined.
 class Apache {
@@ -38,6 +46,7 @@ class Apache {
   // NotFound with what to install if there is no apache2 on this machine.
   static Result<Apache> Start(os::FileSystem& fs, const ApacheOptions& options);
 
+  void BeginStop() { child_.Signal(SIGTERM); }
   // SIGTERM, then SIGKILL at the deadline. Every request answered is logged when this returns.
   Status Stop(int64_t timeout_micros);
   // As logrotate does it: renames access.log to `to` (a name), then SIGUSR1. Lines of requests

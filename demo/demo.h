@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -9,21 +10,21 @@ namespace tarn::demo {
 
 struct DemoOptions {
   std::string folder = "tarn-demo";
-  uint64_t seed = 1;
-  int days = 30;               // of history, written when the folder is new
-  double history_rate = 0.35;  // hits a second of the history, on average
-  double rate = 40;            // hits a second, live, over all servers
-  int servers = 4;             // 1 … 4
-  bool headless = false;       // no live view
-  bool json = false;           // one JSON summary on standard output at the end
-  int64_t run_micros = 0;      // --for; 0: until Ctrl-C
-  bool only_traffic = false;   // world, Apache and traffic; neither server nor agents
+  std::optional<uint64_t> seed;  // 1 for a new folder; must be that of an old one
+  int days = 30;                 // of history, written when the folder is new
+  double history_rate = 0.35;    // hits a second of the history, on average
+  double rate = 40;              // hits a second, live, over all servers
+  std::optional<int> servers;    // 1 … 4; 4 for a new folder; must be that of an old one
+  bool headless = false;         // no live view
+  bool json = false;             // one JSON summary on standard output at the end
+  int64_t run_micros = 0;        // --for; 0: until Ctrl-C
+  bool only_traffic = false;     // world, Apache and traffic; neither server nor agents
 };
 
 // Runs the demo until --for is over or SIGINT/SIGTERM arrives; both end it in order: traffic,
-// Apache, agents (drained), server, within about 30 s. Changes the process's signal handling while
-// it runs. Errors say what a person can do: Apache missing, another demo on the folder (Conflict),
-// `tarn` or `tarn-agent` not beside this program.
+// Apache, agents (drained), server, within a minute; a second signal waits for nothing. Changes the
+// process's signal handling while it runs. Errors say what a person can do: Apache missing, another
+// demo on the folder (Conflict), `tarn` or `tarn-agent` not beside this program.
 Status RunDemo(const DemoOptions& options);
 
 // Arguments of the command line behind `tarn demo` into options. InvalidArgument names the flag and

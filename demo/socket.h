@@ -31,8 +31,9 @@ class Socket {
   int fd_ = -1;
 };
 
-// Ports on which nothing listens now, on 127.0.0.1 and ::1 alike.
+// A port on which nothing listens now, on 127.0.0.1 and ::1 alike.
 Result<int> FreePort();
+bool PortIsFree(int port);
 
 // What the demo needs of an HTTP answer.
 struct HttpAnswer {
@@ -43,9 +44,9 @@ struct HttpAnswer {
   std::string body;  // at most 1 MiB is kept
 };
 
-// Reads one answer; `buffer` keeps what was read beyond it. `head`: no body follows. An end of the
-// stream before the first byte is Unavailable, later DataLoss.
-Result<HttpAnswer> ReadAnswer(Socket& socket, std::string& buffer, bool head);
+// Reads one answer; `buffer` keeps what was read beyond it. `head_only`: no body follows. An end of
+// the stream before the first byte is Unavailable, later DataLoss.
+Result<HttpAnswer> ReadAnswer(Socket& socket, std::string& buffer, bool head_only);
 
 // GET on 127.0.0.1 with one connection of its own.
 Result<HttpAnswer> HttpGet(int port, std::string_view path, std::string_view bearer,

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -39,8 +41,11 @@ class Truth {
   void AddRejected(int server, Timestamp time);
   // A hit whose answer was never seen, so its status is the expected one. Zero when all is well.
   void AddUncertain();
-  // Corrects counts after a kill: adds, never takes away.
+  // Corrections after a kill; they add, they never take away.
   void AddMissing(Key key, int status, uint64_t count);
+  void AddMissingRejected(Key key, uint64_t count);
+  // Counts the ids of a cookie once an hour. Nothing for hours whose ids were dropped.
+  void AddCookie(Key key, std::string_view cookie);
 
   Status Flush();
   // Rewrites the file as one line per server and hour. Ids of hours before `recent` are dropped.
@@ -54,6 +59,7 @@ class Truth {
   struct Hour {
     HourCounts counts;
     HourCounts flushed;
+    bool ids_known = true;
     std::unordered_set<uint64_t> visitor_ids;
     std::unordered_set<uint64_t> session_ids;
     std::vector<uint64_t> new_visitors;  // since the last flush
@@ -62,15 +68,18 @@ class Truth {
   Truth(os::FileSystem& fs, std::string path) : fs_(fs), path_(std::move(path)) {}
   Status Load();
   Status Apply(const codec::Json& line);
-  static std::string Line(const Key& key, Hour& hour, bool whole);
+  void AddIds(const Key& key, Hour& hour, std::string_view cookie) TARN_REQUIRES(mutex_);
+  Hour& Changed(const Key& key) TARN_REQUIRES(mutex_);
+  Status Append(const std::string& text) TARN_REQUIRES(mutex_);
 
   os::FileSystem& fs_;
   const std::string path_;
   mutable os::Mutex mutex_;
   std::map<Key, Hour> hours_ TARN_GUARDED_BY(mutex_);
-  std::vector<Key> changed_ TARN_GUARDED_BY(mutex_);
+  std::set<Key> changed_ TARN_GUARDED_BY(mutex_);
   uint64_t size_ TARN_GUARDED_BY(mutex_) = 0;  // bytes of the file
   uint64_t uncertain_ TARN_GUARDED_BY(mutex_) = 0;
+  uint64_t uncertain_flushed_ TARN_GUARDED_BY(mutex_) = 0;
 };
 
 // {"hits":…,"rejected":…,"servers":{"w1":{"hits":…,"status":{"200":…},…}}}

@@ -1,0 +1,481 @@
+#include "demo/demo.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "demo/apache.h"
+#include "demo/backfill.h"
+#include "demo/lake_status.h"
+#include "demo/process.h"
+#include "demo/project.h"
+#include "demo/state.h"
+#include "demo/traffic.h"
+#include "demo/view.h"
+#include "os/clock.h"
+#include "os/posix_file_system.h"
+#include "os/random.h"
+
+namespace tarn::demo {
+namespace {
+
+constexpr int64_t kTickMicros = 100'000;
+constexpr int64_t kStatusMicros = 500'000;  // for the server to answer GET /v1/status
+constexpr int64_t kApacheStopMicros = 5 * kMicrosPerSecond;
+constexpr int64_t kAgentStopMicros = 8 * kMicrosPerSecond;
+constexpr int64_t kServerStopMicros = 20 * kMicrosPerSecond;
+constexpr int64_t kDrainMicros = 20 * kMicrosPerSecond;
+// An hour whose ids of visitors are still needed: requests and clocks are not that late.
+constexpr int64_t kRecentMicros = 3 * kMicrosPerHour;
+// People in the live view click faster than people do, so that sessions are seen whole.
+constexpr double kLiveThinkScale = 0.25;
+
+volatile sig_atomic_t signals_seen = 0;  // NOLINT: the one thing a signal handler may touch
+extern "C" void CountSignal(int) { signals_seen = signals_seen + 1; }
+
+// SIGINT and SIGTERM are counted, SIGPIPE is ignored, for as long as this lives.
+class SignalScope {
+ public:
+  SignalScope() {
+    signals_seen = 0;
+    struct sigaction action{};
+    action.sa_handler = CountSignal;
+    sigaction(SIGINT, &action, &old_int_);
+    sigaction(SIGTERM, &action, &old_term_);
+    action.sa_handler = SIG_IGN;
+    sigaction(SIGPIPE, &action, &old_pipe_);
+  }
+  ~SignalScope() {
+    sigaction(SIGINT, &old_int_, nullptr);
+    sigaction(SIGTERM, &old_term_, nullptr);
+    sigaction(SIGPIPE, &old_pipe_, nullptr);
+  }
+  SignalScope(const SignalScope&) = delete;
+  SignalScope& operator=(const SignalScope&) = delete;
+
+ private:
+  struct sigaction old_int_{};
+  struct sigaction old_term_{};
+  struct sigaction old_pipe_{};
+};
+
+std::string NameOf(int server) { return fmt::format("w{}", server + 1); }
+
+void Say(const std::string& text) { std::fprintf(stderr, "demo: %s\n", text.c_str()); }
+
+// True if the workers of a web server (another user, when we are root) can reach the folder.
+bool ReachableByAnybody(std::string folder) {
+  for (;;) {
+    struct stat info{};
+    if (stat(folder.c_str(), &info) != 0 || (info.st_mode & S_IXOTH) == 0) return false;
+    if (folder == "/") return true;
+    folder = os::ParentOf(folder);
+    if (folder.empty()) return true;
+  }
+}
+
+class Demo {
+ public:
+  explicit Demo(const DemoOptions& options) : options_(options) {}
+
+  Status Run() {
+    TARN_TRY(Open());
+    TARN_TRY(History());
+    TARN_TRY(StartAll());
+    Live();
+    return StopAll();
+  }
+
+ private:
+  Status Open();
+  Status OpenState();
+  Status History();
+  Status ChoosePorts();
+  Status ChooseSite();
+  Status StartAll();
+  Status StartLake();
+  void Live();
+  void Second(int64_t now);
+  void PollStatus();
+  bool Drained() const;
+  void Drain();
+  Status StopAll();
+  void StopApaches();
+  void PrintSummary(bool ok) const;
+  ViewInput View(int64_t now);
+  WorldOptions WorldOf(uint32_t epoch) const;
+  std::string Path(std::string_view name) const { return os::JoinPath(folder_, name); }
+  std::string StatePath() const { return Path("state.json"); }
+  uint64_t TruthHits() const;
+  uint64_t TruthRejected() const;
+
+  const DemoOptions& options_;
+  os::PosixFileSystem fs_;
+  os::SystemClock clock_;
+  std::string folder_;  // absolute
+  std::string site_;    // the web servers' documents
+  std::unique_ptr<os::FileLock> lock_;
+  DemoState state_;
+  Programs programs_;
+  std::unique_ptr<Truth> truth_;
+  std::vector<std::string> log_dirs_;
+  std::vector<Apache> apaches_;
+  std::unique_ptr<Supervised> server_;
+  std::vector<std::unique_ptr<Supervised>> agents_;
+  std::unique_ptr<Traffic> traffic_;
+  Screen screen_;
+  LakeStatus status_;
+  bool status_known_ = false;
+  int64_t started_ = 0;  // monotonic
+  int64_t compacted_hour_ = 0;
+  std::vector<uint64_t> last_hits_;
+  int64_t last_second_ = 0;
+};
+
+uint64_t Demo::TruthHits() const {
+  uint64_t total = 0;
+  for (int server = 0; server < state_.servers; ++server) total += truth_->Total(server).hits;
+  return total;
+}
+
+uint64_t Demo::TruthRejected() const {
+  uint64_t total = 0;
+  for (int server = 0; server < state_.servers; ++server) total += truth_->Total(server).rejected;
+  return total;
+}
+
+WorldOptions Demo::WorldOf(uint32_t epoch) const {
+  WorldOptions world;
+  world.seed = state_.seed;
+  world.epoch = epoch;
+  world.servers = state_.servers;
+  return world;
+}
+
+Status Demo::Open() {
+  TARN_ASSIGN_OR_RETURN(const std::string apache, FindApache());
+  if (!options_.only_traffic) {
+    TARN_ASSIGN_OR_RETURN(programs_, FindPrograms(fs_));
+  }
+  TARN_TRY(fs_.CreateDirectories(options_.folder));
+  char absolute[PATH_MAX];
+  if (realpath(options_.folder.c_str(), absolute) == nullptr) {
+    return IoError(options_.folder + ": cannot resolve the path");
+  }
+  folder_ = absolute;
+  auto lock = fs_.Lock(Path("demo.lock"));
+  if (!lock.ok()) {
+    if (lock.error().code() != Code::kConflict) return std::move(lock).error();
+    return Conflict(fmt::format(
+        "another demo runs in {}; stop it first, or give this one a folder of its own", folder_));
+  }
+  lock_ = std::move(lock).value();
+  TARN_TRY(OpenState());
+  for (int server = 0; server < state_.servers; ++server) {
+    log_dirs_.push_back(Path("logs/" + NameOf(server)));
+    TARN_TRY(fs_.CreateDirectories(log_dirs_.back()));
+  }
+  return {};
+}
+
+Status Demo::OpenState() {
+  auto state = LoadState(fs_, StatePath());
+  if (state.ok()) {
+    state_ = std::move(state).value();
+    if (options_.seed && *options_.seed != state_.seed) {
+      return InvalidArgument(
+          fmt::format("{} holds the world of seed {}; leave --seed out, or give "
+                      "another folder",
+                      folder_, state_.seed));
+    }
+    if (options_.servers && *options_.servers != state_.servers) {
+      return InvalidArgument(
+          fmt::format("{} has {} web servers; leave --servers out, or give "
+                      "another folder",
+                      folder_, state_.servers));
+    }
+    return {};
+  }
+  if (state.error().code() != Code::kNotFound) return std::move(state).error();
+  state_.seed = options_.seed.value_or(1);
+  state_.servers = options_.servers.value_or(kServerCount);
+  return SaveState(fs_, StatePath(), state_);
+}
+
+// Writes the history of a new folder; after a kill, brings the truth up to what lies in the logs.
+Status Demo::History() {
+  const std::string truth_path = Path("truth.jsonl");
+  if (state_.history_done) {
+    for (int server = 0; server < state_.servers; ++server) {
+      TARN_TRY(WaitForOldApache(fs_, Path("apache/" + NameOf(server))));
+    }
+    TARN_ASSIGN_OR_RETURN(truth_, Truth::Open(fs_, truth_path));
+    if (state_.clean_stop) return {};
+    Say("the last run was killed; counting its log files");
+    TARN_ASSIGN_OR_RETURN(const uint64_t added, RecoverTruth(fs_, log_dirs_, *truth_));
+    if (added > 0) Say(fmt::format("{} lines were written after the last note of it", added));
+    return {};
+  }
+  for (const std::string& dir : log_dirs_) {  // a history that was not finished is begun anew
+    TARN_TRY(fs_.RemoveRecursively(dir));
+    TARN_TRY(fs_.CreateDirectories(dir));
+  }
+  if (fs_.Exists(truth_path)) TARN_TRY(fs_.Remove(truth_path));
+  TARN_ASSIGN_OR_RETURN(truth_, Truth::Open(fs_, truth_path));
+  const Timestamp now = clock_.Now();
+  if (options_.days > 0) {
+    Say(fmt::format("writing {} days of history (seconds)", options_.days));
+    const int64_t began = clock_.MonotonicMicros();
+    WorldOptions world = WorldOf(0);
+    world.start.micros = now.micros - options_.days * kMicrosPerDay;
+    world.hits_per_second = options_.history_rate;
+    world.seasonal = true;
+    TARN_ASSIGN_OR_RETURN(const BackfillReport report,
+                          Backfill(fs_, world, now, log_dirs_, *truth_));
+    const auto micros = static_cast<double>(clock_.MonotonicMicros() - began);
+    Say(fmt::format("{} lines, {:.0f} MB in {:.1f} s", report.lines,
+                    static_cast<double>(report.bytes) / 1e6, micros / 1e6));
+  }
+  TARN_TRY(truth_->Compact({now.micros - kRecentMicros}));
+  state_.history_done = true;
+  return SaveState(fs_, StatePath(), state_);
+}
+
+// The ports of the last run, where they are still free.
+Status Demo::ChoosePorts() {
+  state_.ports.resize(static_cast<size_t>(state_.servers));
+  std::vector<int> taken;
+  const auto choose = [&taken](int& port) -> Status {
+    while (port == 0 || !PortIsFree(port) || std::ranges::count(taken, port) > 0) {
+      TARN_ASSIGN_OR_RETURN(port, FreePort());
+    }
+    taken.push_back(port);
+    return {};
+  };
+  for (int& port : state_.ports) TARN_TRY(choose(port));
+  return choose(state_.server_port);
+}
+
+// The documents lie in the folder, or, if it is in a place closed to others (/root), in /tmp for as
+// long as the demo runs.
+Status Demo::ChooseSite() {
+  site_ = Path("site");
+  if (geteuid() != 0) return {};
+  if (chmod(folder_.c_str(), 0755) != 0) return IoError(folder_ + ": cannot make it readable");
+  if (ReachableByAnybody(folder_)) return {};
+  std::string made = "/tmp/tarn-demo-site-XXXXXX";
+  if (mkdtemp(made.data()) == nullptr) return IoError("/tmp: cannot make a folder");
+  site_ = made;
+  return {};
+}
+
+Status Demo::StartAll() {
+  ++state_.epoch;
+  state_.clean_stop = false;
+  TARN_TRY(ChoosePorts());
+  TARN_TRY(SaveState(fs_, StatePath(), state_));
+  TARN_TRY(ChooseSite());
+  TARN_TRY(WriteSite(fs_, site_, state_.seed, MakeProducts(state_.seed)));
+  TrafficOptions traffic;
+  traffic.ports = state_.ports;
+  for (int server = 0; server < state_.servers; ++server) {
+    const auto i = static_cast<size_t>(server);
+    TARN_ASSIGN_OR_RETURN(Apache apache,
+                          Apache::Start(fs_, {Path("apache/" + NameOf(server)), log_dirs_[i], site_,
+                                              NameOf(server), state_.ports[i]}));
+    apaches_.push_back(std::move(apache));
+    traffic.logs.push_back(apaches_.back().LogPath());
+  }
+  if (!options_.only_traffic) TARN_TRY(StartLake());
+  traffic.world = WorldOf(state_.epoch);
+  traffic.world.start = clock_.Now();
+  traffic.world.hits_per_second = options_.rate;
+  traffic.world.think_scale = kLiveThinkScale;
+  traffic_ = std::make_unique<Traffic>(clock_, traffic, *truth_);
+  traffic_->Start();
+  started_ = clock_.MonotonicMicros();
+  last_second_ = started_;
+  last_hits_.assign(static_cast<size_t>(state_.servers), 0);
+  return {};
+}
+
+Status Demo::StartLake() {
+  os::SystemRandom random;
+  ProjectOptions project;
+  project.dir = Path("project");
+  project.server_port = state_.server_port;
+  project.agent_key = fmt::format("{:016x}{:016x}", random.Next(), random.Next());
+  TARN_TRY(fs_.CreateDirectories(Path("output")));
+  TARN_TRY(MakeProject(fs_, programs_, project, Path("output/init.log")));
+  server_ = std::make_unique<Supervised>("server", ServeCommand(programs_, project),
+                                         Path("output/server.log"));
+  server_->Poll(clock_.MonotonicMicros());
+  for (int server = 0; server < state_.servers; ++server) {
+    const std::string name = NameOf(server);
+    const AgentOptions agent{Path("agents/" + name), name, log_dirs_[static_cast<size_t>(server)]};
+    TARN_TRY(WriteAgentConfig(fs_, project, agent));
+    agents_.push_back(std::make_unique<Supervised>("agent-" + name, AgentCommand(programs_, agent),
+                                                   Path("output/agent-" + name + ".log")));
+    agents_.back()->Poll(clock_.MonotonicMicros());
+  }
+  return {};
+}
+
+void Demo::Live() {
+  while (signals_seen == 0) {
+    const int64_t now = clock_.MonotonicMicros();
+    if (options_.run_micros > 0 && now - started_ >= options_.run_micros) return;
+    if (server_ != nullptr) server_->Poll(now);
+    for (const auto& agent : agents_) agent->Poll(now);
+    if (now - last_second_ >= kMicrosPerSecond) Second(now);
+    usleep(kTickMicros);
+  }
+}
+
+void Demo::Second(int64_t now) {
+  const int64_t hour = FloorDiv(clock_.Now().micros, kMicrosPerHour);
+  const bool compact = compacted_hour_ != 0 && hour != compacted_hour_;
+  compacted_hour_ = hour;
+  const Status written =
+      compact ? truth_->Compact({clock_.Now().micros - kRecentMicros}) : truth_->Flush();
+  if (!written.ok()) Say("the truth cannot be written: " + written.error().message());
+  if (server_ != nullptr) PollStatus();
+  if (!options_.headless && isatty(STDOUT_FILENO) != 0) {
+    screen_.Draw(RenderView(View(now), Screen::Columns()));
+  }
+  last_second_ = now;
+  for (int server = 0; server < state_.servers; ++server) {
+    last_hits_[static_cast<size_t>(server)] = traffic_->hits(server);
+  }
+}
+
+void Demo::PollStatus() {
+  auto answer = HttpGet(state_.server_port, "/v1/status", "", kStatusMicros);
+  if (!answer.ok() || answer->status != 200) return;
+  auto status = ParseLakeStatus(answer->body);
+  if (!status.ok()) return;
+  status_ = std::move(status).value();
+  status_known_ = true;
+}
+
+ViewInput Demo::View(int64_t now) {
+  ViewInput view;
+  view.folder = folder_;
+  view.running_seconds = (now - started_) / kMicrosPerSecond;
+  view.lake = server_ != nullptr;
+  view.server_up = server_ != nullptr && server_->Running();
+  view.server_port = state_.server_port;
+  view.status = status_;
+  view.status_known = status_known_;
+  view.now_micros = clock_.Now().micros;
+  const double seconds = static_cast<double>(now - last_second_) / 1e6;
+  for (int server = 0; server < state_.servers; ++server) {
+    const auto i = static_cast<size_t>(server);
+    ServerLine line;
+    line.name = NameOf(server);
+    line.port = state_.ports[i];
+    line.up = apaches_[i].Running();
+    line.hits_per_second =
+        static_cast<double>(traffic_->hits(server) - last_hits_[i]) / std::max(seconds, 0.001);
+    const HourCounts total = truth_->Total(server);
+    line.hits = total.hits;
+    line.rejected = total.rejected;
+    if (i < agents_.size()) {
+      line.agent_up = agents_[i]->Running();
+      line.restarts = agents_[i]->restarts();
+    }
+    view.servers.push_back(std::move(line));
+  }
+  return view;
+}
+
+// Everything the web servers wrote is in the clean zone or in quarantine, as far as the status
+// says.
+bool Demo::Drained() const {
+  const auto clean = status_.zone_rows.find("clean");
+  const auto quarantine = status_.zone_rows.find("quarantine");
+  if (clean == status_.zone_rows.end()) return false;
+  const int64_t refused = quarantine == status_.zone_rows.end() ? 0 : quarantine->second;
+  return clean->second == static_cast<int64_t>(TruthHits()) &&
+         refused == static_cast<int64_t>(TruthRejected());
+}
+
+void Demo::Drain() {
+  const int64_t deadline = clock_.MonotonicMicros() + kDrainMicros;
+  while (signals_seen < 2 && clock_.MonotonicMicros() < deadline) {
+    server_->Poll(clock_.MonotonicMicros());
+    for (const auto& agent : agents_) agent->Poll(clock_.MonotonicMicros());
+    PollStatus();
+    if (Drained()) return;
+    usleep(kTickMicros);
+  }
+}
+
+void Demo::StopApaches() {
+  const int64_t deadline = clock_.MonotonicMicros() + kApacheStopMicros;
+  for (Apache& apache : apaches_) apache.BeginStop();
+  for (Apache& apache : apaches_) {
+    const Status stopped =
+        apache.Stop(std::max<int64_t>(deadline - clock_.MonotonicMicros(), kTickMicros));
+    if (!stopped.ok()) Say(stopped.error().message());
+  }
+  if (site_ == Path("site")) return;
+  const Status removed = fs_.RemoveRecursively(site_);
+  if (!removed.ok()) Say(removed.error().message());
+}
+
+Status Demo::StopAll() {
+  if (!options_.json) Say("stopping");
+  traffic_->Stop();
+  TARN_TRY(truth_->Compact({clock_.Now().micros - kRecentMicros}));
+  StopApaches();
+  bool ok = truth_->uncertain() == 0;
+  if (server_ != nullptr) {
+    Drain();
+    ok = ok && Drained();
+    for (const auto& agent : agents_) agent->Signal(SIGTERM);
+    for (const auto& agent : agents_) {
+      if (!agent->Stop(kAgentStopMicros)) Say(agent->name() + " did not stop in time");
+    }
+    if (!server_->Stop(kServerStopMicros)) Say("the server did not stop in time");
+  }
+  state_.clean_stop = true;
+  TARN_TRY(SaveState(fs_, StatePath(), state_));
+  if (options_.json) PrintSummary(ok);
+  return {};
+}
+
+void Demo::PrintSummary(bool ok) const {
+  codec::Json json;
+  json.Set("ok", ok);
+  json.Set("folder", folder_);
+  json.Set("seed", static_cast<int64_t>(state_.seed));
+  json.Set("epoch", static_cast<int64_t>(state_.epoch));
+  json.Set("seconds", static_cast<double>(clock_.MonotonicMicros() - started_) / 1e6);
+  json.Set("truth", TruthSummary(*truth_, state_.servers));
+  json.Set("lake", status_known_ ? LakeStatusJson(status_) : codec::Json());
+  codec::Json restarts{codec::Json::Object{}};
+  if (server_ != nullptr) restarts.Set("server", server_->restarts());
+  for (const auto& agent : agents_) restarts.Set(agent->name(), agent->restarts());
+  json.Set("restarts", std::move(restarts));
+  std::printf("%s\n", codec::DumpJson(json).c_str());
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+Status RunDemo(const DemoOptions& options) {
+  const SignalScope signals;
+  Demo demo(options);
+  return demo.Run();
+}
+
+}  // namespace tarn::demo

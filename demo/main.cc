@@ -1,0 +1,3 @@
+#include "demo/demo.h"
+
+int main(int argc, char** argv) { return tarn::demo::Run(argc, argv); }

@@ -1,0 +1,80 @@
+#include "demo/project.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <utility>
+
+#include "demo/apache.h"
+
+namespace tarn::demo {
+namespace {
+
+constexpr int64_t kInitMicros = 60 * kMicrosPerSecond;
+
+Result<std::string> FolderOfThisProgram() {
+  std::array<char, 4096> path;
+  const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
+  if (size <= 0) return IoError("cannot find out where this program is");
+  return os::ParentOf(std::string_view(path.data(), static_cast<size_t>(size)));
+}
+
+std::string KeyPath(const ProjectOptions& options) { return options.dir + "/secrets/agent.key"; }
+
+}  // namespace
+
+Result<Programs> FindPrograms(os::FileSystem& fs) {
+  TARN_ASSIGN_OR_RETURN(const std::string folder, FolderOfThisProgram());
+  Programs programs{folder + "/tarn", folder + "/tarn-agent"};
+  for (const std::string& path : {programs.tarn, programs.agent}) {
+    if (!fs.Exists(path)) {
+      return NotFound(fmt::format("{} is missing; build it (./dev build) or install it", path));
+    }
+  }
+  return programs;
+}
+
+Status MakeProject(os::FileSystem& fs, const Programs& programs, const ProjectOptions& options,
+                   const std::string& log_path) {
+  if (!fs.Exists(options.dir + "/tarn.yaml")) {
+    TARN_TRY(RunProgram({programs.tarn, "init", options.dir, "--template", "retail"}, log_path,
+                        kInitMicros));
+  }
+  if (fs.Exists(KeyPath(options))) return {};
+  TARN_TRY(fs.CreateDirectories(options.dir + "/secrets"));
+  TARN_TRY(fs.WriteFileAtomically(KeyPath(options), options.agent_key));
+  if (chmod(KeyPath(options).c_str(), 0600) != 0) return IoError(KeyPath(options) + ": chmod");
+  return {};
+}
+
+std::vector<std::string> ServeCommand(const Programs& programs, const ProjectOptions& options) {
+  return {programs.tarn, "serve", options.dir, "--listen",
+          fmt::format("127.0.0.1:{}", options.server_port)};
+}
+
+Status WriteAgentConfig(os::FileSystem& fs, const ProjectOptions& project,
+                        const AgentOptions& options) {
+  TARN_TRY(fs.CreateDirectories(options.dir + "/state"));
+  const std::string text = fmt::format(
+      "# Written by tarn demo at each start.\n"
+      "server: http://127.0.0.1:{}\n"
+      "key: ${{file:{}}}\n"
+      "host: {}\n"
+      "state_dir: '{}/state'\n"
+      "batch_age: 500ms\n"
+      "flows:\n"
+      "  - source: web_log\n"
+      "    paths: ['{}/access.log*']\n"
+      "    format: '{}'\n",
+      project.server_port, KeyPath(project), options.host, options.dir, options.log_dir,
+      kLogFormat);
+  return fs.WriteFileAtomically(options.dir + "/agent.yaml", text);
+}
+
+std::vector<std::string> AgentCommand(const Programs& programs, const AgentOptions& options) {
+  return {programs.agent, "--config", options.dir + "/agent.yaml"};
+}
+
+}  // namespace tarn::demo
