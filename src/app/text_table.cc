@@ -82,7 +82,7 @@ size_t DisplayWidth(std::string_view text) {
     for (size_t j = 1; j < length && i + j < text.size(); ++j) {
       point = point << 6 | (static_cast<uint8_t>(text[i + j]) & 0x3fU);
     }
-    width += In(kNone, point) ? 0 : In(kWide, point) ? 2 : 1;
+    width += In(kNone, point) ? size_t{0} : In(kWide, point) ? size_t{2} : size_t{1};
     i += length;
   }
   return width;

@@ -34,6 +34,9 @@ class [[nodiscard]] Result {
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 
+  // The value, or `otherwise` in place of an error.
+  T value_or(T otherwise) const& { return ok() ? value() : std::move(otherwise); }
+
   const Error& error() const& {
     TARN_CHECK(!ok());
     return *std::get_if<1>(&state_);
@@ -81,10 +84,10 @@ using Status = Result<void>;
 
 // Return the error of a Result, if it has one.
 #define TARN_TRY(expression) TARN_TRY_INNER(TARN_CONCAT(tarn_status_, __LINE__), expression)
-#define TARN_TRY_INNER(status, expression)                    \
-  do {                                                        \
-    auto status = (expression);                               \
-    if (!status.ok()) return std::move(status).error();       \
+#define TARN_TRY_INNER(status, expression)              \
+  do {                                                  \
+    auto status = (expression);                         \
+    if (!status.ok()) return std::move(status).error(); \
   } while (false)
 
 // TARN_ASSIGN_OR_RETURN(auto file, fs.Open(path));

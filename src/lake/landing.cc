@@ -385,32 +385,12 @@ Status Landing::WriteBuffer(Source& source, LogBuffer& buffer, FlushRound& round
 
 Status Landing::WriteQuarantine(Source& source, LogBuffer& buffer, FlushRound& round) {
   TARN_ASSIGN_OR_RETURN(const auto table, committer_.Table(source.quarantine));
-  const event::Schema from = BufferSchema(buffer.format().schema());
-  const event::Schema to = QuarantineSchema();
-  const event::ColumnBatch& rejected = buffer.rejected().rows;
-  const size_t error = *from.IndexOf(kErrorColumn);
-  const size_t ingested = *from.IndexOf(kIngestedAtColumn);
-  std::map<Hour, event::ColumnBatch> by_hour;
-  for (size_t row = 0; row < rejected.rows(); ++row) {
-    const Hour hour = FloorDiv(rejected.column(ingested).IntAt(row), kMicrosPerHour);
-    event::ColumnBatch& out = by_hour.try_emplace(hour, to).first->second;
-    for (size_t i = 0; i < to.fields.size(); ++i) {
-      const std::string& name = to.fields[i].name;
-      if (name == "_format") {
-        out.column(i).AppendBytes(buffer.format().text());
-      } else if (name == "_rule") {
-        out.column(i).AppendBytes("format");
-      } else {
-        const size_t at = name == "_reason" ? error : *from.IndexOf(name);
-        out.column(i).AppendFrom(rejected.column(at), row);
-      }
-    }
-  }
-  for (const auto& [hour, rows] : by_hour) {
-    TARN_ASSIGN_OR_RETURN(auto file, WriteDataFile(work_, table, source.quarantine, hour,
-                                                   WithIdsOf(table, to), rows));
-    round.files[source.quarantine].push_back(std::move(file));
-  }
+  const event::ColumnBatch rows =
+      ToQuarantineRows(buffer.format().schema(), buffer.rejected().rows, buffer.format().text());
+  TARN_ASSIGN_OR_RETURN(auto files, WriteByHour(work_, table, source.quarantine,
+                                                WithIdsOf(table, QuarantineSchema()), rows));
+  auto& all = round.files[source.quarantine];
+  std::move(files.begin(), files.end(), std::back_inserter(all));
   return {};
 }
 

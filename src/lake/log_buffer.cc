@@ -44,12 +44,6 @@ void AppendMember(std::string& out, std::string_view key, std::string_view value
 
 }  // namespace
 
-struct LogBuffer::Origin {
-  const agent_wire::BatchHeader& header;
-  Timestamp ingested_at;
-  std::string json_prefix;  // the members every line of the batch shares
-};
-
 LogBuffer::LogBuffer(access_log::Format format, RawForms land, std::string refusal)
     : parser_(std::move(format), access_log::JsonShape::kFull),
       land_(land),
@@ -61,24 +55,31 @@ LogBuffer::LogBuffer(access_log::Format format, RawForms land, std::string refus
       rejected_(schema_) {}
 
 LineCounts LogBuffer::Add(const agent_wire::Batch& batch, uint64_t from, Timestamp ingested_at) {
-  Origin origin{batch.header, ingested_at, {}};
-  AppendMember(origin.json_prefix, kSourceColumn, batch.header.host);
-  AppendMember(origin.json_prefix, kFileColumn, batch.header.file_id);
-  AppendMember(origin.json_prefix, kPathColumn, batch.header.path);
-  origin.json_prefix += ",\"_batch\":" + std::to_string(batch.header.batch_number);
-  AppendMember(origin.json_prefix, kIngestedAtColumn, FormatTimestamp(ingested_at));
+  const agent_wire::BatchHeader& header = batch.header;
+  const LineOrigin origin{header.host, header.file_id, header.path, header.batch_number,
+                          ingested_at};
+  SetOrigin(origin);
   LineCounts counts;
   Records records(batch);
   std::string_view line;
   uint64_t offset = 0;
   while (records.Next(line, offset)) {
-    if (offset < from || line.empty()) continue;
-    AddLine(line, offset, origin, counts);
+    if (offset >= from && !line.empty()) AddLine(line, offset, origin, counts);
   }
   return counts;
 }
 
-void LogBuffer::AddLine(std::string_view line, uint64_t offset, const Origin& origin,
+void LogBuffer::SetOrigin(const LineOrigin& origin) {
+  json_origin_.clear();
+  if (!land_.json) return;
+  AppendMember(json_origin_, kSourceColumn, origin.host);
+  AppendMember(json_origin_, kFileColumn, origin.file_id);
+  AppendMember(json_origin_, kPathColumn, origin.path);
+  json_origin_ += ",\"_batch\":" + std::to_string(origin.batch_number);
+  AppendMember(json_origin_, kIngestedAtColumn, FormatTimestamp(origin.ingested_at));
+}
+
+void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin& origin,
                         LineCounts& counts) {
   ++counts.lines;
   counts.bytes += line.size();
@@ -94,7 +95,7 @@ void LogBuffer::AddLine(std::string_view line, uint64_t offset, const Origin& or
     if (own_time_) apart.column(time_index_).AppendNull();
     AppendOrigin(apart, line, offset, origin);
     apart.column(apart.column_count() - 1).AppendBytes(reason);
-    if (land_.json) AppendRejectedJson(line, offset, origin, reason);
+    if (land_.json) AppendRejectedJson(line, offset, reason);
     return;
   }
   if (own_time_) rows.column(time_index_).AppendInt(origin.ingested_at.micros);
@@ -108,7 +109,7 @@ void LogBuffer::AddLine(std::string_view line, uint64_t offset, const Origin& or
     current_ = &target;
     current_hour_ = hour;
   }
-  if (land_.json) AppendJson(*current_, line, offset, origin);
+  if (land_.json) AppendJson(*current_, line, offset);
 }
 
 HourRows& LogBuffer::RowsOf(Hour hour) { return hours_.try_emplace(hour, schema_).first->second; }
@@ -120,13 +121,13 @@ Hour LogBuffer::HourOfLast(const event::ColumnBatch& rows) const {
 }
 
 void LogBuffer::AppendOrigin(event::ColumnBatch& rows, std::string_view line, uint64_t offset,
-                             const Origin& origin) const {
+                             const LineOrigin& origin) const {
   size_t at = own_time_ ? columns_ + 1 : columns_;
-  rows.column(at++).AppendBytes(origin.header.host);
-  rows.column(at++).AppendBytes(origin.header.file_id);
-  rows.column(at++).AppendBytes(origin.header.path);
+  rows.column(at++).AppendBytes(origin.host);
+  rows.column(at++).AppendBytes(origin.file_id);
+  rows.column(at++).AppendBytes(origin.path);
   rows.column(at++).AppendInt(static_cast<int64_t>(offset));
-  rows.column(at++).AppendInt(static_cast<int64_t>(origin.header.batch_number));
+  rows.column(at++).AppendInt(static_cast<int64_t>(origin.batch_number));
   rows.column(at++).AppendInt(origin.ingested_at.micros);
   if (IsValidUtf8(line)) {
     rows.column(at++).AppendBytes(line);
@@ -137,17 +138,16 @@ void LogBuffer::AppendOrigin(event::ColumnBatch& rows, std::string_view line, ui
   }
 }
 
-void LogBuffer::AppendJson(HourRows& target, std::string_view line, uint64_t offset,
-                           const Origin& origin) {
+void LogBuffer::AppendJson(HourRows& target, std::string_view line, uint64_t offset) {
   std::string& json = target.json;
   const size_t before = json.size();
   std::string_view reason;
   if (!parser_.AppendJson(line, json, reason)) return;
   json.resize(json.size() - 2);  // "}\n"; our members follow
   if (json.back() == '{') {
-    json.append(origin.json_prefix, 1);  // no member of the format's: no comma either
+    json.append(json_origin_, 1);  // no member of the format's: no comma either
   } else {
-    json.append(origin.json_prefix);
+    json.append(json_origin_);
   }
   json.append(",\"_position\":").append(std::to_string(offset));
   AppendMember(json, kRawColumn, line);
@@ -155,13 +155,13 @@ void LogBuffer::AppendJson(HourRows& target, std::string_view line, uint64_t off
   memory_bytes_ += json.size() - before;
 }
 
-void LogBuffer::AppendRejectedJson(std::string_view line, uint64_t offset, const Origin& origin,
+void LogBuffer::AppendRejectedJson(std::string_view line, uint64_t offset,
                                    std::string_view reason) {
   std::string& json = rejected_.json;
   const size_t before = json.size();
   json.append("{\"_error\":");
   codec::AppendJsonString(json, reason);
-  json.append(origin.json_prefix).append(",\"_position\":").append(std::to_string(offset));
+  json.append(json_origin_).append(",\"_position\":").append(std::to_string(offset));
   AppendMember(json, kRawColumn, line);
   json.append("}\n");
   memory_bytes_ += json.size() - before;

@@ -26,6 +26,15 @@ struct LineCounts {
   uint64_t bytes = 0;
 };
 
+// Where a line comes from. Views must live as long as the call.
+struct LineOrigin {
+  std::string_view host;
+  std::string_view file_id;
+  std::string_view path;
+  uint64_t batch_number = 0;
+  Timestamp ingested_at;
+};
+
 // Parses lines of one format and sorts them by the hour of their event time. Lines that do not
 // parse are kept apart with the reason. Thread-confined.
 class LogBuffer {
@@ -36,6 +45,10 @@ class LogBuffer {
   // The records of a batch from offset `from` on (what is before it landed already).
   LineCounts Add(const agent_wire::Batch& batch, uint64_t from, Timestamp ingested_at);
 
+  // One line at its offset.
+  void AddLine(std::string_view line, uint64_t offset, const LineOrigin& origin,
+               LineCounts& counts);
+
   const access_log::Format& format() const { return parser_.format(); }
   const std::map<Hour, HourRows>& hours() const { return hours_; }
   std::map<Hour, HourRows>& hours() { return hours_; }
@@ -45,15 +58,13 @@ class LogBuffer {
   void Clear();
 
  private:
-  struct Origin;  // of the batch being added
-  void AddLine(std::string_view line, uint64_t offset, const Origin& origin, LineCounts& counts);
+  void SetOrigin(const LineOrigin& origin);
   HourRows& RowsOf(Hour hour);
   Hour HourOfLast(const event::ColumnBatch& rows) const;
   void AppendOrigin(event::ColumnBatch& rows, std::string_view line, uint64_t offset,
-                    const Origin& origin) const;
-  void AppendJson(HourRows& target, std::string_view line, uint64_t offset, const Origin& origin);
-  void AppendRejectedJson(std::string_view line, uint64_t offset, const Origin& origin,
-                          std::string_view reason);
+                    const LineOrigin& origin) const;
+  void AppendJson(HourRows& target, std::string_view line, uint64_t offset);
+  void AppendRejectedJson(std::string_view line, uint64_t offset, std::string_view reason);
 
   access_log::Parser parser_;
   const RawForms land_;
@@ -64,6 +75,7 @@ class LogBuffer {
   const bool own_time_;      // the format has no "time"; ours is the time of arrival
   std::map<Hour, HourRows> hours_;
   HourRows rejected_;
+  std::string json_origin_;  // JSON members that the lines of one batch share
   Hour current_hour_;
   HourRows* current_ = nullptr;  // where the last line went: most go to the same hour
   size_t memory_bytes_ = 0;

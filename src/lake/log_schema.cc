@@ -74,10 +74,32 @@ Schema QuarantineSchema() {
   Schema schema;
   AddOrigin(schema);
   AddRaw(schema);
-  Add(schema, "_format", TypeKind::kString, "the format the line was read with");
-  Add(schema, "_rule", TypeKind::kString, "the rule it broke");
-  Add(schema, "_reason", TypeKind::kString, "how it broke the rule");
+  Add(schema, kFormatColumn, TypeKind::kString, "the format the line was read with");
+  Add(schema, kRuleColumn, TypeKind::kString, "the rule it broke");
+  Add(schema, kReasonColumn, TypeKind::kString, "how it broke the rule");
   return schema;
+}
+
+event::ColumnBatch ToQuarantineRows(const Schema& columns, const event::ColumnBatch& rejected,
+                                    std::string_view format) {
+  const Schema from = BufferSchema(columns);
+  const Schema to = QuarantineSchema();
+  event::ColumnBatch rows(to);
+  for (size_t i = 0; i < to.fields.size(); ++i) {
+    const std::string& name = to.fields[i].name;
+    for (size_t row = 0; row < rejected.rows(); ++row) {
+      if (name == kFormatColumn) {
+        rows.column(i).AppendBytes(format);
+      } else if (name == kRuleColumn) {
+        rows.column(i).AppendBytes("format");
+      } else {
+        const std::string_view source =
+            name == kReasonColumn ? kErrorColumn : std::string_view(name);
+        rows.column(i).AppendFrom(rejected.column(*from.IndexOf(source)), row);
+      }
+    }
+  }
+  return rows;
 }
 
 }  // namespace tarn::lake

@@ -26,11 +26,18 @@ inline constexpr std::string_view kTimeColumn = "time";                // event 
 event::Schema RawSchema(const event::Schema& columns);
 event::Schema CleanSchema(const event::Schema& columns);
 event::Schema QuarantineSchema();
+inline constexpr std::string_view kFormatColumn = "_format";
+inline constexpr std::string_view kRuleColumn = "_rule";
+inline constexpr std::string_view kReasonColumn = "_reason";
 
 // Rows on their way: the format's columns (with "time" at their end if it has none), then raw's own
 // in the order above.
 event::Schema BufferSchema(const event::Schema& columns);
 // Rows of BufferSchema(columns) become rows of CleanSchema(columns); the values are moved.
 event::ColumnBatch ToCleanRows(const event::Schema& columns, event::ColumnBatch rows);
+
+// Rejected rows of BufferSchema(columns) as rows of QuarantineSchema.
+event::ColumnBatch ToQuarantineRows(const event::Schema& columns,
+                                    const event::ColumnBatch& rejected, std::string_view format);
 
 }  // namespace tarn::lake

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <utility>
 
 #include "iceberg/schema_json.h"
@@ -138,6 +139,27 @@ Result<iceberg::DataFile> WriteDataFile(const Workspace& work, const iceberg::Ta
   file.spec_id = table.default_spec_id;
   file.partition = {hour ? iceberg::Value(*hour) : iceberg::Value()};
   return file;
+}
+
+Result<std::vector<iceberg::DataFile>> WriteByHour(const Workspace& work,
+                                                   const iceberg::TableMetadata& table,
+                                                   const catalog::DatasetName& name,
+                                                   const event::Schema& columns,
+                                                   const event::ColumnBatch& rows) {
+  const int32_t source_id = table.spec().fields.front().source_id;
+  const event::Column& times =
+      rows.column(static_cast<size_t>(columns.FindById(source_id) - columns.fields.data()));
+  std::map<Hour, event::ColumnBatch> by_hour;
+  for (size_t row = 0; row < rows.rows(); ++row) {
+    const Hour hour = times.IsNull(row) ? Hour() : FloorDiv(times.IntAt(row), kMicrosPerHour);
+    by_hour.try_emplace(hour, columns).first->second.AppendRowFrom(rows, row);
+  }
+  std::vector<iceberg::DataFile> files;
+  for (const auto& [hour, batch] : by_hour) {
+    TARN_ASSIGN_OR_RETURN(auto file, WriteDataFile(work, table, name, hour, columns, batch));
+    files.push_back(std::move(file));
+  }
+  return files;
 }
 
 }  // namespace tarn::lake

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "catalog/dataset.h"
 #include "event/schema.h"
@@ -41,6 +42,13 @@ Result<iceberg::DataFile> WriteDataFile(const Workspace& work, const iceberg::Ta
                                         const catalog::DatasetName& name, Hour hour,
                                         const event::Schema& columns,
                                         const event::ColumnBatch& rows);
+
+// Writes rows of any hours, sorted out by the table's partition column: a file an hour.
+Result<std::vector<iceberg::DataFile>> WriteByHour(const Workspace& work,
+                                                   const iceberg::TableMetadata& table,
+                                                   const catalog::DatasetName& name,
+                                                   const event::Schema& columns,
+                                                   const event::ColumnBatch& rows);
 
 // What a manifest says of a written file.
 iceberg::DataFile DescribeFile(const event::Schema& columns, const parquet::FileStats& stats,

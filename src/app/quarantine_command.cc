@@ -1,0 +1,135 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "app/command.h"
+#include "app/result_writer.h"
+#include "app/text_table.h"
+#include "lake/replay.h"
+#include "sql/engine.h"
+
+namespace tarn::app {
+namespace {
+
+struct QuarantineOptions {
+  std::string folder;
+  std::string source;
+  std::string format;
+  size_t limit = 20;
+  bool json = false;
+};
+
+Result<std::unique_ptr<sql::Engine>> OpenEngine(Context& context, const Project& project) {
+  sql::EngineOptions options;
+  options.threads = static_cast<int>(project.sql_threads);
+  options.memory_limit_bytes = project.sql_memory_bytes;
+  options.temp_directory = project.temp_folder();
+  options.data_directories = {project.lake_folder};
+  return sql::Engine::Open(options, context.machine.files);
+}
+
+Status Query(Context& context, const QuarantineOptions& options, const std::string& statement) {
+  TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
+  TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(context.machine, project));
+  TARN_ASSIGN_OR_RETURN(const auto engine, OpenEngine(context, project));
+  const auto session = sql::Session::Open(*engine, *lake->resolver);
+  TARN_ASSIGN_OR_RETURN(const auto result, session->Run(statement));
+  return WriteResult(*result, options.json ? ResultFormat::kJson : ResultFormat::kTable, stdout);
+}
+
+// Each source with its refused rows, by rule and reason.
+Status List(Context& context, const QuarantineOptions& options) {
+  TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
+  std::string statement;
+  for (const lake::LogSource& source : project.sources) {
+    if (!statement.empty()) statement += " UNION ALL ";
+    statement += fmt::format(
+        "SELECT '{0}' AS source, _rule AS rule, _reason AS reason, count(*) AS rows, "
+        "min(_ingested_at) AS first, max(_ingested_at) AS last "
+        "FROM quarantine.\"{0}\" GROUP BY 1, 2, 3",
+        source.name);
+  }
+  if (statement.empty()) return NotFound("the project has no sources");
+  return Query(context, options, statement + " ORDER BY rows DESC, source, reason");
+}
+
+Status Show(Context& context, const QuarantineOptions& options) {
+  return Query(
+      context, options,
+      fmt::format("SELECT _ingested_at, _source, _path, _position, _rule, _reason, _raw "
+                  "FROM quarantine.\"{}\" ORDER BY _ingested_at DESC, _position DESC LIMIT {}",
+                  options.source, options.limit));
+}
+
+Result<std::string> FormatOf(const Project& project, const QuarantineOptions& options) {
+  if (!options.format.empty()) return options.format;
+  for (const lake::LogSource& source : project.sources) {
+    if (source.name == options.source) return source.format;
+  }
+  return NotFound(fmt::format("no source '{}' in tarn.yaml; --format says how to read its lines",
+                              options.source));
+}
+
+Status Replay(Context& context, const QuarantineOptions& options) {
+  Machine& machine = context.machine;
+  TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
+  TARN_ASSIGN_OR_RETURN(const std::string format, FormatOf(project, options));
+  TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(machine, project));
+  TARN_ASSIGN_OR_RETURN(const auto engine, OpenEngine(context, project));
+  catalog::SqliteOptions sqlite;
+  sqlite.path = project.catalog_file();
+  sqlite.mode = catalog::SqliteMode::kExisting;
+  sqlite.check_pages = false;  // the server has done it
+  TARN_ASSIGN_OR_RETURN(
+      const auto writable,
+      catalog::OpenSqliteCatalog(sqlite, {machine.files, machine.clock, machine.random}));
+  obs::Logger log(machine.clock, STDERR_FILENO, project.log_format, project.log_level);
+  obs::Registry metrics;
+  const lake::Workspace work{*lake->store,    *writable, machine.clock, machine.random,
+                             lake->manifests, log,       metrics};
+  TARN_ASSIGN_OR_RETURN(
+      const lake::ReplayReport report,
+      lake::ReplayQuarantine(work, *engine, *lake->resolver, options.source, format));
+  if (options.json) {
+    fmt::print("{{\"rows\":{},\"replayed\":{},\"rejected\":{}}}\n", report.rows, report.replayed,
+               report.rejected);
+  } else {
+    fmt::print("{} rows looked at: {} are in clean.{} now, {} stay in quarantine\n",
+               GroupDigits(report.rows), GroupDigits(report.replayed), options.source,
+               GroupDigits(report.rejected));
+  }
+  return {};
+}
+
+}  // namespace
+
+void AddQuarantine(CLI::App& app, Context& context, Run& run) {
+  auto options = std::make_shared<QuarantineOptions>();
+  CLI::App* command = app.add_subcommand("quarantine", "Refused rows: list, show, replay");
+  command->require_subcommand(1);
+  command->footer(
+      "Examples:\n  tarn quarantine list shop\n  tarn quarantine show web_log shop\n"
+      "  tarn quarantine replay web_log shop      (after the format in tarn.yaml was corrected)");
+  const auto add = [&](const std::string& verb, const std::string& help,
+                       Status (*action)(Context&, const QuarantineOptions&)) {
+    CLI::App* sub = command->add_subcommand(verb, help);
+    if (verb != "list") sub->add_option("SOURCE", options->source, "Source's name")->required();
+    sub->add_option("DIR", options->folder,
+                    "Project folder (default: this one, or the nearest above)");
+    sub->add_flag("--json", options->json, "As JSON");
+    sub->callback([&context, &run, options, action] {
+      run = [&context, options, action] { return action(context, *options); };
+    });
+    return sub;
+  };
+  add("list", "Count refused rows by source, rule and reason", List);
+  add("show", "Show the newest refused rows", Show)
+      ->add_option("--limit", options->limit, "How many")
+      ->capture_default_str();
+  add("replay", "Bring rows back that fit the format now", Replay)
+      ->add_option("--format", options->format, "Read with this format instead of tarn.yaml's");
+}
+
+}  // namespace tarn::app

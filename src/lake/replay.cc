@@ -1,0 +1,141 @@
+#include "lake/replay.h"
+
+#include <fmt/format.h>
+
+#include <iterator>
+#include <utility>
+
+#include "iceberg/scan.h"
+#include "lake/log_buffer.h"
+#include "lake/log_schema.h"
+#include "lake/table.h"
+
+namespace tarn::lake {
+namespace {
+
+constexpr iceberg::ExpirePolicy kExpire{.max_age_ms = 2 * 3'600'000, .min_to_keep = 10};
+
+// Shows one data file of a table as the whole table.
+class OneFile final : public sql::TableResolver {
+ public:
+  OneFile(sql::TableResolver& tables, sql::TableName name)
+      : tables_(tables), name_(std::move(name)) {}
+
+  // The local path among those of the whole table; empty if it is no longer there.
+  Result<std::string> Choose(const std::string& url) {
+    TARN_ASSIGN_OR_RETURN(const sql::TableInfo table, tables_.Describe(name_));
+    TARN_ASSIGN_OR_RETURN(const auto paths, tables_.Files(table, {}));
+    path_.clear();
+    for (const std::string& path : paths) {
+      if (url.ends_with(path)) path_ = path;
+    }
+    return path_;
+  }
+
+  Result<std::vector<sql::TableName>> List() override { return std::vector{name_}; }
+  Result<sql::TableInfo> Describe(const sql::TableName& name) override {
+    return tables_.Describe(name);
+  }
+  Result<std::vector<std::string>> Files(const sql::TableInfo& /*table*/,
+                                         const event::Filter& /*filter*/) override {
+    return std::vector{path_};
+  }
+
+ private:
+  sql::TableResolver& tables_;
+  const sql::TableName name_;
+  std::string path_;
+};
+
+// The rows of one quarantine file, read again with the format.
+Status ReadRows(sql::Session& session, const std::string& table, LogBuffer& buffer,
+                LineCounts& counts) {
+  TARN_ASSIGN_OR_RETURN(const auto result,
+                        session.Run(fmt::format(
+                            "SELECT _source, _file, _path, _batch, _ingested_at, _position, _raw, "
+                            "_raw_bytes FROM {}",
+                            table)));
+  for (;;) {
+    TARN_ASSIGN_OR_RETURN(const sql::Chunk* chunk, result->Next());
+    if (chunk == nullptr) return {};
+    for (size_t row = 0; row < chunk->rows(); ++row) {
+      const LineOrigin origin{chunk->At(0, row).Bytes(),
+                              chunk->At(1, row).Bytes(),
+                              chunk->At(2, row).Bytes(),
+                              static_cast<uint64_t>(chunk->At(3, row).Int()),
+                              {chunk->At(4, row).Int()}};
+      const sql::Cell exact = chunk->At(7, row);
+      buffer.AddLine(exact.is_null() ? chunk->At(6, row).Bytes() : exact.Bytes(),
+                     static_cast<uint64_t>(chunk->At(5, row).Int()), origin, counts);
+    }
+  }
+}
+
+struct Tables {
+  catalog::DatasetName quarantine;
+  catalog::DatasetName clean;
+};
+
+Result<CommitRequest> MakeCommit(const Workspace& work, Committer& committer, const Tables& tables,
+                                 const std::string& path, LogBuffer& buffer) {
+  const event::Schema& columns = buffer.format().schema();
+  TARN_ASSIGN_OR_RETURN(const auto clean, committer.Evolve(tables.clean, CleanSchema(columns)));
+  TARN_ASSIGN_OR_RETURN(const auto quarantine, committer.Table(tables.quarantine));
+  TableChange taken{tables.quarantine, {.operation = "overwrite", .removed_paths = {path}}};
+  TableChange added{tables.clean, {.operation = "append"}};
+  for (auto& [hour, rows] : buffer.hours()) {
+    if (rows.rows.rows() == 0) continue;
+    TARN_ASSIGN_OR_RETURN(auto file, WriteDataFile(work, clean, tables.clean, hour,
+                                                   WithIdsOf(clean, CleanSchema(columns)),
+                                                   ToCleanRows(columns, std::move(rows.rows))));
+    added.change.added.push_back(std::move(file));
+  }
+  if (buffer.rejected().rows.rows() > 0) {
+    TARN_ASSIGN_OR_RETURN(
+        taken.change.added,
+        WriteByHour(work, quarantine, tables.quarantine, WithIdsOf(quarantine, QuarantineSchema()),
+                    ToQuarantineRows(columns, buffer.rejected().rows, buffer.format().text())));
+  }
+  CommitRequest request;
+  request.tables = {std::move(taken), std::move(added)};
+  request.commit.run.run_id = FormatUuid(work.random.NewUuidV7(work.clock.Now()));
+  request.commit.run.job = "replay";
+  request.commit.run.started = request.commit.run.ended = work.clock.Now();
+  request.commit.audit = {
+      .who = "operator", .action = "quarantine.replay", .object = tables.quarantine.ToString()};
+  return request;
+}
+
+}  // namespace
+
+Result<ReplayReport> ReplayQuarantine(const Workspace& work, sql::Engine& engine,
+                                      sql::TableResolver& tables, const std::string& source,
+                                      const std::string& format) {
+  TARN_ASSIGN_OR_RETURN(const auto compiled, access_log::Format::Compile(format));
+  const Tables names{{catalog::Zone::kQuarantine, source}, {catalog::Zone::kClean, source}};
+  TARN_ASSIGN_OR_RETURN(const auto table, LoadTable(work, names.quarantine));
+  TARN_ASSIGN_OR_RETURN(const iceberg::Plan plan,
+                        iceberg::PlanFiles(work.store, work.manifests, table, std::nullopt, {}));
+  Committer committer(work, kExpire, 600 * kMicrosPerSecond);
+  OneFile one(tables, {"quarantine", source});
+  const auto session = sql::Session::Open(engine, one);
+  ReplayReport report;
+  for (const iceberg::PlannedFile& planned : plan.files) {
+    TARN_ASSIGN_OR_RETURN(const std::string path, one.Choose(planned.file.path));
+    if (path.empty()) continue;  // another replay took it meanwhile
+    LogBuffer buffer(compiled, {.parquet = false, .json = false}, "");
+    LineCounts counts;
+    TARN_TRY(ReadRows(*session, names.quarantine.ToString(), buffer, counts));
+    ++report.files;
+    report.rows += static_cast<int64_t>(counts.lines);
+    report.rejected += static_cast<int64_t>(counts.rejected);
+    if (counts.lines == counts.rejected) continue;  // nothing to bring back
+    TARN_ASSIGN_OR_RETURN(const CommitRequest request,
+                          MakeCommit(work, committer, names, planned.file.path, buffer));
+    TARN_TRY(committer.Run(request));
+    report.replayed += static_cast<int64_t>(counts.lines - counts.rejected);
+  }
+  return report;
+}
+
+}  // namespace tarn::lake
