@@ -24,7 +24,7 @@ TEST(ErrorLog, ReadsApache24) {
       Read(
           "[Wed Apr 16 16:09:40.056610 2025] [ssl:info] [pid 120974:tid 120974] (70014)End of file "
           "found: [client 2001:db8::1:17036] AH02006: SSL handshake stopped"),
-      R"({"time":"2025-04-16T16:09:40.05661Z","module":"ssl","level":"info","pid":120974,)"
+      R"({"time":"2025-04-16T16:09:40.056610Z","module":"ssl","level":"info","pid":120974,)"
       R"("tid":120974,"client":"2001:db8::1","client_port":17036,"code":"AH02006",)"
       R"("os_error":"(70014)End of file found","message":"SSL handshake stopped"})"
       "\n");

@@ -42,7 +42,8 @@ Counts CountLines(const std::filesystem::path& path, std::string_view format_tex
 
 TEST(PublicLogs, AreAccountedForToTheLine) {
   TARN_WEBLOGS_OR_SKIP(folder);
-  EXPECT_EQ(CountLines(*folder / "apache-combined-10k.log.gz", "combined"), (Counts{10'000, 0, 0}));
+  // Line 8,899 breaks off inside its agent: no closing quote, so it is kept as rejected.
+  EXPECT_EQ(CountLines(*folder / "apache-combined-10k.log.gz", "combined"), (Counts{9'999, 1, 0}));
   EXPECT_EQ(
       CountLines(*folder / "shop-combined-xff-1k.log.gz",
                  R"(%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" "%{X-Forwarded-For}i")"),
@@ -74,19 +75,19 @@ TEST(PublicLogs, OfAttacksAreAccountedForToTheLine) {
   EXPECT_EQ(CountLines(attacks / "apache2-http-sensitive-files.log", "common"), (Counts{13, 0, 0}));
   EXPECT_EQ(CountLines(attacks / "http-dos-bypass-cache.log", "combined"), (Counts{356, 0, 0}));
   EXPECT_EQ(CountLines(attacks / "http-dos-switching-ua.log", "combined"), (Counts{15, 0, 0}));
-  EXPECT_EQ(CountLines(attacks / "http-technology-probing.log", "combined"), (Counts{6, 0, 0}));
+  EXPECT_EQ(CountLines(attacks / "http-technology-probing.log", "combined"), (Counts{5, 0, 1}));
   EXPECT_EQ(CountLines(attacks / "http-wordpress-scan.log", "combined"), (Counts{8, 0, 0}));
   EXPECT_EQ(CountLines(attacks / "http-wordpress_user-enum.log", "combined"), (Counts{12, 0, 0}));
-  EXPECT_EQ(CountLines(attacks / "nginx-http-malformed.log", "combined"), (Counts{11, 0, 0}));
+  EXPECT_EQ(CountLines(attacks / "nginx-http-malformed.log", "combined"), (Counts{12, 0, 0}));
   // nginx error lines among them.
-  EXPECT_EQ(CountLines(attacks / "nginx-http-generic-bf.log", "combined"), (Counts{0, 21, 0}));
+  EXPECT_EQ(CountLines(attacks / "nginx-http-generic-bf.log", "combined"), (Counts{0, 22, 0}));
   // Lines with a syslog prefix are no combined log, but a regular expression reads them.
   EXPECT_EQ(
       CountLines(attacks / "http-bf-wordpress-bf.log",
                  R"re(regex:\w+ +\d+ [\d:]+ \S+ nginx\[\d+\]: (?P<host>\S+) - (?P<user>\S+) )re"
                  R"re(\[(?P<time>[^]]+)\] "(?P<request>[^"]*)" (?P<status>\d+) (?P<bytes>\d+) )re"
                  R"re("(?P<referer>[^"]*)" "(?P<agent>[^"]*)")re"),
-      (Counts{10, 0, 0}));
+      (Counts{9, 0, 1}));
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ TEST(Format, EveryDirectiveHasItsDocumentedColumn) {
       "response_header_etag:string tid:long duration_ms:long");
   EXPECT_EQ(ColumnsOf("%{end:%s}t %{begin:usec}t"), "time:timestamptz end_time:timestamptz");
   EXPECT_EQ(ColumnsOf("%U%q"), "target:string path:string query:string");
-  EXPECT_EQ(ColumnsOf("%<s %s %>s"), "status:int original_status:int first_status:int");
+  EXPECT_EQ(ColumnsOf("%<s %s %>s"), "status:int original_status:int");
 }
 
 TEST(Format, AnErrorNamesThePositionAndWhatIsNear) {

@@ -55,7 +55,7 @@ TEST(ParseStream, WritesTheSameWhateverTheChunks) {
   EXPECT_EQ(whole.counts.empty, 5U);
   EXPECT_EQ(whole.counts.lines, 61U);
   EXPECT_EQ(whole.counts.bytes, text.size());
-  EXPECT_EQ(whole.rejects.front(), "2:bad line:user is not followed by a timestamp");
+  EXPECT_EQ(whole.rejects.front(), "2:bad line:' ' is missing after ident");
   for (const size_t chunk : {1U, 7U, 64U, 1000U}) {
     const Outcome run = ParseAll(text, chunk);
     EXPECT_EQ(run.json, whole.json);
