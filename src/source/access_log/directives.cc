@@ -323,19 +323,17 @@ void SeparateNames(std::vector<Directive>& items) {
     }
     bool plain = false;
     bool final_one = false;
-    bool original = false;
     for (const auto& other : items) {
       if (other.kind == Class::kLiteral || other.name != item.name) continue;
       plain |= other.modifier == 0;
       final_one |= other.modifier == '>';
-      original |= other.modifier == '<';
     }
     if (item.modifier == '<' && (plain || final_one)) item.name = "original_" + item.name;
     if (item.modifier == '>' && item.name != "status" && plain) item.name = "final_" + item.name;
     if (item.modifier == '>' && item.name == "status" && plain) {
       for (auto& other : items) {
         if (other.name == "status" && other.modifier == 0) {
-          other.name = original ? "first_status" : "original_status";
+          other.name = "original_status";  // what %s means: before redirects
         }
       }
     }

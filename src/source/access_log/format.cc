@@ -100,7 +100,7 @@ void Finish(Program& program) {
   } else {
     program.target = SlotOf(program, "target");
   }
-  program.target_is_split = has_target && SlotOf(program, "path") == kNoSlot;
+  program.target_is_split = has_target;
   if (program.split_request || program.target_is_split) {
     program.path = AddDerived(program, "path", "target up to '?'");
     program.query = AddDerived(program, "query", "target behind '?'");

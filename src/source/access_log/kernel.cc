@@ -132,10 +132,11 @@ bool TakeNumberPart(const char*& at, const char* end, char part, TimeParts& part
 
 bool MatchTime(const char* at, TimeCache& cache) {
   const char* last = cache.text.data();
+  // Bytes 0-11 are the day, 13-20 the time of day, 21-27 the offset.
   if (cache.filled && GetFixed<uint64_t>(at) == GetFixed<uint64_t>(last) &&
       GetFixed<uint32_t>(at + 8) == GetFixed<uint32_t>(last + 8) &&
-      GetFixed<uint64_t>(at + 20) == GetFixed<uint64_t>(last + 20)) {
-    if (GetFixed<uint64_t>(at + 12) == GetFixed<uint64_t>(last + 12)) return true;
+      (GetFixed<uint64_t>(at + 20) ^ GetFixed<uint64_t>(last + 20)) >> 8 == 0) {
+    if (GetFixed<uint64_t>(at + 13) == GetFixed<uint64_t>(last + 13) && at[12] == ':') return true;
     const int hour = TakeTwo(at + 13, 24);
     const int minute = TakeTwo(at + 16, 60);
     const int second = TakeTwo(at + 19, 60);

@@ -28,6 +28,7 @@ struct TimeText {
 // What one Parser keeps between and during lines.
 struct Scratch {
   std::array<Slot, kMaxSlots> slots;
+  Slot nowhere;  // what a step without a column writes to
   std::array<TimeParts, 2> parts;
   TimeCache time_cache;
   TimeText time_text;

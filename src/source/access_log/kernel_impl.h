@@ -147,14 +147,31 @@ TARN_INLINE bool MatchQuotedText(Cursor& line, const Step& step, Slot& slot) {
   return true;
 }
 
+// White space ends a token; one load tells of most tokens where they end and whether they have an
+// escape.
 TARN_INLINE bool MatchToken(Cursor& line, const Step& step, Slot& slot) {
   const char* begin = line.at;
+  if (begin + kBlock <= line.readable && !step.list) {
+    const Block block = Load(begin);
+    const uint32_t ends = Bits(Or(Equal(block, ' '), Equal(block, '\t')));
+    const uint32_t escapes = Bits(Equal(block, '\\'));
+    const ptrdiff_t size = std::countr_zero(ends);
+    if (ends != 0 && size > 0 && begin + size < line.end && (escapes & (ends - 1)) == 0) {
+      line.at = begin + size;
+      if (size == 1 && *begin == '-') return true;
+      if (size == 2 && begin[0] == '"' && begin[1] == '"') {
+        SetText(slot, begin, begin, false);
+      } else {
+        SetText(slot, begin, begin + size, false);
+      }
+      return true;
+    }
+  }
   const char* at = FindEither(begin, line, ' ', '\t');
   while (step.list && at != line.end && at != begin && at[-1] == ',') {
     at = FindEither(at + 1, line, ' ', '\t');
   }
-  if (at == begin && step.needed) return false;
-  if (at == line.end && at == begin) return false;
+  if (at == begin && (step.needed || at == line.end)) return false;
   line.at = at;
   SetBareText(slot, begin, at);
   return true;
@@ -285,8 +302,7 @@ TARN_INLINE bool NumberEnds(const Cursor& line) {
 }
 
 TARN_INLINE bool RunStep(const Step& step, Cursor& line, Scratch& scratch) {
-  static thread_local Slot nowhere;
-  Slot& slot = step.slot == kNoSlot ? nowhere : scratch.slots[step.slot];
+  Slot& slot = step.slot == kNoSlot ? scratch.nowhere : scratch.slots[step.slot];
   switch (step.op) {
     case Op::kLiteral:
       if (!LiteralStands(line, line.at, step.literal)) return false;
@@ -376,11 +392,11 @@ TARN_INLINE void SetPart(Scratch& scratch, uint8_t index, const Slot& whole, con
   if (slot.data == at && slot.encoding == Encoding::kPlain) slot.encoding = whole.encoding;
 }
 
-TARN_INLINE void SplitTarget(const Program& program, const Slot& whole, const char* at,
-                             const char* end, Scratch& scratch) {
-  const auto* mark = static_cast<const char*>(std::memchr(at, '?', static_cast<size_t>(end - at)));
-  SetPart(scratch, program.path, whole, at, mark == nullptr ? end : mark);
-  if (mark != nullptr) SetPart(scratch, program.query, whole, mark + 1, end);
+TARN_INLINE void SplitTarget(const Program& program, const Slot& whole, const Cursor& target,
+                             Scratch& scratch) {
+  const char* mark = FindEither(target.at, target, '?', '?');
+  SetPart(scratch, program.path, whole, target.at, mark);
+  if (mark != target.end) SetPart(scratch, program.query, whole, mark + 1, target.end);
 }
 
 TARN_INLINE void SplitRequest(const Program& program, const char* readable, Scratch& scratch) {
@@ -407,7 +423,7 @@ TARN_INLINE void SplitRequest(const Program& program, const char* readable, Scra
   }
   SetPart(scratch, program.method, whole, begin, space);
   SetPart(scratch, program.target, whole, line.at, second);
-  if (program.path != kNoSlot) SplitTarget(program, whole, line.at, second, scratch);
+  if (program.path != kNoSlot) SplitTarget(program, whole, {line.at, second, readable}, scratch);
   if (second != end) SetPart(scratch, program.protocol, whole, second + 1, end);
 }
 
@@ -416,7 +432,7 @@ void Split(const Program& program, const char* readable, Scratch& scratch) {
   if (program.target_is_split) {
     const Slot& target = scratch.slots[program.target];
     if (target.encoding != Encoding::kNull && target.encoding != Encoding::kNumber) {
-      SplitTarget(program, target, target.data, target.data + target.size, scratch);
+      SplitTarget(program, target, {target.data, target.data + target.size, readable}, scratch);
     }
   }
   if (program.target_from_path) {

@@ -155,6 +155,7 @@ class StepWriter {
     }
     if (next->kind == Class::kTime) {
       step.op = Op::kUser;
+      step.reason = item.name + " is not followed by a timestamp";
       return {};
     }
     if (next->kind != Class::kLiteral) {
@@ -170,6 +171,7 @@ class StepWriter {
       step.op = Op::kToken;
     } else if (item.kind == Class::kUser && after != nullptr && after->kind == Class::kTime) {
       step.op = Op::kUser;
+      step.reason = item.name + " is not followed by a timestamp";
     } else if (next->literal == " " || next->literal == "\t") {
       step.op = Op::kToken;
     } else if (item.kind == Class::kToken && next->literal == ":") {

@@ -88,7 +88,7 @@ bool Parser::State::Match(std::string_view line, bool split) {
     return false;
   }
   for (size_t i = 0; i < program.slots; ++i) scratch.slots[i].encoding = Encoding::kNull;
-  scratch.parts = {};
+  if (program.time_parts || program.end_time_parts) scratch.parts = {};
   bool matched = false;
   switch (program.kind) {
     case Kind::kLogFormat:
@@ -107,7 +107,8 @@ bool Parser::State::Match(std::string_view line, bool split) {
       matched = MatchRegex(program, line, scratch);
       break;
   }
-  if (!matched || !FinishTimes()) return false;
+  if (!matched) return false;
+  if ((program.time_parts || program.end_time_parts) && !FinishTimes()) return false;
   if (split) kernel.split(program, readable, scratch);
   return true;
 }

@@ -1,0 +1,82 @@
+#include "source/access_log/format.h"
+
+#include <gtest/gtest.h>
+
+#include "source/access_log/parser.h"
+
+namespace tarn::access_log {
+namespace {
+
+std::string ErrorOf(std::string_view text) {
+  const auto format = Format::Compile(text);
+  return format.ok() ? "" : format.error().message();
+}
+
+std::string ColumnsOf(std::string_view text) {
+  const auto format = Format::Compile(text);
+  if (!format.ok()) return format.error().ToString();
+  std::string out;
+  for (const auto& field : format->schema().fields) {
+    out += (out.empty() ? "" : " ") + field.name + ":" + event::TypeName(field.type);
+  }
+  return out;
+}
+
+TEST(Format, CombinedHasTheStandardColumns) {
+  EXPECT_EQ(ColumnsOf("combined"),
+            "host:string ident:string user:string time:timestamptz request:string method:string "
+            "target:string path:string query:string protocol:string status:int bytes:long "
+            "referer:string agent:string");
+  EXPECT_EQ(ColumnsOf("vhost_combined").substr(0, 21), "vhost:string port:int");
+}
+
+TEST(Format, EveryDirectiveHasItsDocumentedColumn) {
+  EXPECT_EQ(ColumnsOf("%A %B %D %f %h %H %k %l %L %m"),
+            "host:string ident:string method:string protocol:string bytes:long "
+            "local_address:string duration_us:long file:string keepalive_requests:long "
+            "error_log_id:string");
+  EXPECT_EQ(ColumnsOf("%h %a %{c}a %b %O %I %S %^FB %X"),
+            "host:string bytes:long address:string peer:string bytes_out:long bytes_in:long "
+            "bytes_total:long first_byte_us:long connection:string");
+  EXPECT_EQ(ColumnsOf(R"(%p %{canonical}p %{local}p %{remote}p %P %{pid}P %{tid}P %R %v %V %T)"),
+            "vhost:string port:int local_port:int remote_port:int pid:long tid:long "
+            "handler:string server_name:string duration_s:long");
+  EXPECT_EQ(
+      ColumnsOf(R"("%{id}C" "%{HOME}e" "%{X-Trace-Id}i" "%{ssl}n" "%{ETag}o" %{hextid}P %{ms}T)"),
+      "cookie_id:string env_home:string header_x_trace_id:string note_ssl:string "
+      "response_header_etag:string tid:long duration_ms:long");
+  EXPECT_EQ(ColumnsOf("%{end:%s}t %{begin:usec}t"), "time:timestamptz end_time:timestamptz");
+  EXPECT_EQ(ColumnsOf("%U%q"), "target:string path:string query:string");
+  EXPECT_EQ(ColumnsOf("%<s %s %>s"), "status:int original_status:int");
+}
+
+TEST(Format, AnErrorNamesThePositionAndWhatIsNear) {
+  EXPECT_EQ(ErrorOf("combine"), "'combine' is no log format; did you mean combined?");
+  EXPECT_NE(ErrorOf("xyzzyplugh").find("known are common"), std::string::npos);
+  EXPECT_EQ(ErrorOf("%h %F"),
+            "log format, position 4: there is no directive %F; did you mean %f (file)?");
+  EXPECT_EQ(ErrorOf("%h %i"), "log format, position 4: %i needs a name: %{NAME}i");
+  EXPECT_EQ(ErrorOf("%h %{X"), "log format, position 5: '{' has no '}'");
+  EXPECT_EQ(ErrorOf("%h %"), "log format, position 4: the format ends inside a directive");
+  EXPECT_EQ(ErrorOf("%{remot}p"),
+            "log format, position 1: %{remot}p is unknown; did you mean %{remote}p?");
+  EXPECT_NE(ErrorOf("%{%Q}t").find("position 1: %Q in %{%Q}t cannot be read"), std::string::npos);
+  EXPECT_NE(ErrorOf("%v%h").find("nothing separates %v from %h"), std::string::npos);
+  EXPECT_NE(ErrorOf("%%"), "");
+  EXPECT_NE(ErrorOf(""), "");
+  EXPECT_NE(ErrorOf("json:a:strng").find("did you mean string?"), std::string::npos);
+  EXPECT_NE(ErrorOf("csv:a,a").find("named twice"), std::string::npos);
+  EXPECT_NE(ErrorOf("csv:a b").find("no column name"), std::string::npos);
+  EXPECT_NE(ErrorOf("regex:(").find("regular expression"), std::string::npos);
+  EXPECT_NE(ErrorOf("regex:(x)").find("no named group"), std::string::npos);
+}
+
+TEST(Format, ACsvHeaderLineNamesTheColumns) {
+  const auto format = Format::FromCsvHeader("host,\"status\",Trace Id\r\n", ',');
+  ASSERT_TRUE(format.ok());
+  EXPECT_EQ(format->text(), "csv:host,status,Trace_Id");
+  EXPECT_FALSE(Format::FromCsvHeader("a,b", ';').ok());
+}
+
+}  // namespace
+}  // namespace tarn::access_log

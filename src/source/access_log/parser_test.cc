@@ -1,0 +1,281 @@
+#include "source/access_log/parser.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "base/text.h"
+#include "codec/json.h"
+#include "source/access_log/kernel.h"
+
+namespace tarn::access_log {
+namespace {
+
+constexpr char kStart[] = "::1 - - [24/Nov/2026:13:09:46 +0000] ";
+
+// One parsed line, columns as text; "(null)" for null, "(refused) reason" for a refused line.
+class OneLine {
+ public:
+  OneLine(std::string_view format, std::string_view line)
+      : format_(*Format::Compile(format)), rows_(format_.schema()) {
+    Parser parser(format_);
+    std::string_view reason;
+    if (!parser.Parse(line, rows_, reason)) reason_ = reason;
+  }
+  std::string operator[](std::string_view name) const {
+    if (rows_.rows() == 0) return "(refused) " + reason_;
+    const auto index = format_.schema().IndexOf(name);
+    if (!index) return "(no column)";
+    const auto& column = rows_.column(*index);
+    if (column.IsNull(0)) return "(null)";
+    return column.is_bytes() ? std::string(column.BytesAt(0)) : std::to_string(column.IntAt(0));
+  }
+
+ private:
+  Format format_;
+  event::ColumnBatch rows_;
+  std::string reason_;
+};
+
+OneLine Combined(std::string_view rest) { return OneLine("combined", kStart + std::string(rest)); }
+
+struct Hostile {
+  std::string rest;
+  std::string request, method, target, protocol, agent;
+};
+
+TEST(Parser, TakesEveryHostileLineApacheWrites) {
+  const std::string a9000(8'180, 'a');
+  const std::string n = "(null)";
+  const Hostile kTable[] = {
+      {R"("\x16\x03\x01\x02" 400 226 "-" "-")", "\x16\x03\x01\x02", n, n, n, n},
+      {R"("\x03" 400 226 "-" "-")", "\x03", n, n, n, n},
+      {R"("FOO /x HTTP/1.1" 501 1 "-" "ua")", "FOO /x HTTP/1.1", "FOO", "/x", "HTTP/1.1", "ua"},
+      {R"("G@T /x HTTP/1.1" 400 1 "-" "-")", "G@T /x HTTP/1.1", n, n, n, n},
+      {"\"GET /" + a9000 + "\" 414 1 \"-\" \"-\"", "GET /" + a9000, "GET", "/" + a9000, n, n},
+      {R"("GET /a" 400 1 "-" "-")", "GET /a", "GET", "/a", n, n},
+      {R"("GET /q\"uo\"te\\back HTTP/1.1" 404 1 "-" "A \"B\" \\C\\ tab\there")",
+       R"(GET /q"uo"te\back HTTP/1.1)", "GET", R"(/q"uo"te\back)", "HTTP/1.1",
+       "A \"B\" \\C\\ tab\there"},
+      {R"("GET /caf\xc3\xa9 HTTP/1.1" 404 1 "-" "caf\xc3\xa9 \xf0\x9f\x98\x80 \xff")",
+       "GET /café HTTP/1.1", "GET", "/café", "HTTP/1.1", "café 😀 \xEF\xBF\xBD"},
+      {R"("GET /a b" 400 1 "-" "-")", "GET /a b", n, n, n, n},
+      {R"("GET /a\x01\x7fb c" 400 1 "-" "-")",
+       "GET /a\x01\x7f"
+       "b c",
+       n, n, n, n},
+      {R"("GET /lf HTTP/1.1\n" 400 1 "-" "-")", "GET /lf HTTP/1.1\n", "GET", "/lf", "HTTP/1.1", n},
+      {R"("GET / HTTP/9.9" 200 1 "-" "-")", "GET / HTTP/9.9", "GET", "/", "HTTP/9.9", n},
+      {R"("GET /" 200 1 "-" "-")", "GET /", "GET", "/", n, n},
+      {R"("PRI * HTTP/2.0" 400 1 "-" "-")", "PRI * HTTP/2.0", "PRI", "*", "HTTP/2.0", n},
+      {R"("CONNECT a:443 HTTP/1.1" 405 1 "-" "-")", "CONNECT a:443 HTTP/1.1", "CONNECT", "a:443",
+       "HTTP/1.1", n},
+      {R"("GET http://a/b HTTP/1.1" 404 1 "-" "-")", "GET http://a/b HTTP/1.1", "GET", "http://a/b",
+       "HTTP/1.1", n},
+      {R"("-" 408 - "-" "-")", n, n, n, n, n},
+      {R"("GET /slow HTTP/1.1" 408 261 "" "")", "GET /slow HTTP/1.1", "GET", "/slow", "HTTP/1.1",
+       ""},
+  };
+  for (const auto& want : kTable) {
+    const OneLine got = Combined(want.rest);
+    EXPECT_EQ(got["request"], want.request) << want.rest;
+    EXPECT_EQ(got["method"], want.method) << want.rest;
+    EXPECT_EQ(got["target"], want.target) << want.rest;
+    EXPECT_EQ(got["protocol"], want.protocol) << want.rest;
+    EXPECT_EQ(got["agent"], want.agent) << want.rest;
+    EXPECT_EQ(got["host"], "::1") << want.rest;
+  }
+}
+
+TEST(Parser, SplitsTheTarget) {
+  const OneLine got = Combined(R"("GET /a?b=c?d HTTP/1.1" 200 5 "-" "-")");
+  EXPECT_EQ(got["path"], "/a");
+  EXPECT_EQ(got["query"], "b=c?d");
+  EXPECT_EQ(Combined(R"("GET /a HTTP/1.1" 200 5 "-" "-")")["query"], "(null)");
+  EXPECT_EQ(OneLine("%U%q", "/a?")["query"], "");
+  EXPECT_EQ(OneLine("%U%q", "/a?b")["target"], "/a?b");
+}
+
+TEST(Parser, UsersMayHoldSpacesAndBrackets) {
+  EXPECT_EQ(OneLine("common", R"(h - a b [x] [24/Nov/2026:13:09:46 +0000] "-" 200 1)")["user"],
+            "a b [x]");
+  EXPECT_EQ(OneLine("common", R"(h - a - b [24/Nov/2026:13:09:46 +0000] "-" 200 1)")["user"],
+            "a - b");
+  EXPECT_EQ(OneLine("common", R"(h - "" [24/Nov/2026:13:09:46 +0000] "-" 200 1)")["user"], "");
+  EXPECT_EQ(OneLine(R"(%u "%r")", R"(a b "GET / HTTP/1.1")")["user"], "a b");
+}
+
+TEST(Parser, SaysWhyALineIsRefused) {
+  EXPECT_EQ(Combined(R"("GET / HTTP/1.1" 2xx 5 "-" "-")")["host"],
+            "(refused) status is not a number");
+  EXPECT_EQ(Combined(R"("GET / HTTP/1.1" 200 5 "-" "x)")["host"],
+            "(refused) no closing quote after agent");
+  EXPECT_EQ(Combined(R"("GET / HTTP/1.1" 200 5 "-" "x" y)")["host"],
+            "(refused) the line goes on after the last field");
+  EXPECT_EQ(OneLine("common", "h - - [24/Nov/2026:13:09:61 +0000] \"-\" 200 1")["host"],
+            "(refused) user is not followed by a timestamp");
+  EXPECT_EQ(OneLine("%t", "[30/Feb/2026:13:09:01 +0000]")["time"],
+            "(refused) time is not a timestamp");
+  EXPECT_EQ(OneLine("%D", "99999999999999999999")["duration_us"],
+            "(refused) duration_us is not a number");
+  EXPECT_EQ(OneLine("%D", "-5")["duration_us"], "-5");
+}
+
+TEST(Parser, AssemblesTimesFromParts) {
+  constexpr char kFormat[] = "[%{%Y-%m-%dT%H:%M:%S}t.%{usec_frac}t%{%z}t] %{end:msec}t %t";
+  const OneLine got(kFormat, "[2026-11-24T13:09:46.173739+0100] 1700000000123 -");
+  EXPECT_EQ(got["time"], "1795522186173739");
+  EXPECT_EQ(got["end_time"], "1700000000123000");
+  EXPECT_EQ(OneLine("%t %{usec_frac}t", "[24/Nov/2026:13:09:46 +0000] 000005")["time"],
+            "1795525786000005");
+  EXPECT_EQ(OneLine("%{%d/%b/%y %I:%M %p}t", "24/Nov/26 01:09 PM")["time"], "1795525740000000");
+  EXPECT_EQ(OneLine("%{%j %Y}t", "032 2026")["time"], "1769904000000000");
+  EXPECT_EQ(OneLine("%{%F %T}t", "2026-02-30 00:00:00")["time"],
+            "(refused) time is not a timestamp");
+}
+
+TEST(Parser, AdjacentFieldsAndPorts) {
+  const OneLine got("%v:%p %a:%{remote}p %X%I", "www.x.org:443 2001:db8::1:50000 +12");
+  EXPECT_EQ(got["vhost"], "www.x.org");
+  EXPECT_EQ(got["port"], "443");
+  EXPECT_EQ(got["host"], "2001:db8::1");
+  EXPECT_EQ(got["remote_port"], "50000");
+  EXPECT_EQ(got["bytes_in"], "12");
+}
+
+TEST(Parser, CompactJsonLeavesOutWhatItsPartsSay) {
+  Parser parser(*Format::Compile("combined"));
+  std::string json;
+  std::string_view reason;
+  ASSERT_TRUE(
+      parser.AppendJson(std::string(kStart) + R"("GET /a?b HTTP/1.1" 200 5 "" "x")", json, reason));
+  EXPECT_EQ(json,
+            R"({"host":"::1","time":"2026-11-24T13:09:46Z","method":"GET","path":"/a","query":"b",)"
+            R"("protocol":"HTTP/1.1","status":200,"bytes":5,"referer":"","agent":"x"})"
+            "\n");
+  json.clear();
+  ASSERT_TRUE(parser.AppendJson(std::string(kStart) + R"("x y z" 400 - "-" "-")", json, reason));
+  EXPECT_EQ(json, R"({"host":"::1","time":"2026-11-24T13:09:46Z","request":"x y z","status":400})"
+                  "\n");
+}
+
+// As ap_escape_logitem writes a value.
+std::string ApacheEscape(const std::string& value) {
+  std::string out;
+  for (const char c : value) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (c == '\r') {
+      out += "\\r";
+    } else if (c == '\b') {
+      out += "\\b";
+    } else if (c == '\v') {
+      out += "\\v";
+    } else if (c < 0x20 || c == 0x7f) {  // also above 0x7f
+      char hex[8];
+      std::snprintf(hex, sizeof hex, "\\x%02x",
+                    static_cast<unsigned>(static_cast<unsigned char>(c)));
+      out += hex;
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string RandomValue(std::mt19937_64& random, bool with_spaces) {
+  std::string value;
+  const size_t size = random() % (random() % 8 == 0 ? 200 : 24) + 1;
+  while (value.size() < size) {
+    const auto kind = random() % 12;
+    char c = static_cast<char>(random() % 256);
+    if (kind < 9) c = static_cast<char>(33 + random() % 94);
+    if (kind == 9) c = "\"\\\n\t -[]?"[random() % 9];
+    if (c == ' ' && !with_spaces) c = '_';
+    value.push_back(c);
+  }
+  return value == "-" || (value == "\"\"" && !with_spaces) ? "x" : value;
+}
+
+TEST(Parser, ReadsBackWhatApacheEscapes) {
+  std::mt19937_64 random(20261124);
+  const auto format = Format::Compile(
+      R"(%h %{a}n %u %t "%r" %>s %B "%{Referer}i" "%{User-Agent}i" "%{sid}C" %D %{b}e)");
+  ASSERT_TRUE(format.ok());
+  Parser parser(*format, JsonShape::kFull);
+  for (int i = 0; i < 20'000; ++i) {
+    const std::string note = RandomValue(random, false);
+    const std::string user = RandomValue(random, true);
+    const std::string request = RandomValue(random, true);
+    const std::string agent = random() % 5 == 0 ? "" : RandomValue(random, true);
+    const std::string cookie = RandomValue(random, true);
+    const std::string env = RandomValue(random, true);
+    const int64_t duration = static_cast<int64_t>(random() % 1'000'000'000);
+    const std::string line = "10.0.0.1 " + ApacheEscape(note) + " " + ApacheEscape(user) +
+                             " [24/Nov/2026:13:09:46 +0000] \"" + ApacheEscape(request) +
+                             "\" 200 12 \"-\" \"" + ApacheEscape(agent) + "\" \"" +
+                             ApacheEscape(cookie) + "\" " + std::to_string(duration) + " " +
+                             ApacheEscape(env);
+    event::ColumnBatch rows(format->schema());
+    std::string_view reason;
+    ASSERT_TRUE(parser.Parse(line, rows, reason)) << reason << ": " << line;
+    std::string text;
+    ASSERT_TRUE(parser.AppendJson(line, text, reason));
+    const auto json = codec::ParseJson(text);
+    ASSERT_TRUE(json.ok()) << text;
+    const std::pair<std::string_view, std::string> kWant[] = {
+        {"note_a", note}, {"user", user},         {"request", request},
+        {"agent", agent}, {"cookie_sid", cookie}, {"env_b", env}};
+    for (const auto& [name, value] : kWant) {
+      const std::string want = ReplaceInvalidUtf8(value);
+      EXPECT_EQ(rows.column(*format->schema().IndexOf(name)).BytesAt(0), want) << line;
+      EXPECT_EQ(json->GetString(name).value(), want) << line;
+    }
+    EXPECT_EQ(json->GetInt("duration_us").value(), duration);
+  }
+}
+
+TEST(Kernel, BaselineAndAvx2Agree) {
+  if (&BestKernel() != &Avx2Kernel()) GTEST_SKIP() << "this machine has no AVX2";
+  std::mt19937_64 random(7);
+  const auto format = Format::Compile("combined");
+  const Program& program = format->program();
+  int matched = 0;
+  for (int i = 0; i < 20'000; ++i) {
+    std::string line = kStart + ("\"" + ApacheEscape(RandomValue(random, true))) +
+                       " /a?b HTTP/1.1\" 200 5 \"-\" \"" + ApacheEscape(RandomValue(random, true)) +
+                       "\"";
+    if (random() % 3 == 0) line[random() % line.size()] = static_cast<char>(random() % 256);
+    const size_t slack = random() % 2 * 64;
+    const size_t size = line.size();
+    line.append(slack, '"');
+    Scratch one{};
+    Scratch two{};
+    const std::string_view text = std::string_view(line).substr(0, size);
+    const bool first = BaselineKernel().match(program, text, size + slack, one);
+    ASSERT_EQ(Avx2Kernel().match(program, text, size + slack, two), first) << text;
+    if (!first) continue;
+    ++matched;
+    const char* readable = line.data() + size + slack;
+    BaselineKernel().split(program, readable, one);
+    Avx2Kernel().split(program, readable, two);
+    for (size_t slot = 0; slot < program.slots; ++slot) {
+      ASSERT_EQ(one.slots[slot].encoding, two.slots[slot].encoding) << text;
+      if (one.slots[slot].encoding == Encoding::kNull) continue;
+      if (one.slots[slot].encoding == Encoding::kNumber) {
+        ASSERT_EQ(one.slots[slot].number, two.slots[slot].number) << text;
+      } else {
+        ASSERT_EQ(one.slots[slot].text(), two.slots[slot].text()) << text;
+      }
+    }
+  }
+  EXPECT_GT(matched, 10'000);
+}
+
+}  // namespace
+}  // namespace tarn::access_log

@@ -1,0 +1,67 @@
+#include <gtest/gtest.h>
+
+#include "source/access_log/parser.h"
+
+namespace tarn::access_log {
+namespace {
+
+std::string Read(std::string_view format, std::string_view line) {
+  auto compiled = Format::Compile(format);
+  if (!compiled.ok()) return compiled.error().ToString();
+  Parser parser(*compiled);
+  std::string json;
+  std::string_view reason;
+  if (!parser.AppendJson(line, json, reason)) return std::string(reason);
+  json.pop_back();
+  return json;
+}
+
+TEST(JsonLines, AcceptsApachesHexEscapes) {
+  EXPECT_EQ(
+      Read(
+          "json:time,host=client,request,status,ms:double,ok:boolean,extra",
+          R"({"time":"10/Oct/2000:13:55:36 -0700","client":"::1","request":"GET /caf\xc3\xa9?\u00e9\ud83d\ude00 HTTP/1.1","status":"200","ms":1.5,"ok":true,"extra":{"a":[1,"}"]},"other":1})"),
+      R"({"host":"::1","time":"2000-10-10T20:55:36Z","method":"GET","path":"/café","query":"é😀","protocol":"HTTP/1.1","status":200,"ms":1.5,"ok":true,"extra":"{\"a\":[1,\"}\"]}"})");
+}
+
+TEST(JsonLines, ReadsTheStandardColumnsByDefault) {
+  EXPECT_EQ(Read("json", R"({ "host" : "a", "status": 404, "bytes": null, "target": "/x?y" })"),
+            R"({"host":"a","path":"/x","query":"y","status":404})");
+}
+
+TEST(JsonLines, SaysWhatIsWrong) {
+  EXPECT_EQ(Read("json", "hello"), "the line is no JSON object");
+  EXPECT_EQ(Read("json", R"({"host":"a)"), "no closing quote");
+  EXPECT_EQ(Read("json", R"({"host":"a"} x)"), "text after the JSON object");
+  EXPECT_EQ(Read("json", R"({"status":"x"})"), "status is not a number");
+  EXPECT_EQ(Read("json", R"({"status":)"), "a JSON member has no value");
+  EXPECT_EQ(Read("json", R"({"x":nope})"), "a JSON value is malformed");
+  EXPECT_EQ(Read("json", R"({"x":)" + std::string(100, '[')), "JSON is nested too deep");
+}
+
+TEST(Csv, ReadsQuotedFieldsAndNulls) {
+  EXPECT_EQ(
+      Read("csv:host,request,status,agent,referer,time",
+           R"(::1,"GET /a,b HTTP/1.1",200,"say ""hi""",,2026-11-24T10:00:00Z)"),
+      R"({"host":"::1","time":"2026-11-24T10:00:00Z","method":"GET","path":"/a,b","protocol":"HTTP/1.1","status":200,"agent":"say \"hi\""})");
+  EXPECT_EQ(Read("tsv:host,user", "h\t-"), R"({"host":"h"})");
+  EXPECT_EQ(Read("csv:host,user,agent", R"(h,"",)"), R"({"host":"h","user":""})");
+}
+
+TEST(Csv, SaysWhatIsWrong) {
+  EXPECT_EQ(Read("csv:a,b", "1"), "fewer fields than columns");
+  EXPECT_EQ(Read("csv:a,b", "1,2,3"), "more fields than columns");
+  EXPECT_EQ(Read("csv:a,b", "\"1,2"), "no closing quote");
+  EXPECT_EQ(Read("csv:a,b", "\"1\"x,2"), "text after a closing quote");
+  EXPECT_EQ(Read("csv:a,time", "1,yesterday"), "time is not a timestamp");
+}
+
+TEST(Regex, NamedGroupsAreColumns) {
+  EXPECT_EQ(Read(R"(regex:(?P<time>\d+) (?P<status>\d+) (?P<who>.*?)(?: (?P<tag>x))?)",
+                 "1700000000 500 ann\\x41 b"),
+            R"({"time":"2023-11-14T22:13:20Z","status":500,"who":"annA b"})");
+  EXPECT_EQ(Read(R"(regex:(?P<a>\d))", "12"), "the expression does not match");
+}
+
+}  // namespace
+}  // namespace tarn::access_log
