@@ -44,24 +44,26 @@ class AvroWriter {
   int64_t block_count_ = 0;
 };
 
-// A decoded value. Records and int-keyed maps keep their structure; enums are their index; unions
-// are the value of their branch.
+struct AvroSchema;
+
+// A decoded value; valid during the visit only. Enums are their index, unions the value of their
+// branch.
 struct AvroDatum {
   enum class Kind : uint8_t { kNull, kBool, kLong, kDouble, kBytes, kRecord, kArray, kMap };
   Kind kind = Kind::kNull;
-  int64_t integer = 0;   // kBool, kLong
-  double number = 0;     // kDouble
-  std::string bytes;     // kBytes: bytes, string, fixed
-  bool decimal = false;  // kBytes with logicalType decimal
-  // kRecord: one per field of the schema, in order. kArray. kMap: the values, keys in map_keys.
-  std::vector<AvroDatum> items;
-  std::vector<std::string> map_keys;
-  const struct AvroSchema* schema = nullptr;  // kRecord; owned by the file
+  bool decimal = false;          // kBytes with logicalType decimal
+  int64_t integer = 0;           // kBool, kLong
+  double number = 0;             // kDouble
+  std::string_view bytes;        // kBytes: bytes, string, fixed
+  std::vector<AvroDatum> items;  // kRecord: one per field; kArray; kMap: key, value, key, value…
+  const AvroSchema* schema = nullptr;  // kRecord; owned by the file
 
   bool is_null() const { return kind == Kind::kNull; }
-  // The field with that Iceberg field id, or, where the writer gave no ids, that name. nullptr if
+  // The field with that Iceberg field id, or, where the writer gave it no id, that name. nullptr if
   // there is none or its value is null.
   const AvroDatum* Field(int32_t field_id, std::string_view name) const;
+  // Whether the writer's schema has that field, null or not.
+  bool Has(int32_t field_id, std::string_view name) const;
 };
 
 struct AvroSchema {
@@ -91,13 +93,16 @@ struct AvroSchema {
   size_t fixed_size = 0;
   std::vector<RecordField> fields;
   std::vector<const AvroSchema*> types;  // union branches; array items; map values
+
+  // Of a record's field: by id, or, where the writer gave it no id, by name.
+  std::optional<size_t> Position(int32_t field_id, std::string_view name) const;
 };
 
 // Limits on foreign bytes; DataLoss beyond them.
 struct AvroLimits {
   uint64_t max_block_bytes = 256'000'000;  // decompressed
-  uint64_t max_datums = 50'000'000;        // values in the file
-  int max_depth = 32;
+  uint64_t max_record_datums = 2'000'000;  // values in one record
+  int max_depth = 32;                      // of nested values
 };
 
 // A file of any writer: read by the schema in its header. The bytes are borrowed and must outlive
@@ -112,8 +117,8 @@ class AvroFile {
   Status ForEach(const std::function<Status(const AvroDatum&)>& visit);
 
  private:
-  Status ReadBlock(std::string_view block, int64_t count,
-                   const std::function<Status(const AvroDatum&)>& visit);
+  AvroFile() = default;
+  Status OpenHeader(std::string_view bytes);
 
   std::map<std::string, std::string> metadata_;
   std::vector<std::unique_ptr<AvroSchema>> nodes_;
@@ -122,7 +127,6 @@ class AvroFile {
   std::string sync_;
   AvroCodec codec_ = AvroCodec::kNull;
   AvroLimits limits_;
-  uint64_t datums_ = 0;
 };
 
 }  // namespace tarn::iceberg

@@ -67,6 +67,9 @@ Result<Prepared> PrepareMetadata(const Workspace& work, const TableMetadata* bas
 Result<std::optional<Prepared>> PrepareExpiry(const Workspace& work, const TableMetadata& base,
                                               const ExpirePolicy& policy);
 
+// Removes what `policy` lets go of from prepared.metadata and adds to prepared.files_unreachable
+// what only that reached.
+Status Expire(const Workspace& work, const ExpirePolicy& policy, Prepared& prepared);
 // The ids that `policy` lets go of at `now_ms`.
 std::vector<int64_t> ExpiredSnapshots(const TableMetadata& table, const ExpirePolicy& policy,
                                       int64_t now_ms);

@@ -38,6 +38,9 @@ struct DataFile {
   std::optional<std::string> referenced_data_file;  // kPositionDeletes of one file
 };
 
+// The same for two files exactly if spec and partition are. For maps; not for people.
+std::string PartitionKey(const DataFile& file);
+
 enum class EntryStatus : uint8_t { kExisting = 0, kAdded = 1, kDeleted = 2 };
 
 struct ManifestEntry {
@@ -81,11 +84,14 @@ struct ManifestFile {
 };
 
 // A manifest's bytes, and its row for the list but for path, sequence_number and added_snapshot_id.
-// Every file must be of `spec_id` and of the same kind (data, or deletes).
+// min_sequence_number is that of entries with an explicit one, the largest int64 if there is none.
 struct EncodedManifest {
   std::string bytes;
   ManifestFile file;
+  bool inherits_sequence_number = false;  // some live entry takes the list's
 };
+// Every file must be of `spec_id` and of the same kind (data, or deletes), and its partition values
+// must fit: InvalidArgument.
 Result<EncodedManifest> EncodeManifest(const TableMetadata& table, int32_t spec_id,
                                        const std::vector<ManifestEntry>& entries);
 

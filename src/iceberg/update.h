@@ -14,15 +14,16 @@ namespace tarn::iceberg {
 // change nothing. A table is then written with PrepareMetadata (commit.h).
 
 struct NewTableOptions {
-  std::string location;                   // URL, no trailing slash
-  event::Schema schema;                   // ids are assigned anew, 1…n
-  std::vector<PartitionField> partition;  // source_id = position in schema.fields + 1; or use
-                                          // PartitionBy; field ids are assigned
+  std::string location;  // URL
+  // Field ids that are all different and above 0 are taken as the caller's own, which `partition`
+  // may refer to; ids are assigned anew either way, 1…n.
+  event::Schema schema;
+  std::vector<PartitionField> partition;  // PartitionBy(schema, …); field ids are assigned
   Properties properties;
-  std::string uuid;
+  std::string uuid;  // FormatUuid(random.NewUuidV7(now))
   int64_t now_ms = 0;
 };
-// InvalidArgument for a schema or a partition field that cannot be.
+// InvalidArgument for a schema or a partition field that cannot be. One sort order: unsorted.
 Result<TableMetadata> NewTable(NewTableOptions options);
 
 // A partition field over a column of `schema` with the name other writers give: ts_hour, id_bucket.

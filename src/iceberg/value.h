@@ -52,9 +52,15 @@ Result<Value> DecodeValue(const event::Type& type, std::string_view bytes);
 std::optional<std::string> LowerBound(const event::Type& type, const Value& value);
 std::optional<std::string> UpperBound(const event::Type& type, const Value& value);
 
-// The same for a bound that is already in binary form (as Parquet statistics often are).
-std::string TruncateLower(const event::Type& type, std::string bytes);
+// The same for a bound that is already in binary form (as Parquet statistics are).
+std::optional<std::string> TruncateLower(const event::Type& type, std::string bytes);
 std::optional<std::string> TruncateUpper(const event::Type& type, std::string bytes);
+
+// Two's complement, big-endian, as few bytes as hold it (at least one).
+std::string DecimalBytes(Int128 unscaled);
+
+// The first `count` code points of well-formed UTF-8.
+std::string_view FirstCodePoints(std::string_view text, size_t count);
 
 // "2026-10-26", "-12.30", "f79c…": for people and folder names; "null" for null.
 std::string ValueText(const event::Type& type, const Value& value);
