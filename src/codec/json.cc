@@ -12,12 +12,10 @@
 namespace tarn::codec {
 namespace {
 
-constexpr size_t kMaxDepth = 128;
-
 // Builds Json values from nlohmann's event stream, so that its own value type is never made.
 class Builder final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  explicit Builder(std::string_view text) : text_(text) {}
+  Builder(std::string_view text, size_t max_depth) : text_(text), max_depth_(max_depth) {}
 
   bool null() override { return Add(Json()); }
   bool boolean(bool value) override { return Add(value); }
@@ -63,8 +61,8 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   };
 
   bool Open(Json container) {
-    if (open_.size() >= kMaxDepth) {
-      error_ = fmt::format("nested deeper than {} levels", kMaxDepth);
+    if (open_.size() >= max_depth_) {
+      error_ = fmt::format("nested deeper than {} levels", max_depth_);
       return false;
     }
     open_.push_back({std::move(container), {}});
@@ -87,6 +85,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   }
 
   std::string_view text_;
+  size_t max_depth_;
   std::vector<Level> open_;
   Json root_;
   std::string error_;
@@ -204,8 +203,8 @@ Result<bool> Json::GetBool(std::string_view key) const {
   return InvalidArgument(fmt::format("'{}' is not true or false", key));
 }
 
-Result<Json> ParseJson(std::string_view text) {
-  Builder builder(text);
+Result<Json> ParseJson(std::string_view text, size_t max_depth) {
+  Builder builder(text, max_depth);
   try {
     if (nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) return builder.TakeRoot();
   } catch (const std::exception& error) {

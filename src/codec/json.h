@@ -63,9 +63,9 @@ class Json {
   std::variant<std::monostate, bool, int64_t, double, std::string, Array, Object> value_;
 };
 
-// The whole text must be one value. InvalidArgument with line and column; nesting over 128 is
-// refused.
-Result<Json> ParseJson(std::string_view text);
+// The whole text must be one value. InvalidArgument with line and column; deeper nesting than
+// `max_depth` is refused. Readers of a value recurse as deep: raise it for trusted texts only.
+Result<Json> ParseJson(std::string_view text, size_t max_depth = 128);
 
 // Compact, or indented by two spaces. Strings must be UTF-8; invalid bytes come out as U+FFFD.
 // Doubles print the shortest digits that read back the same; NaN and infinities print null.
