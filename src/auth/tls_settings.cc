@@ -82,7 +82,7 @@ Result<TlsFiles> LoadTls(os::FileSystem& files, const TlsSettings& settings, Tim
     return std::move(valid).error().In(settings.certificate_file);
 
   TARN_ASSIGN_OR_RETURN(const os::FileInfo info, files.Stat(settings.key_file));
-  if ((info.mode & 0037) != 0) {
+  if ((info.mode & 0077) != 0) {
     out.warnings.push_back(settings.key_file +
                            ": others can read the private key; run chmod 600 on it");
   }
