@@ -258,7 +258,7 @@ TEST_F(SqliteCatalog, ALogThatCannotGrowRefusesTheCommitAndNothingElse) {
     ::signal(SIGXFSZ, SIG_IGN);
     const auto catalog = place_.Open();
     const auto token = catalog->AcquireFence("land:web", "t", 1, Acquire::kTake)->token;
-    const rlimit limit{400'000, 400'000};
+    const rlimit limit{2'000'000, 2'000'000};
     if (::setrlimit(RLIMIT_FSIZE, &limit) != 0) ::_exit(2);
     for (int64_t n = 21; n < 5'000; ++n) {
       const auto receipt = catalog->Apply(ChainCommit(n, token));
