@@ -235,7 +235,8 @@ Status Demo::History() {
     Say(fmt::format("writing {} days of history (seconds)", options_.days));
     const int64_t began = clock_.MonotonicMicros();
     WorldOptions world = WorldOf(0);
-    world.start.micros = now.micros - options_.days * kMicrosPerDay;
+    // From a midnight on, so that runs of one day have the same history.
+    world.start.micros = (FloorDiv(now.micros, kMicrosPerDay) - options_.days) * kMicrosPerDay;
     world.hits_per_second = options_.history_rate;
     world.seasonal = true;
     TARN_ASSIGN_OR_RETURN(const BackfillReport report,
