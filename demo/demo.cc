@@ -104,6 +104,7 @@ class Demo {
   Status StartLake();
   void Live();
   void Second(int64_t now);
+  void ReviveApaches();
   void PollStatus();
   bool Drained() const;
   void Drain();
@@ -348,6 +349,7 @@ void Demo::Second(int64_t now) {
   const Status written =
       compact ? truth_->Compact({clock_.Now().micros - kRecentMicros}) : truth_->Flush();
   if (!written.ok()) Say("the truth cannot be written: " + written.error().message());
+  ReviveApaches();
   if (server_ != nullptr) PollStatus();
   if (!options_.headless && isatty(STDOUT_FILENO) != 0) {
     screen_.Draw(RenderView(View(now), Screen::Columns()));
@@ -355,6 +357,19 @@ void Demo::Second(int64_t now) {
   last_second_ = now;
   for (int server = 0; server < state_.servers; ++server) {
     last_hits_[static_cast<size_t>(server)] = traffic_->hits(server);
+  }
+}
+
+void Demo::ReviveApaches() {
+  for (Apache& apache : apaches_) {
+    if (apache.Running()) continue;
+    Say(fmt::format("Apache {} died; starting it again", apache.options().name));
+    auto revived = Apache::Start(fs_, apache.options());
+    if (revived.ok()) {
+      apache = std::move(revived).value();
+    } else {
+      Say(revived.error().message());
+    }
   }
 }
 
