@@ -148,7 +148,16 @@ std::string Content(const Document& document) {
   return out;
 }
 
-Status WaitUntilListening(Child& child, const ApacheOptions& options) {
+// The port may answer because another program has it; the pid file is written only by a server that
+// got its ports.
+bool IsUp(os::FileSystem& fs, const Child& child, const ApacheOptions& options) {
+  const auto pid = fs.ReadFile(PidPath(options.root));
+  return pid.ok() && std::atoi(pid->c_str()) == child.pid() &&
+         Socket::Connect(options.port, false, kMicrosPerSecond).ok() &&
+         Socket::Connect(options.port, true, kMicrosPerSecond).ok();
+}
+
+Status WaitUntilListening(os::FileSystem& fs, Child& child, const ApacheOptions& options) {
   const os::SystemClock clock;
   const int64_t deadline = clock.MonotonicMicros() + kStartMicros;
   const std::string log = options.root + "/error.log";
@@ -158,9 +167,7 @@ Status WaitUntilListening(Child& child, const ApacheOptions& options) {
                                      options.name, child.exit_status(), log,
                                      options.root + "/output.log"));
     }
-    const bool up = Socket::Connect(options.port, false, kMicrosPerSecond).ok() &&
-                    Socket::Connect(options.port, true, kMicrosPerSecond).ok();
-    if (up) return {};
+    if (IsUp(fs, child, options)) return {};
     if (clock.MonotonicMicros() > deadline) {
       return DeadlineExceeded(fmt::format("Apache {} does not listen on port {}; see {}",
                                           options.name, options.port, log));
@@ -228,7 +235,7 @@ Result<Apache> Apache::Start(os::FileSystem& fs, const ApacheOptions& options) {
   TARN_ASSIGN_OR_RETURN(Child child,
                         Child::Spawn({program, "-f", ConfigPath(options), "-DFOREGROUND"},
                                      options.root + "/output.log"));
-  TARN_TRY(WaitUntilListening(child, options));
+  TARN_TRY(WaitUntilListening(fs, child, options));
   return Apache(options, std::move(child));
 }
 

@@ -53,6 +53,7 @@ class Apache {
   // under way still go into the renamed file for a moment.
   Status Rotate(const std::string& to);
 
+  const ApacheOptions& options() const { return options_; }
   bool Running() { return child_.Running(); }
   int port() const { return options_.port; }
   int pid() const { return child_.pid(); }

@@ -104,6 +104,7 @@ class Demo {
   Status StartLake();
   void Live();
   void Second(int64_t now);
+  void ReviveApaches();
   void PollStatus();
   bool Drained() const;
   void Drain();
@@ -235,7 +236,8 @@ Status Demo::History() {
     Say(fmt::format("writing {} days of history (seconds)", options_.days));
     const int64_t began = clock_.MonotonicMicros();
     WorldOptions world = WorldOf(0);
-    world.start.micros = now.micros - options_.days * kMicrosPerDay;
+    // From a midnight on, so that runs of one day have the same history.
+    world.start.micros = (FloorDiv(now.micros, kMicrosPerDay) - options_.days) * kMicrosPerDay;
     world.hits_per_second = options_.history_rate;
     world.seasonal = true;
     TARN_ASSIGN_OR_RETURN(const BackfillReport report,
@@ -347,6 +349,7 @@ void Demo::Second(int64_t now) {
   const Status written =
       compact ? truth_->Compact({clock_.Now().micros - kRecentMicros}) : truth_->Flush();
   if (!written.ok()) Say("the truth cannot be written: " + written.error().message());
+  ReviveApaches();
   if (server_ != nullptr) PollStatus();
   if (!options_.headless && isatty(STDOUT_FILENO) != 0) {
     screen_.Draw(RenderView(View(now), Screen::Columns()));
@@ -354,6 +357,19 @@ void Demo::Second(int64_t now) {
   last_second_ = now;
   for (int server = 0; server < state_.servers; ++server) {
     last_hits_[static_cast<size_t>(server)] = traffic_->hits(server);
+  }
+}
+
+void Demo::ReviveApaches() {
+  for (Apache& apache : apaches_) {
+    if (apache.Running()) continue;
+    Say(fmt::format("Apache {} died; starting it again", apache.options().name));
+    auto revived = Apache::Start(fs_, apache.options());
+    if (revived.ok()) {
+      apache = std::move(revived).value();
+    } else {
+      Say(revived.error().message());
+    }
   }
 }
 

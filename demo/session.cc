@@ -392,7 +392,7 @@ void PlayStray(Draft& draft, Rng& rng) {
 
 SessionMaker::SessionMaker(const SessionOptions& options)
     : options_(options), products_(MakeProducts(options.seed)) {
-  constexpr uint64_t kSamples = 500;
+  constexpr uint64_t kSamples = 2'000;
   uint64_t hits = 0;
   for (uint64_t i = 0; i < kSamples; ++i) hits += Make(i, Timestamp{}).size();
   mean_hits_ = static_cast<double>(hits) / kSamples;

@@ -71,6 +71,24 @@ bool NearHourEdge(Timestamp now) {
 
 }  // namespace
 
+Result<HttpAnswer> PlayBrokenClient(const BrokenClient& client, int port, bool over_ipv6) {
+  TARN_ASSIGN_OR_RETURN(Socket socket, Socket::Connect(port, over_ipv6, kSocketMicros));
+  TARN_TRY(socket.Write(client.bytes()));
+  HttpAnswer answer{.status = client.status};
+  std::string buffer;
+  if (client.answered) {
+    auto read = ReadAnswer(socket, buffer, false);
+    if (!read.ok()) return DataLoss("no answer: " + read.error().message());
+    return read;
+  }
+  for (;;) {
+    const auto got = socket.Read(buffer);
+    if (!got.ok()) return DataLoss("no answer: " + got.error().message());
+    if (*got == 0) return answer;
+    answer.body_bytes += *got;
+  }
+}
+
 struct Traffic::Lane {
   struct Connection {
     Socket socket;
@@ -181,26 +199,14 @@ void Traffic::PlayRequest(Lane& lane, const Hit& hit) {
 void Traffic::PlayBroken(const Hit& hit) {
   const BrokenClient& client = BrokenClientAt(hit.broken);
   if (!client.answered && NearHourEdge(clock_.Now())) return;
-  auto socket = Socket::Connect(options_.ports[hit.server], hit.over_ipv6, kSocketMicros);
-  if (!socket.ok() || !socket->Write(client.bytes()).ok()) return;
-  HttpAnswer answer;
-  answer.status = client.status;
-  std::string buffer;
-  if (client.answered) {
-    auto read = ReadAnswer(*socket, buffer, false);
-    if (read.ok()) {
-      answer = std::move(read).value();
-    } else {
-      truth_.AddUncertain();
-    }
-  } else {
-    for (;;) {
-      auto got = socket->Read(buffer);
-      if (!got.ok() || *got == 0) break;
-      buffer.clear();
-    }
+  auto answer = PlayBrokenClient(client, options_.ports[hit.server], hit.over_ipv6);
+  if (!answer.ok()) {
+    // Nothing was sent: nothing happened.
+    if (answer.error().code() == Code::kUnavailable) return;
+    truth_.AddUncertain();
+    answer = HttpAnswer{.status = client.status};
   }
-  Count(hit, answer);
+  Count(hit, *answer);
 }
 
 void Traffic::PlayStray(const Hit& hit) {

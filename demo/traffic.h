@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "demo/broken.h"
 #include "demo/hit.h"
 #include "demo/socket.h"
 #include "demo/truth.h"
@@ -16,6 +17,10 @@
 #include "os/thread.h"
 
 namespace tarn::demo {
+
+// One broken client, from connecting to the end of the answer. The status and time of the answer
+// are those Apache logs; time 0 if it has none (HTTP/0.9). An error: the answer was not seen.
+Result<HttpAnswer> PlayBrokenClient(const BrokenClient& client, int port, bool over_ipv6);
 
 struct TrafficOptions {
   WorldOptions world;
