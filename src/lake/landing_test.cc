@@ -1,0 +1,167 @@
+#include "lake/landing.h"
+
+#include "lake/test_lake.h"
+#include "os/random.h"
+
+namespace tarn::lake {
+namespace {
+
+constexpr int64_t kTimeout = 60 * kMicrosPerSecond;
+
+TEST(Landing, LinesReachRawAndCleanOnceEach) {
+  TestLake lake("once");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 100).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.Ask("SELECT count(DISTINCT path) FROM clean.web_log WHERE status = 200"), "100");
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM raw.web_log WHERE _raw LIKE '%HTTP/1.1%'"), "100");
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM quarantine.web_log"), "0");
+}
+
+TEST(Landing, RejectedLinesGoToRawAndQuarantineWithTheReason) {
+  TestLake lake("rejected");
+  ASSERT_TRUE(lake.Open().ok());
+  const std::string payload = TestLake::Line("w1", 0) + "garbage \xff\n" + TestLake::Line("w1", 9);
+  ASSERT_TRUE(lake.Send(TestLake::Header("w1", 0, payload, 3), payload).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM clean.web_log"), "2");
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM raw.web_log"), "3");
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM quarantine.web_log WHERE _reason <> '' AND "
+                     "_raw_bytes = 'garbage \\xFF'::BLOB"),
+            "1");
+}
+
+TEST(Landing, DuplicatesAreAnsweredSoAndLandOnce) {
+  TestLake lake("duplicates");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 10).ok());
+  uint64_t again = 0;
+  EXPECT_EQ(lake.SendLines("w1", again, 10)->kind, BatchAnswer::Kind::kDuplicate);
+  uint64_t straddling = 0;
+  EXPECT_EQ(lake.SendLines("w1", straddling, 15)->kind, BatchAnswer::Kind::kStored);
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || count(DISTINCT path) FROM clean.web_log"), "15 15");
+}
+
+TEST(Landing, BatchPastAGapIsSentBackToTheGap) {
+  TestLake lake("gap");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 10).ok());
+  uint64_t ahead = offset + 100;
+  const auto answer = lake.SendLines("w1", ahead, 1);
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->kind, BatchAnswer::Kind::kGap);
+  EXPECT_EQ(answer->offset, offset);
+}
+
+TEST(Landing, UnknownFileMayStartAnywhere) {
+  TestLake lake("anywhere");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 5'000;
+  EXPECT_EQ(lake.SendLines("w1", offset, 1)->kind, BatchAnswer::Kind::kStored);
+}
+
+TEST(Landing, LateLinesLandInTheirOwnHour) {
+  TestLake lake("late");
+  ASSERT_TRUE(lake.Open().ok());
+  const std::string payload =
+      "::1 - - [24/Nov/2026:13:00:00 +0000] \"GET /a HTTP/1.1\" 200 5\n"
+      "::1 - - [22/Nov/2026:23:59:59 +0000] \"GET /b HTTP/1.1\" 200 5\n"
+      "::1 - - [24/Nov/2026:13:00:01 +0000] \"GET /c HTTP/1.1\" 200 5\n";
+  ASSERT_TRUE(lake.Send(TestLake::Header("w1", 0, payload, 3), payload).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.store().List("clean/web_log/data/2026/11/24/13/")->size(), 1U);
+  EXPECT_EQ(lake.store().List("clean/web_log/data/2026/11/22/23/")->size(), 1U);
+  EXPECT_EQ(lake.store().List("raw/web_log/json/2026/11/22/23/")->size(), 1U);
+}
+
+TEST(Landing, OtherFormatWidensTheTable) {
+  TestLake lake("widen");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 1).ok());
+  const std::string payload =
+      "::1 - - [24/Nov/2026:13:00:00 +0000] \"GET /a HTTP/1.1\" 200 5 \"ref\" \"agent\"\n";
+  agent_wire::BatchHeader header = TestLake::Header("w2", 0, payload, 1);
+  header.format = "combined";
+  ASSERT_TRUE(lake.Send(header, payload).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || count(agent) FROM clean.web_log"), "2 1");
+}
+
+TEST(Landing, FormatThatCannotBeUsedSendsLinesToQuarantine) {
+  TestLake lake("format");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 3, "%h %nonsense").ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM quarantine.web_log"), "3");
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM raw.web_log"), "3");
+}
+
+TEST(Landing, KilledAtAnyPointEveryLineIsThereOnce) {
+  os::SeededRandom random(7);
+  TestLake lake("killed");
+  lake.options().buffer_bytes = 20'000;
+  uint64_t offset = 0;
+  uint64_t sent = 0;
+  for (int round = 0; round < 12; ++round) {
+    ASSERT_TRUE(lake.Open().ok());
+    uint64_t resend = 0;  // the agent that lost its checkpoint sends everything again
+    if (round % 4 == 3) {
+      EXPECT_EQ(lake.SendLines("w1", resend, 3)->kind, BatchAnswer::Kind::kDuplicate);
+    }
+    for (uint64_t batch = 0; batch < 1 + random.Below(5); ++batch) {
+      const auto lines = static_cast<int>(1 + random.Below(60));
+      const auto answer = lake.SendLines("w1", offset, lines);
+      ASSERT_TRUE(answer.ok() && answer->kind == BatchAnswer::Kind::kStored);
+      sent += static_cast<uint64_t>(lines);
+    }
+    if (random.Below(2) == 0) ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+    lake.Kill();
+  }
+  ASSERT_TRUE(lake.Open().ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  const std::string expected = std::to_string(sent) + " " + std::to_string(sent);
+  EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || count(DISTINCT path) FROM clean.web_log"),
+            expected);
+  EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || count(DISTINCT path) FROM raw.web_log"), expected);
+}
+
+TEST(Landing, JsonOfAFlushThatNeverCommittedIsRemoved) {
+  TestLake lake("leftovers");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 1).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  lake.Kill();
+  ASSERT_TRUE(lake.Open().ok());
+  const std::string kept = JsonKey({catalog::Zone::kRaw, "web_log"}, 0, 0, 0);
+  const std::string left = JsonKey({catalog::Zone::kRaw, "web_log"}, 0, 1, 5);
+  ASSERT_TRUE(lake.store().Put(kept, "x").ok());
+  ASSERT_TRUE(lake.store().Put(left, "x").ok());
+  lake.Kill();
+  ASSERT_TRUE(lake.Open().ok());
+  EXPECT_TRUE(lake.store().Head(kept).ok());
+  EXPECT_FALSE(lake.store().Head(left).ok());
+}
+
+TEST(Landing, SlowerOfTwoWorkersIsRefused) {
+  TestLake lake("fenced");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 5).ok());
+  ASSERT_TRUE(
+      lake.catalog()
+          .AcquireFence(std::string(Landing::kPipeline), "other", 0, catalog::Acquire::kTake)
+          .ok());
+  EXPECT_FALSE(lake.landing().FlushAll(3 * kMicrosPerSecond).ok());
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM clean.web_log"), "0");
+  EXPECT_NE(lake.landing().status().last_error, "");
+}
+
+}  // namespace
+}  // namespace tarn::lake

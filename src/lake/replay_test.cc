@@ -1,0 +1,60 @@
+#include "lake/replay.h"
+
+#include "lake/test_lake.h"
+
+namespace tarn::lake {
+namespace {
+
+constexpr int64_t kTimeout = 60 * kMicrosPerSecond;
+
+class ReplayTest : public testing::Test {
+ protected:
+  ReplayTest() : lake_("replay") {
+    EXPECT_TRUE(lake_.Open().ok());
+    const std::string payload = TestLake::Line("w1", 0) +
+                                "::1 - - [24/Nov/2026:13:00:00 +0000] \"GET /x HTTP/1.1\" 200 5 7\n"
+                                "nothing fits this\n";
+    EXPECT_TRUE(lake_.Send(TestLake::Header("w1", 0, payload, 3), payload).ok());
+    EXPECT_TRUE(lake_.landing().FlushAll(kTimeout).ok());
+    sql::EngineOptions options;
+    options.threads = 1;
+    options.data_directories = {lake_.root() + "/lake"};
+    engine_ = std::move(sql::Engine::Open(options, lake_.files())).value();
+    tables_ = std::make_unique<LakeResolver>(lake_.store(), lake_.catalog(), manifests_);
+  }
+  Result<ReplayReport> Replay(const std::string& format) {
+    return ReplayQuarantine(lake_.work(), *engine_, *tables_, "web_log", format);
+  }
+
+  TestLake lake_;
+  iceberg::ManifestCache manifests_;
+  std::unique_ptr<sql::Engine> engine_;
+  std::unique_ptr<LakeResolver> tables_;
+};
+
+TEST_F(ReplayTest, RowsThatFitNowMoveToCleanOnce) {
+  EXPECT_EQ(lake_.Ask("SELECT count(*) FROM quarantine.web_log"), "2");
+  const std::string format = R"(%h %l %u %t "%r" %>s %b %D)";
+  const auto first = Replay(format);
+  ASSERT_TRUE(first.ok()) << first.error().ToString();
+  EXPECT_EQ(first->replayed, 1);
+  EXPECT_EQ(first->rejected, 1);
+  EXPECT_EQ(Replay(format)->replayed, 0);
+  EXPECT_EQ(lake_.Ask("SELECT count(*) FROM clean.web_log"), "2");
+  EXPECT_EQ(lake_.Ask("SELECT count(*) FROM clean.web_log WHERE path = '/x'"), "1");
+  EXPECT_EQ(lake_.Ask("SELECT count(*) FROM quarantine.web_log"), "1");
+  EXPECT_EQ(lake_.Ask("SELECT count(*) FROM raw.web_log"), "3");
+}
+
+TEST_F(ReplayTest, LandingGoesOnBesideAReplay) {
+  ASSERT_TRUE(Replay(R"(%h %l %u %t "%r" %>s %b %D)").ok());
+  uint64_t offset = 10'000;
+  const std::string payload = TestLake::Line("w2", 0);
+  ASSERT_TRUE(lake_.Send(TestLake::Header("w2", offset, payload, 1), payload).ok());
+  const Status flushed = lake_.landing().FlushAll(kTimeout);
+  ASSERT_TRUE(flushed.ok()) << flushed.error().ToString();
+  EXPECT_EQ(lake_.Ask("SELECT count(*) FROM clean.web_log"), "3");
+}
+
+}  // namespace
+}  // namespace tarn::lake

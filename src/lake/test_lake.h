@@ -1,0 +1,156 @@
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+
+#include "agent_wire/batch.h"
+#include "catalog/sqlite_catalog.h"
+#include "codec/zstd.h"
+#include "journal/journal.h"
+#include "lake/agent_door.h"
+#include "lake/landing.h"
+#include "lake/table_resolver.h"
+#include "os/posix_file_system.h"
+#include "sql/engine.h"
+#include "store/local_store.h"
+
+namespace tarn::lake {
+
+// For tests: a lake in a folder of its own, with the parts a server has. Open and Close are what a
+// start and a stop do; Kill leaves everything as a crash would, but for what the disk lost.
+class TestLake {
+ public:
+  explicit TestLake(const std::string& name)
+      : root_(testing::TempDir() + "tarn_lake_" + name + "_" + std::to_string(getpid())),
+        log_(clock_, STDERR_FILENO, obs::LogFormat::kText, obs::Level::kError) {
+    EXPECT_TRUE(files_.RemoveRecursively(root_).ok());
+    EXPECT_TRUE(files_.CreateDirectories(root_).ok());
+    options_.sources = {{"web_log", "common", {.parquet = true, .json = true}}};
+    options_.buffer_age_micros = 3'600 * kMicrosPerSecond;
+  }
+  ~TestLake() {
+    Kill();
+    EXPECT_TRUE(files_.RemoveRecursively(root_).ok());
+  }
+
+  LandingOptions& options() { return options_; }
+  const std::string& root() const { return root_; }
+  catalog::Catalog& catalog() { return *catalog_; }
+  store::LocalStore& store() { return *store_; }
+  Landing& landing() { return *landing_; }
+  AgentDoor& door() { return *door_; }
+  os::PosixFileSystem& files() { return files_; }
+  const Workspace& work() { return *work_; }
+
+  Status Open() {
+    TARN_ASSIGN_OR_RETURN(store_, store::LocalStore::Open(files_, random_, root_ + "/lake"));
+    catalog::SqliteOptions sqlite;
+    sqlite.path = root_ + "/catalog.db";
+    TARN_ASSIGN_OR_RETURN(catalog_, catalog::OpenSqliteCatalog(sqlite, {files_, clock_, random_}));
+    journal::Options journal;
+    journal.segment_bytes = 4 << 20;
+    journal.max_bytes = 64 << 20;
+    journal.max_record_bytes = 2 << 20;
+    TARN_ASSIGN_OR_RETURN(journal_,
+                          journal::Journal::Open({files_, random_, clock_, log_, metrics_},
+                                                 root_ + "/journal", journal));
+    work_ = std::make_unique<Workspace>(
+        Workspace{*store_, *catalog_, clock_, random_, manifests_, log_, metrics_});
+    TARN_ASSIGN_OR_RETURN(landing_, Landing::Start(*work_, *journal_, options_));
+    TARN_ASSIGN_OR_RETURN(
+        door_, AgentDoor::Open(*work_, *journal_, {"web_log"}, landing_->status().position));
+    return {};
+  }
+
+  // Nothing buffered is flushed.
+  void Kill() {
+    if (landing_) landing_->Stop(false);
+    door_.reset();
+    landing_.reset();
+    journal_.reset();
+    catalog_.reset();
+    store_.reset();
+  }
+
+  Result<BatchAnswer> Send(const agent_wire::BatchHeader& header, std::string_view payload) {
+    const auto encoded = agent_wire::Encode(header, payload, zstd_);
+    if (!encoded.ok()) return encoded.error();
+    os::Queue<Result<BatchAnswer>> answers(1);
+    door_->Submit(*encoded, [&](Result<BatchAnswer> answer) { answers.Push(std::move(answer)); });
+    return *answers.Pop();
+  }
+
+  // A batch of `lines` common-log lines of host `host` that starts at `offset`; moves the offset.
+  Result<BatchAnswer> SendLines(const std::string& host, uint64_t& offset, int lines,
+                                const std::string& format = "") {
+    std::string payload;
+    for (int i = 0; i < lines; ++i) payload += Line(host, offset + payload.size());
+    agent_wire::BatchHeader header = Header(host, offset, payload, static_cast<uint64_t>(lines));
+    header.format = format;
+    auto answer = Send(header, payload);
+    if (answer.ok()) offset = header.end_offset;
+    return answer;
+  }
+
+  static agent_wire::BatchHeader Header(const std::string& host, uint64_t offset,
+                                        std::string_view payload, uint64_t lines) {
+    agent_wire::BatchHeader header;
+    header.agent_id = "agent-" + host;
+    header.batch_number = offset + 1;
+    header.host = host;
+    header.source = "web_log";
+    header.path = "/var/log/access.log";
+    header.file_id = "file-1";
+    header.begin_offset = offset;
+    header.end_offset = offset + payload.size();
+    header.line_count = lines;
+    return header;
+  }
+
+  // Every line differs: its path names where it stands.
+  static std::string Line(const std::string& host, uint64_t offset) {
+    return "192.0.2.1 - - [24/Nov/2026:13:" + std::to_string(10 + offset % 50) +
+           ":00 +0000] \"GET /" + host + "/" + std::to_string(offset) + " HTTP/1.1\" 200 5\n";
+  }
+
+  // The first column of the first row, as text.
+  std::string Ask(const std::string& statement) {
+    sql::EngineOptions options;
+    options.threads = 1;
+    options.data_directories = {root_ + "/lake"};
+    auto engine = sql::Engine::Open(options, files_);
+    if (!engine.ok()) return engine.error().ToString();
+    LakeResolver resolver(*store_, *catalog_, manifests_);
+    const auto session = sql::Session::Open(**engine, resolver);
+    auto result = session->Run(statement);
+    if (!result.ok()) return result.error().ToString();
+    auto chunk = (*result)->Next();
+    if (!chunk.ok()) return chunk.error().ToString();
+    if (*chunk == nullptr) return "no rows";
+    std::string text;
+    (*chunk)->At(0, 0).AppendText(text);
+    return text;
+  }
+
+ private:
+  const std::string root_;
+  os::PosixFileSystem files_;
+  os::SystemClock clock_;
+  os::SystemRandom random_;
+  obs::Logger log_;
+  obs::Registry metrics_;
+  iceberg::ManifestCache manifests_;
+  codec::ZstdCompressor zstd_;
+  LandingOptions options_;
+  std::unique_ptr<store::LocalStore> store_;
+  std::unique_ptr<catalog::Catalog> catalog_;
+  std::unique_ptr<journal::Journal> journal_;
+  std::unique_ptr<Workspace> work_;
+  std::unique_ptr<Landing> landing_;
+  std::unique_ptr<AgentDoor> door_;
+};
+
+}  // namespace tarn::lake
