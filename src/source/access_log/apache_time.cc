@@ -17,6 +17,14 @@ bool Digits(const char* at, int count, int& value) {
   return true;
 }
 
+// Years 1 to 9999: what ISO 8601 and the lake's readers can print.
+std::optional<int64_t> InRange(int64_t micros) {
+  constexpr int64_t kFirst = -62'135'596'800 * kMicrosPerSecond;
+  constexpr int64_t kEnd = 253'402'300'800 * kMicrosPerSecond;
+  if (micros < kFirst || micros >= kEnd) return std::nullopt;
+  return micros;
+}
+
 // "Wed Oct 11 14:32:52 2000", "Wed Oct 11 14:32:52.958285 2000".
 std::optional<int64_t> ParseErrorLogTime(std::string_view text) {
   if (text.size() < 24 || text[3] != ' ' || text[7] != ' ' || text[10] != ' ') return std::nullopt;
@@ -71,7 +79,7 @@ int MonthOf(const char* three_letters) {
 }
 
 std::optional<int64_t> MicrosOf(const TimeParts& parts) {
-  if (parts.has_epoch) return parts.epoch_us + parts.fraction_us;
+  if (parts.has_epoch) return InRange(parts.epoch_us + parts.fraction_us);
   int hour = parts.hour;
   if (parts.hour12 >= 0) hour = parts.hour12 % 12 + (parts.pm ? 12 : 0);
   Civil civil{parts.year, parts.month, parts.day, hour, parts.minute, parts.second, 0};
@@ -82,7 +90,7 @@ std::optional<int64_t> MicrosOf(const TimeParts& parts) {
   int64_t micros = TimestampFromCivil(civil).micros + parts.fraction_us;
   if (leap_second) micros += kMicrosPerSecond;
   if (parts.day_of_year > 0) micros += (parts.day_of_year - 1) * kMicrosPerDay;
-  return micros - int64_t{parts.offset_minutes} * 60 * kMicrosPerSecond;
+  return InRange(micros - int64_t{parts.offset_minutes} * 60 * kMicrosPerSecond);
 }
 
 std::optional<int64_t> ParseApacheTime(std::string_view text) {
@@ -97,7 +105,7 @@ std::optional<int64_t> ParseApacheTime(std::string_view text) {
   if (!shape || parts.month == 0 || !Digits(at, 2, parts.day) || !Digits(at + 7, 4, parts.year) ||
       !Digits(at + 12, 2, parts.hour) || !Digits(at + 15, 2, parts.minute) ||
       !Digits(at + 18, 2, parts.second) || !Digits(at + 22, 2, offset_hours) ||
-      !Digits(at + 24, 2, offset_minutes) || offset_minutes > 59) {
+      !Digits(at + 24, 2, offset_minutes) || offset_hours > 23 || offset_minutes > 59) {
     return std::nullopt;
   }
   parts.offset_minutes = offset_hours * 60 + offset_minutes;
@@ -120,11 +128,11 @@ std::optional<int64_t> ParseAnyTime(std::string_view text) {
     std::memcpy(iso.data(), text.data(), text.size());
     iso[4] = iso[7] = '-';
     const auto time = ParseTimestamp({iso.data(), text.size()});
-    return time.ok() ? std::optional(time->micros) : std::nullopt;
+    return time.ok() ? InRange(time->micros) : std::nullopt;
   }
   if (text.size() < 10 || text[4] != '-') return std::nullopt;
   const auto time = ParseTimestamp(text);
-  return time.ok() ? std::optional(time->micros) : std::nullopt;
+  return time.ok() ? InRange(time->micros) : std::nullopt;
 }
 
 }  // namespace tarn::access_log

@@ -31,7 +31,7 @@ void SetSlot(Scratch& scratch, ErrorSlot index, std::string_view text) {
 
 bool SetInteger(Scratch& scratch, ErrorSlot index, std::string_view text) {
   const auto number = ParseInt64(text);
-  if (!number) return false;
+  if (!number || (index == kClientPortSlot && (*number < 0 || *number > 65'535))) return false;
   scratch.slots[index].number = *number;
   scratch.slots[index].encoding = Encoding::kNumber;
   return true;

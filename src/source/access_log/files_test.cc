@@ -79,7 +79,7 @@ TEST(PublicLogs, OfAttacksAreAccountedForToTheLine) {
   EXPECT_EQ(CountLines(attacks / "http-wordpress-scan.log", "combined"), (Counts{8, 0, 0}));
   EXPECT_EQ(CountLines(attacks / "http-wordpress_user-enum.log", "combined"), (Counts{12, 0, 0}));
   EXPECT_EQ(CountLines(attacks / "nginx-http-malformed.log", "combined"), (Counts{12, 0, 0}));
-  // nginx error lines among them.
+  // nginx error lines, and access lines with one more field.
   EXPECT_EQ(CountLines(attacks / "nginx-http-generic-bf.log", "combined"), (Counts{0, 22, 0}));
   // Lines with a syslog prefix are no combined log, but a regular expression reads them.
   EXPECT_EQ(

@@ -61,7 +61,7 @@ bool TakeOffset(const char*& at, const char* end, TimeParts& parts) {
   int minutes = 0;
   if (!TakeInt(at, end, {2, 2}, hours)) return false;
   if (at != end && *at == ':') ++at;
-  if (!TakeInt(at, end, {2, 2}, minutes) || minutes > 59) return false;
+  if (!TakeInt(at, end, {2, 2}, minutes) || hours > 23 || minutes > 59) return false;
   const int total = hours * 60 + minutes;
   parts.offset_minutes = sign == '-' ? -total : total;
   return true;
@@ -197,8 +197,9 @@ void FormatSecond(int64_t second, TimeText& text) {
   if (day != text.day) {
     const Civil civil = CivilFromTimestamp({day * kMicrosPerDay});
     std::memcpy(text.text.data(), "0000-00-00T00:00:00Z", 20);
-    PutTwo(text.text.data(), civil.year / 100 % 100);
-    PutTwo(text.text.data() + 2, civil.year % 100);
+    const int year = std::clamp(civil.year, 0, 9'999);  // MicrosOf lets no other pass but for hours
+    PutTwo(text.text.data(), year / 100);
+    PutTwo(text.text.data() + 2, year % 100);
     PutTwo(text.text.data() + 5, civil.month);
     PutTwo(text.text.data() + 8, civil.day);
     text.day = day;

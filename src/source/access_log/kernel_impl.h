@@ -242,7 +242,7 @@ TARN_INLINE bool MatchUser(Cursor& line, const Step& step, Slot& slot, TimeCache
   return false;
 }
 
-TARN_INLINE bool MatchNumber(Cursor& line, Slot& slot) {
+TARN_INLINE bool MatchNumber(Cursor& line, const Step& step, Slot& slot) {
   const char* at = line.at;
   const bool minus = at != line.end && *at == '-';
   if (minus) ++at;
@@ -254,7 +254,7 @@ TARN_INLINE bool MatchNumber(Cursor& line, Slot& slot) {
     value = value * 10 + digit;
     ++at;
   }
-  if (at - digits > 18) return false;
+  if (at - digits > 18 || (step.narrow && value > INT32_MAX)) return false;
   line.at = at;
   if (at == digits) return minus;
   const auto number = static_cast<int64_t>(value);
@@ -321,7 +321,7 @@ TARN_INLINE bool RunStep(const Step& step, Cursor& line, Scratch& scratch) {
     case Op::kHostPort:
       return MatchHostPort(line, step, slot);
     case Op::kNumber:
-      return MatchNumber(line, slot);
+      return MatchNumber(line, step, slot);
     case Op::kHex:
       return MatchHex(line, slot);
     case Op::kTime:

@@ -95,6 +95,7 @@ class StepWriter {
     switch (item.kind) {
       case Class::kNumber:
         step.op = Op::kNumber;
+        step.narrow = item.type == TypeKind::kInt;
         break;
       case Class::kHex:
         step.op = Op::kHex;

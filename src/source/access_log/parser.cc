@@ -233,8 +233,11 @@ bool Parser::Parse(std::string_view line, event::ColumnBatch& rows, std::string_
 }
 
 size_t Parser::JsonBound(size_t line_size) const {
-  // Every byte of a line stands in at most one column but for request = target = path + query.
-  return state_->overhead + 3 * line_size;
+  // Every byte of a line stands in at most one column but for request = target = path + query;
+  // groups of an expression may nest.
+  const Program& program = state_->program;
+  const size_t copies = program.kind == Kind::kRegex ? program.columns.size() : 3;
+  return state_->overhead + copies * line_size;
 }
 
 std::string_view Parser::WriteJson(std::string_view line, char* buffer, std::string_view& reason) {

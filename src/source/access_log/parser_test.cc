@@ -118,6 +118,9 @@ TEST(Parser, SaysWhyALineIsRefused) {
             "(refused) time is not a timestamp");
   EXPECT_EQ(OneLine("%D", "99999999999999999999")["duration_us"],
             "(refused) duration_us is not a number");
+  EXPECT_EQ(OneLine("%s", "2147483648")["status"], "(refused) status is not a number");
+  EXPECT_EQ(OneLine("%t", "[01/Jan/0001:00:00:00 +0100]")["time"],
+            "(refused) time is not a timestamp");
   EXPECT_EQ(OneLine("%D", "-5")["duration_us"], "-5");
 }
 

@@ -65,6 +65,7 @@ struct Step {
   uint8_t slot = kNoSlot;
   char stop = 0;          // kQuotedText: ends here or at a quote (U before q)
   char part = 0;          // kTimePart
+  bool narrow = false;    // kNumber: 32 bits
   bool end_time = false;  // kTimePart belongs to end_time
   bool list = false;      // kToken: a comma before white space goes on (X-Forwarded-For)
   bool needed = false;    // kToken: an empty text is refused

@@ -17,11 +17,13 @@ std::string Read(std::string_view format, std::string_view line) {
 }
 
 TEST(JsonLines, AcceptsApachesHexEscapes) {
-  EXPECT_EQ(
-      Read(
-          "json:time,host=client,request,status,ms:double,ok:boolean,extra",
-          R"({"time":"10/Oct/2000:13:55:36 -0700","client":"::1","request":"GET /caf\xc3\xa9?\u00e9\ud83d\ude00 HTTP/1.1","status":"200","ms":1.5,"ok":true,"extra":{"a":[1,"}"]},"other":1})"),
-      R"({"host":"::1","time":"2000-10-10T20:55:36Z","method":"GET","path":"/café","query":"é😀","protocol":"HTTP/1.1","status":200,"ms":1.5,"ok":true,"extra":"{\"a\":[1,\"}\"]}"})");
+  EXPECT_EQ(Read("json:time,host=client,request,status,ms:double,ok:boolean,extra",
+                 R"({"time":"10/Oct/2000:13:55:36 -0700","client":"::1",)"
+                 R"("request":"GET /caf\xc3\xa9?\u00e9\ud83d\ude00 HTTP/1.1",)"
+                 R"("status":"200","ms":1.5,"ok":true,"extra":{"a":[1,"}"]},"other":1})"),
+            R"({"host":"::1","time":"2000-10-10T20:55:36Z","method":"GET","path":"/café",)"
+            R"("query":"é😀","protocol":"HTTP/1.1","status":200,"ms":1.5,"ok":true,)"
+            R"("extra":"{\"a\":[1,\"}\"]}"})");
 }
 
 TEST(JsonLines, ReadsTheStandardColumnsByDefault) {
@@ -40,10 +42,10 @@ TEST(JsonLines, SaysWhatIsWrong) {
 }
 
 TEST(Csv, ReadsQuotedFieldsAndNulls) {
-  EXPECT_EQ(
-      Read("csv:host,request,status,agent,referer,time",
-           R"(::1,"GET /a,b HTTP/1.1",200,"say ""hi""",,2026-11-24T10:00:00Z)"),
-      R"({"host":"::1","time":"2026-11-24T10:00:00Z","method":"GET","path":"/a,b","protocol":"HTTP/1.1","status":200,"agent":"say \"hi\""})");
+  EXPECT_EQ(Read("csv:host,request,status,agent,referer,time",
+                 R"(::1,"GET /a,b HTTP/1.1",200,"say ""hi""",,2026-11-24T10:00:00Z)"),
+            R"({"host":"::1","time":"2026-11-24T10:00:00Z","method":"GET","path":"/a,b",)"
+            R"("protocol":"HTTP/1.1","status":200,"agent":"say \"hi\""})");
   EXPECT_EQ(Read("tsv:host,user", "h\t-"), R"({"host":"h"})");
   EXPECT_EQ(Read("csv:host,user,agent", R"(h,"",)"), R"({"host":"h","user":""})");
 }
@@ -60,6 +62,8 @@ TEST(Regex, NamedGroupsAreColumns) {
   EXPECT_EQ(Read(R"(regex:(?P<time>\d+) (?P<status>\d+) (?P<who>.*?)(?: (?P<tag>x))?)",
                  "1700000000 500 ann\\x41 b"),
             R"({"time":"2023-11-14T22:13:20Z","status":500,"who":"annA b"})");
+  const std::string nested(3'000, 'x');
+  EXPECT_EQ(Read("regex:(?P<a>(?P<b>(?P<c>(?P<d>(?P<e>.*)))))", nested).size(), 5 * 3'007U + 1);
   EXPECT_EQ(Read(R"(regex:(?P<a>\d))", "12"), "the expression does not match");
 }
 

@@ -15,8 +15,8 @@ namespace {
 using codec::Json;
 
 constexpr char kCombined[] = R"(%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i")";
-constexpr char kLtsv[] =
-    R"(time:%t\thost:%h\treq:%r\tstatus:%>s\tsize:%b\tua:%{User-Agent}i\treqtime:%{r}n\ttaken_sec:%{t}n\tvhost:%v)";
+constexpr char kLtsv[] = R"(time:%t\thost:%h\treq:%r\tstatus:%>s\tsize:%b)"
+                         R"(\tua:%{User-Agent}i\treqtime:%{r}n\ttaken_sec:%{t}n\tvhost:%v)";
 
 // Vectors whose `format` is not the format of their line: what their project calls combined or
 // ltsv is a union of layouts, in Tarn each layout is a LogFormat string of its own.
