@@ -14,8 +14,6 @@ constexpr std::string_view kNested =
     R"({"type":"struct","schema-id":7,"fields":[)"
     R"({"id":1,"name":"id","required":true,"type":"long"},)"
     R"j({"id":2,"name":"price","required":false,"type":"decimal(10, 2)","doc":"gross"},)j"
-    "doc" : "gross"
-},)"
     R"({"id":3,"name":"address","required":false,"type":{"type":"struct","fields":[)"
     R"({"id":5,"name":"street","required":false,"type":"string"},)"
     R"({"id":6,"name":"no","required":false,"type":"int"}]}},)"
