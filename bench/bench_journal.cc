@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "base/text.h"
 #include "journal/journal.h"
 #include "os/posix_file_system.h"
 #include "os/thread.h"
@@ -114,5 +115,5 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: bench_journal FOLDER [SECONDS]\n");
     return 2;
   }
-  return tarn::journal::Main(argv[1], argc > 2 ? std::atoi(argv[2]) : 3);
+  return tarn::journal::Main(argv[1], argc > 2 ? tarn::ParseInt64(argv[2]).value_or(3) : 3);
 }

@@ -139,14 +139,14 @@ void RunCrashes(uint64_t seed, bool faults) {
 }
 
 TEST(JournalCrash, AcknowledgedRecordsSurviveAndNothingIsInvented) {
-  for (uint64_t seed = 1; seed <= 3'000; ++seed) {
+  for (uint64_t seed = 1; seed <= 2'000; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     ASSERT_NO_FATAL_FAILURE(RunCrashes(seed, false));
   }
 }
 
 TEST(JournalCrash, AlsoWhenTheDiskFailsInBetween) {
-  for (uint64_t seed = 1; seed <= 3'000; ++seed) {
+  for (uint64_t seed = 1; seed <= 2'000; ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     ASSERT_NO_FATAL_FAILURE(RunCrashes(seed, true));
   }

@@ -255,6 +255,18 @@ TEST(JournalFault, MissingSegmentIsDataLoss) {
   EXPECT_NE(opened.error().message().find(kSecond + " is missing"), std::string::npos);
 }
 
+TEST(JournalFault, CutOffFileIsDataLoss) {
+  TestWorld world(18);
+  Fill(*world.Open().value(), 3);
+  const uint64_t size = kSegmentHeaderBytes + StoredBytes(4'000) + 10;
+  ASSERT_TRUE(world.files.Open(kFirst, os::OpenMode::kReadWrite).value()->Truncate(size).ok());
+  const auto opened = world.Open();
+  ASSERT_EQ(opened.error().code(), Code::kDataLoss);
+  EXPECT_NE(opened.error().message().find("cut off"), std::string::npos);
+  world.options.accept_loss = true;
+  EXPECT_EQ(ReadAll(*world.Open().value(), {0}).value().size(), 1U);
+}
+
 TEST(JournalFault, TornTailIsCutToTheLastWholeRecord) {
   for (uint64_t cut = 0; cut <= StoredBytes(4'000); cut += 8) {
     TestWorld world(12);

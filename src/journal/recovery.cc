@@ -131,12 +131,18 @@ Status LogJournal::LoadSegment(uint64_t number) {
     LossAccepted{.place = path, .from = 0, .to = 0}.Emit(environment_.log, environment_.metrics);
     return environment_.files.Rename(path, os::JoinPath(folder_, "damaged-" + SegmentName(number)));
   }
+  if (size < header->bytes && !options_.accept_loss) {
+    return DataLoss(fmt::format(
+        "{}, offset {}: the file was cut off, it should have {} bytes; restore it from a copy, or "
+        "open the journal with accept_loss to go on with what is left",
+        path, size, header->bytes));
+  }
   if (!segments_.empty() && segments_.back().number + 1 != number && !options_.accept_loss) {
     return DataLoss(fmt::format(
         "{} is missing; restore it, or open the journal with accept_loss to go on without it",
         PathOf(segments_.back().number + 1)));
   }
-  segments_.push_back({.number = number, .first = header->first, .bytes = size});
+  segments_.push_back({.number = number, .first = header->first, .bytes = header->bytes});
   return {};
 }
 

@@ -502,6 +502,7 @@ void SimFileSystem::FailCall(Call call, uint64_t nth, Code code, uint64_t count)
 void SimFileSystem::ClearFaults() {
   MutexLock lock(mutex_);
   faults_.clear();
+  power_off_at_ = UINT64_MAX;
 }
 
 void SimFileSystem::SetCapacity(uint64_t bytes) {

@@ -68,7 +68,7 @@ class SimFileSystem final : public FileSystem {
   void FailCall(Call call, uint64_t nth, Code code, uint64_t count = 1);
   // Every call of this kind fails until ClearFaults.
   void FailAlways(Call call, Code code) { FailCall(call, 1, code, UINT64_MAX); }
-  void ClearFaults();
+  void ClearFaults();  // a PowerOffAfter still to come, too
   // Writes, preallocations and extensions that would bring the sum of all file sizes over this are
   // ResourceExhausted; a write stores the part that fits first.
   void SetCapacity(uint64_t bytes);
