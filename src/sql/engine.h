@@ -22,6 +22,8 @@ struct EngineOptions {
   uint64_t temp_limit_bytes = 16ull << 30;
   // The only folders files are read from (absolute): the lake.
   std::vector<std::string> data_directories;
+  // Queries at a time, an open result counting as one; a further one is ResourceExhausted.
+  int max_queries = 16;
 };
 
 struct QueryLimits {

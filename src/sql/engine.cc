@@ -1,0 +1,190 @@
+#include "sql/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sql/engine_internal.h"
+
+namespace tarn::sql {
+namespace {
+
+constexpr int64_t kInterruptAgainMicros = 50'000;
+constexpr int64_t kNever = INT64_MAX;
+
+std::string ListOf(const std::vector<std::string>& texts) {
+  std::string out = "[";
+  for (const std::string& text : texts) out += (out.size() > 1 ? ", " : "") + Quoted(text);
+  return out + "]";
+}
+
+// DuckDB allows a folder by prefix; without the slash "lake" would open "lake-secrets" too.
+std::string AsFolder(const std::string& path) { return path.ends_with('/') ? path : path + "/"; }
+
+}  // namespace
+
+Watchdog::Watchdog() : thread_("sql-watchdog", [this] { Loop(); }) {}
+
+Watchdog::~Watchdog() {
+  {
+    os::MutexLock lock(mutex_);
+    stopping_ = true;
+    changed_.NotifyAll();
+  }
+  thread_.Join();
+}
+
+uint64_t Watchdog::Watch(duckdb_connection connection, int64_t deadline_micros) {
+  os::MutexLock lock(mutex_);
+  const uint64_t id = next_id_++;
+  watched_[id] = {connection, deadline_micros == 0 ? kNever : deadline_micros};
+  if (deadline_micros != 0) changed_.NotifyAll();
+  return id;
+}
+
+void Watchdog::InterruptNow(uint64_t id) {
+  os::MutexLock lock(mutex_);
+  const auto found = watched_.find(id);
+  if (found == watched_.end()) return;
+  duckdb_interrupt(found->second.connection);
+  found->second.next_micros = NowMicros() + kInterruptAgainMicros;
+  changed_.NotifyAll();
+}
+
+void Watchdog::Release(uint64_t id) {
+  os::MutexLock lock(mutex_);
+  watched_.erase(id);
+}
+
+void Watchdog::Loop() {
+  os::MutexLock lock(mutex_);
+  while (!stopping_) {
+    const int64_t now = NowMicros();
+    int64_t next = kNever;
+    for (auto& [id, watched] : watched_) {
+      if (watched.next_micros <= now) {
+        duckdb_interrupt(watched.connection);
+        watched.next_micros = now + kInterruptAgainMicros;
+      }
+      next = std::min(next, watched.next_micros);
+    }
+    if (next == kNever) {
+      changed_.Wait(mutex_);
+    } else {
+      changed_.WaitFor(mutex_, next - now);
+    }
+  }
+}
+
+Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options, os::FileSystem& files) {
+  auto engine = std::make_unique<EngineImpl>(options, files);
+  if (auto status = engine->Start(); !status.ok()) {
+    return std::move(status).error().In("SQL engine");
+  }
+  return std::unique_ptr<Engine>(std::move(engine));
+}
+
+std::string EngineImpl::staging_directory() const {
+  return options_.temp_directory.empty() ? "" : os::JoinPath(options_.temp_directory, "export");
+}
+
+uint64_t EngineImpl::NextExport() {
+  os::MutexLock lock(mutex_);
+  return ++exports_;
+}
+
+Status EngineImpl::Start() {
+  if (options_.max_queries < 1) return InvalidArgument("max_queries must be at least 1");
+  for (const std::string& folder : options_.data_directories) {
+    if (!folder.starts_with('/')) return InvalidArgument("'" + folder + "' is no absolute path");
+  }
+  if (const std::string staging = staging_directory(); !staging.empty()) {
+    TARN_TRY(files_.CreateDirectories(staging));
+  }
+  TARN_TRY(OpenDatabase());
+  ConnectionHandle admin;
+  if (duckdb_connect(database_.get(), admin.out()) == DuckDBError) {
+    return Internal("DuckDB gives no connection");
+  }
+  TARN_TRY(OpenSlots(admin.get()));
+  return CloseDoors(admin.get());
+}
+
+Status EngineImpl::OpenDatabase() {
+  std::vector<std::pair<std::string, std::string>> settings = {
+      {"memory_limit", fmt::format("{}B", options_.memory_limit_bytes)},
+      {"temp_directory", options_.temp_directory},
+      {"max_temp_directory_size", fmt::format("{}B", options_.temp_limit_bytes)},
+      {"autoinstall_known_extensions", "false"},
+      {"autoload_known_extensions", "false"},
+      {"allow_unsigned_extensions", "false"},
+      {"allow_community_extensions", "false"},
+  };
+  if (options_.threads > 0) settings.emplace_back("threads", std::to_string(options_.threads));
+  ConfigHandle config;
+  if (duckdb_create_config(config.out()) == DuckDBError) return Internal("no configuration");
+  for (const auto& [name, value] : settings) {
+    if (duckdb_set_config(config.get(), name.c_str(), value.c_str()) == DuckDBError) {
+      return InvalidArgument(fmt::format("DuckDB refuses {} = '{}'", name, value));
+    }
+  }
+  char* reason = nullptr;
+  if (duckdb_open_ext(nullptr, database_.out(), config.get(), &reason) == DuckDBError) {
+    Error error = FromDuckdb(reason);
+    duckdb_free(reason);
+    return error;
+  }
+  return {};
+}
+
+// Connections are made, and their own settings set, before the configuration is locked.
+Status EngineImpl::OpenSlots(duckdb_connection admin) {
+  os::MutexLock lock(mutex_);
+  for (int i = 0; i < options_.max_queries; ++i) {
+    auto slot = std::make_unique<Slot>();
+    slot->database = fmt::format("query_{}", i);
+    if (duckdb_connect(database_.get(), slot->connection.out()) == DuckDBError) {
+      return Internal("DuckDB gives no connection");
+    }
+    TARN_TRY(Execute(admin, "ATTACH ':memory:' AS " + slot->database));
+    for (const std::string& sql : {"USE " + slot->database, std::string("SET TimeZone = 'UTC'"),
+                                   std::string("SET enable_progress_bar = true"),
+                                   std::string("SET enable_progress_bar_print = false")}) {
+      TARN_TRY(Execute(slot->connection.get(), sql));
+    }
+    free_.push_back(std::move(slot));
+  }
+  return {};
+}
+
+Status EngineImpl::CloseDoors(duckdb_connection admin) {
+  std::vector<std::string> folders;
+  for (const std::string& folder : options_.data_directories) folders.push_back(AsFolder(folder));
+  if (const auto staging = staging_directory(); !staging.empty()) {
+    folders.push_back(AsFolder(staging));
+  }
+  // Files of a lake never change under their name, so what was read of them stays true.
+  TARN_TRY(Execute(admin, "SET GLOBAL parquet_metadata_cache = true"));
+  TARN_TRY(Execute(admin, "SET GLOBAL allowed_directories = " + ListOf(folders)));
+  TARN_TRY(Execute(admin, "SET GLOBAL enable_external_access = false"));
+  return Execute(admin, "SET GLOBAL lock_configuration = true");
+}
+
+Result<std::unique_ptr<Slot>> EngineImpl::Acquire() {
+  os::MutexLock lock(mutex_);
+  if (free_.empty()) {
+    return ResourceExhausted(
+        fmt::format("{} queries are running, the most allowed; try again when one has ended",
+                    options_.max_queries));
+  }
+  auto slot = std::move(free_.back());
+  free_.pop_back();
+  return slot;
+}
+
+void EngineImpl::GiveBack(std::unique_ptr<Slot> slot) {
+  os::MutexLock lock(mutex_);
+  free_.push_back(std::move(slot));
+}
+
+}  // namespace tarn::sql

@@ -1,0 +1,86 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "os/clock.h"
+#include "os/mutex.h"
+#include "os/thread.h"
+#include "sql/duckdb_handle_internal.h"
+#include "sql/engine.h"
+
+namespace tarn::sql {
+
+// Interrupts connections: at a deadline, or when told, and again every 50 ms until released, since
+// an interrupt that comes between two steps of a query is lost. One thread. Thread-safe.
+class Watchdog {
+ public:
+  Watchdog();
+  ~Watchdog();
+
+  // `deadline_micros` is monotonic; 0: none.
+  uint64_t Watch(duckdb_connection connection, int64_t deadline_micros);
+  void InterruptNow(uint64_t id);
+  // No interrupt comes after this.
+  void Release(uint64_t id);
+  int64_t NowMicros() const { return clock_.MonotonicMicros(); }
+
+ private:
+  struct Watched {
+    duckdb_connection connection;
+    int64_t next_micros;  // when to interrupt
+  };
+  void Loop();
+
+  os::SystemClock clock_;
+  os::Mutex mutex_;
+  os::ConditionVariable changed_;
+  std::map<uint64_t, Watched> watched_ TARN_GUARDED_BY(mutex_);
+  uint64_t next_id_ TARN_GUARDED_BY(mutex_) = 1;
+  bool stopping_ TARN_GUARDED_BY(mutex_) = false;
+  os::Thread thread_;
+};
+
+// A connection with a database of its own, in which a query's views are made. Between queries it
+// has no open transaction and no view.
+struct Slot {
+  ConnectionHandle connection;
+  std::string database;
+};
+
+class EngineImpl final : public Engine {
+ public:
+  EngineImpl(const EngineOptions& options, os::FileSystem& files)
+      : options_(options), files_(files) {}
+
+  Status Start();
+  std::string version() const override { return duckdb_library_version(); }
+
+  Result<std::unique_ptr<Slot>> Acquire();
+  void GiveBack(std::unique_ptr<Slot> slot);
+
+  Watchdog& watchdog() { return watchdog_; }
+  os::FileSystem& files() { return files_; }
+  const EngineOptions& options() const { return options_; }
+  // Where exports are written before they are moved; empty if there is no temp directory.
+  std::string staging_directory() const;
+  uint64_t NextExport();
+
+ private:
+  Status OpenDatabase();
+  Status OpenSlots(duckdb_connection admin);
+  Status CloseDoors(duckdb_connection admin);
+
+  const EngineOptions options_;
+  os::FileSystem& files_;
+  DatabaseHandle database_;
+  os::Mutex mutex_;
+  std::vector<std::unique_ptr<Slot>> free_ TARN_GUARDED_BY(mutex_);
+  uint64_t exports_ TARN_GUARDED_BY(mutex_) = 0;
+  Watchdog watchdog_;
+};
+
+}  // namespace tarn::sql

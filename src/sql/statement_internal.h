@@ -1,0 +1,39 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "codec/json.h"
+
+namespace tarn::sql {
+
+// One mention of a table of the resolver in a statement.
+struct TableReference {
+  std::string schema;  // as written; empty: unqualified
+  std::string name;
+  const codec::Json* node = nullptr;    // its BASE_TABLE in the tree
+  const codec::Json* select = nullptr;  // the SELECT whose FROM names it
+};
+
+enum class StatementKind : uint8_t { kSelect, kShowTables };
+
+// What the walk over a parsed statement found. Points into the tree it walked.
+struct Statement {
+  StatementKind kind = StatementKind::kSelect;
+  std::vector<TableReference> tables;
+};
+
+// Walks the whole tree that json_serialize_sql made of a statement and refuses whatever is not on
+// the list: node types, table functions (range, generate_series, unnest, repeat, json_each,
+// json_tree), scalar functions that see or change more than their arguments, names that could be
+// files, other catalogs. PermissionDenied, naming it.
+Result<Statement> CheckStatement(const codec::Json& tree);
+
+// The names of scalar functions that are refused, sorted; for the test that reviews DuckDB's list.
+const std::vector<std::string_view>& RefusedFunctions();
+
+// ASCII lower case, as SQL compares names.
+std::string Lower(std::string_view text);
+
+}  // namespace tarn::sql
