@@ -1,0 +1,130 @@
+#include "agent/checkpoint.h"
+
+#include <fmt/format.h>
+
+#include "base/bytes.h"
+#include "codec/hash.h"
+#include "codec/json.h"
+
+namespace tarn::agent {
+namespace {
+
+using codec::Json;
+
+constexpr std::string_view kFirstLine = "tarn-agent checkpoint 1 ";
+constexpr size_t kCrcDigits = 8;
+
+// JSON integers have 63 bits; these may use the last one.
+std::string Hex64(uint64_t value) { return fmt::format("{:016x}", value); }
+
+std::optional<uint64_t> FromHex64(const std::string& text) {
+  const auto bytes = FromHex(text);
+  if (!bytes || bytes->size() != 8) return std::nullopt;
+  uint64_t value = 0;
+  for (const char c : *bytes) value = (value << 8) | static_cast<uint8_t>(c);
+  return value;
+}
+
+Json ToJson(const FileState& file) {
+  Json json;
+  json.Set("source", file.source);
+  json.Set("file_id", file.file_id);
+  json.Set("path", ToHex(file.path));  // a path need not be UTF-8
+  json.Set("head_length", int64_t{file.head_length});
+  json.Set("head_hash", Hex64(file.head_hash));
+  Json::Array ladder;
+  for (const Rung& rung : file.ladder) ladder.emplace_back(Hex64(rung.hash));
+  json.Set("ladder", std::move(ladder));
+  json.Set("device", Hex64(file.device));
+  json.Set("inode", Hex64(file.inode));
+  json.Set("acked", static_cast<int64_t>(file.acked));
+  json.Set("size", static_cast<int64_t>(file.size));
+  json.Set("finished", file.finished);
+  json.Set("last_seen", file.last_seen.micros);
+  return json;
+}
+
+Result<uint64_t> GetHex64(const Json& json, std::string_view key) {
+  TARN_ASSIGN_OR_RETURN(const std::string text, json.GetString(key));
+  const auto value = FromHex64(text);
+  if (!value) return DataLoss(fmt::format("'{}' is not 16 hex digits", key));
+  return *value;
+}
+
+Result<uint64_t> GetOffset(const Json& json, std::string_view key) {
+  TARN_ASSIGN_OR_RETURN(const int64_t value, json.GetInt(key));
+  if (value < 0) return DataLoss(fmt::format("'{}' is negative", key));
+  return static_cast<uint64_t>(value);
+}
+
+Result<FileState> FileFromJson(const Json& json) {
+  FileState file;
+  TARN_ASSIGN_OR_RETURN(file.source, json.GetString("source"));
+  TARN_ASSIGN_OR_RETURN(file.file_id, json.GetString("file_id"));
+  TARN_ASSIGN_OR_RETURN(const std::string path, json.GetString("path"));
+  file.path = FromHex(path).value_or("");
+  TARN_ASSIGN_OR_RETURN(const int64_t head_length, json.GetInt("head_length"));
+  if (head_length < 1 || head_length > int64_t{kHeadBytes}) return DataLoss("bad head length");
+  file.head_length = static_cast<uint32_t>(head_length);
+  TARN_ASSIGN_OR_RETURN(file.head_hash, GetHex64(json, "head_hash"));
+  const Json* ladder = json.Find("ladder");
+  if (ladder == nullptr || ladder->AsArray() == nullptr) return DataLoss("no ladder");
+  uint32_t length = kFirstRung;
+  for (const Json& hash : *ladder->AsArray()) {
+    const auto value = hash.AsString() == nullptr ? std::nullopt : FromHex64(*hash.AsString());
+    if (!value || length > kHeadBytes) return DataLoss("bad ladder");
+    file.ladder.push_back({length, *value});
+    length *= 2;
+  }
+  TARN_ASSIGN_OR_RETURN(file.device, GetHex64(json, "device"));
+  TARN_ASSIGN_OR_RETURN(file.inode, GetHex64(json, "inode"));
+  TARN_ASSIGN_OR_RETURN(file.acked, GetOffset(json, "acked"));
+  TARN_ASSIGN_OR_RETURN(file.size, GetOffset(json, "size"));
+  TARN_ASSIGN_OR_RETURN(file.finished, json.GetBool("finished"));
+  TARN_ASSIGN_OR_RETURN(file.last_seen.micros, json.GetInt("last_seen"));
+  return file;
+}
+
+Result<Checkpoint> FromJson(const Json& json) {
+  Checkpoint checkpoint;
+  TARN_ASSIGN_OR_RETURN(checkpoint.agent_id, json.GetString("agent_id"));
+  TARN_ASSIGN_OR_RETURN(checkpoint.batch_number, GetOffset(json, "batch_number"));
+  const Json* files = json.Find("files");
+  if (files == nullptr || files->AsArray() == nullptr) return DataLoss("no files");
+  for (const Json& item : *files->AsArray()) {
+    TARN_ASSIGN_OR_RETURN(FileState file, FileFromJson(item));
+    checkpoint.files.push_back(std::move(file));
+  }
+  return checkpoint;
+}
+
+}  // namespace
+
+std::string EncodeCheckpoint(const Checkpoint& checkpoint) {
+  Json json;
+  json.Set("agent_id", checkpoint.agent_id);
+  json.Set("batch_number", static_cast<int64_t>(checkpoint.batch_number));
+  Json::Array files;
+  for (const FileState& file : checkpoint.files) files.push_back(ToJson(file));
+  json.Set("files", std::move(files));
+  const std::string body = codec::DumpJson(json, true) + "\n";
+  return fmt::format("{}{:08x}\n{}", kFirstLine, codec::Crc32c(body), body);
+}
+
+Result<Checkpoint> DecodeCheckpoint(std::string_view text) {
+  const size_t body_at = kFirstLine.size() + kCrcDigits + 1;
+  if (!text.starts_with(kFirstLine) || text.size() < body_at || text[body_at - 1] != '\n') {
+    return DataLoss("not a checkpoint of this version");
+  }
+  const std::string_view body = text.substr(body_at);
+  if (fmt::format("{:08x}", codec::Crc32c(body)) != text.substr(kFirstLine.size(), kCrcDigits)) {
+    return DataLoss("bad checksum");
+  }
+  auto json = codec::ParseJson(body);
+  if (!json.ok()) return DataLoss(json.error().message());
+  auto checkpoint = FromJson(*json);
+  if (!checkpoint.ok()) return DataLoss(checkpoint.error().message());
+  return checkpoint;
+}
+
+}  // namespace tarn::agent

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/identity.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace tarn::agent {
+
+// What the agent remembers of one file.
+struct FileState {
+  std::string source;
+  std::string file_id;
+  std::string path;          // where it was last seen
+  uint32_t head_length = 0;  // bytes that make the id
+  uint64_t head_hash = 0;
+  Ladder ladder;
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  uint64_t acked = 0;     // every byte below is durable at the server
+  uint64_t size = 0;      // last seen
+  bool finished = false;  // nothing will come of it any more
+  Timestamp last_seen;
+  bool operator==(const FileState&) const = default;
+};
+
+struct Checkpoint {
+  std::string agent_id;
+  uint64_t batch_number = 0;  // last one used
+  std::vector<FileState> files;
+  bool operator==(const Checkpoint&) const = default;
+};
+
+// A line "tarn-agent checkpoint 1 <crc32c as 8 hex digits>", then JSON. docs/formats/
+// agent-checkpoint.md.
+std::string EncodeCheckpoint(const Checkpoint& checkpoint);
+// DataLoss for anything that EncodeCheckpoint did not write.
+Result<Checkpoint> DecodeCheckpoint(std::string_view text);
+
+}  // namespace tarn::agent

@@ -1,0 +1,453 @@
+#include "agent/file_table.h"
+
+#include <algorithm>
+
+namespace tarn::agent {
+namespace {
+
+constexpr int64_t kSearchMicros = 2'000'000;         // a fresh orphan is looked for this often
+constexpr int64_t kLateSearchMicros = 60'000'000;    // an old one
+constexpr int64_t kFreshOrphanMicros = 600'000'000;  // fresh until then
+constexpr int64_t kLostAfterMicros = 30'000'000;     // then a person is told
+constexpr size_t kMaxComplaints = 1'000;
+constexpr size_t kTailBytes = 1 << 20;  // looked at for the last newline when starting at the end
+
+std::string_view NameOf(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+// "access" of access.log, access_log-20261124 and access.log.1.gz.
+std::string_view StemOf(std::string_view name) {
+  return name.substr(0, std::max<size_t>(name.find_first_of(".-_", 1), 1));
+}
+
+// A look at the open file: its growth and what is pending.
+void NoteSize(TrackedFile& file, uint64_t size, int64_t now) {
+  if (file.reader->compressed() && !file.reader->complete()) {
+    size = std::max(size, file.read_offset + 1);
+  }
+  if (size > file.size || file.last_growth == 0) file.last_growth = now;
+  file.size = size;
+  if (!file.reader->compressed()) file.state.size = size;
+  if (size <= file.read_offset) {
+    file.pending_since = 0;
+  } else if (file.pending_since == 0) {
+    file.pending_since = now;
+  }
+}
+
+// Where a plain file's last whole line ends.
+uint64_t EndOfLines(LogReader& reader, uint64_t size) {
+  const uint64_t begin = size > kTailBytes ? size - kTailBytes : 0;
+  std::string tail(static_cast<size_t>(size - begin), '\0');
+  const auto count = reader.Read(begin, tail);
+  if (!count.ok()) return begin;
+  const size_t newline = std::string_view(tail).substr(0, *count).rfind('\n');
+  return newline == std::string_view::npos ? begin : begin + newline + 1;
+}
+
+}  // namespace
+
+void FileTable::Load(const std::vector<FileState>& states, bool first_start) {
+  for (size_t flow = 0; flow < flows_.size(); ++flow) {
+    if (first_start) first_pass_.insert(flow);
+  }
+  for (const FileState& state : states) {
+    const auto flow = std::find_if(flows_.begin(), flows_.end(),
+                                   [&](const FlowSettings& f) { return f.source == state.source; });
+    if (flow == flows_.end()) {
+      parked_.push_back(state);
+      continue;
+    }
+    TrackedFile& file = tracked_[next_slot_];
+    file.state = state;
+    file.flow = static_cast<size_t>(flow - flows_.begin());
+    file.read_offset = state.acked;
+    by_inode_[KeyOf(file)] = next_slot_++;
+  }
+}
+
+std::vector<FileState> FileTable::States() const {
+  std::vector<FileState> states = parked_;
+  for (const auto& [slot, file] : tracked_) states.push_back(file.state);
+  return states;
+}
+
+TrackedFile* FileTable::Find(uint64_t slot) {
+  const auto found = tracked_.find(slot);
+  return found == tracked_.end() ? nullptr : &found->second;
+}
+
+uint64_t FileTable::SlotOf(const TrackedFile& file) const {
+  for (const auto& [slot, other] : tracked_) {
+    if (&other == &file) return slot;
+  }
+  return 0;
+}
+
+void FileTable::Complain(const std::string& path, const Error& error) {
+  if (complained_.size() >= kMaxComplaints) complained_.clear();
+  if (complained_.insert(path + error.message()).second) events_.FileUnreadable(path, error);
+}
+
+void FileTable::Discover() {
+  folders_.clear();
+  for (auto& [slot, file] : tracked_) file.present = false;
+  for (size_t flow = 0; flow < flows_.size(); ++flow) {
+    std::vector<std::string> unreadable;
+    const auto paths = ExpandGlobs(files_, flows_[flow].paths, kMaxFiles, &unreadable);
+    for (const std::string& text : unreadable) Complain(text, PermissionDenied(text));
+    for (const std::string& path : paths) Visit(flow, path);
+    // A folder that has no file yet is watched as well, if its name is no pattern.
+    for (const std::string& pattern : flows_[flow].paths) {
+      const std::string folder = os::ParentOf(pattern);
+      if (folder.find_first_of("*?[") == std::string::npos) folders_.insert(folder);
+    }
+  }
+  first_pass_.clear();
+  AfterPass();
+}
+
+void FileTable::Visit(size_t flow, const std::string& path) {
+  auto info = files_.Stat(path);
+  if (!info.ok()) {
+    if (info.error().code() != Code::kNotFound) Complain(path, info.error());
+    return;
+  }
+  if (info->is_directory) return;
+  folders_.insert(os::ParentOf(path));
+  const InodeKey key{flow, info->device, info->inode};
+  if (const auto known = by_inode_.find(key); known != by_inode_.end()) {
+    TrackedFile& file = tracked_.at(known->second);
+    file.state.path = path;
+    Recheck(file, *info);
+    if (by_inode_.contains(key)) return;  // still that file; else its inode has other bytes now
+  }
+  if (info->size == 0) return;
+  const auto glimpse = copies_.find(key);
+  if (glimpse != copies_.end() && glimpse->second == Glimpse{info->size, info->modified}) return;
+  Identify(flow, {path, *info, nullptr, {}, {}});
+}
+
+void FileTable::Recheck(TrackedFile& file, const os::FileInfo& info) {
+  file.present = true;
+  file.gone_since = 0;
+  file.state.last_seen = clock_.Now();
+  if (info.size == file.size && info.modified == file.modified) return;
+  if (!file.reader) {
+    auto reader = OpenLog(files_, file.state.path, info);
+    if (!reader.ok()) {
+      if (reader.error().code() != Code::kConflict) Complain(file.state.path, reader.error());
+      return;
+    }
+    file.reader = *std::move(reader);
+  }
+  if (!CheckIntact(file)) return;
+  file.modified = info.modified;
+  if (file.reader->compressed() && file.state.finished) {
+    file.reader.reset();
+    file.size = info.size;
+    return;
+  }
+  const auto size = file.reader->Size();
+  if (!size.ok()) return Complain(file.state.path, size.error());
+  NoteSize(file, *size, clock_.MonotonicMicros());
+  if (file.size > file.state.acked) file.state.finished = false;
+  if (file.state.ladder.size() < 7 && !file.reader->compressed()) {
+    std::string head(kHeadBytes, '\0');
+    const auto count = file.reader->Read(0, head);
+    if (count.ok()) file.state.ladder = LadderOf(std::string_view(head).substr(0, *count));
+  }
+}
+
+void FileTable::RefreshSizes() {
+  const int64_t now = clock_.MonotonicMicros();
+  for (auto& [slot, file] : tracked_) {
+    if (!file.reader) continue;
+    const auto size = file.reader->Size();
+    if (!size.ok()) {
+      Complain(file.state.path, size.error());
+    } else if (*size < file.read_offset && !file.reader->compressed()) {
+      Detach(file);
+    } else {
+      NoteSize(file, *size, now);
+    }
+  }
+}
+
+bool FileTable::CheckIntact(TrackedFile& file) {
+  if (!file.reader) return false;
+  if (file.reader->compressed()) return true;
+  std::string head(file.state.head_length, '\0');
+  const auto count = file.reader->Read(0, head);
+  const auto size = file.reader->Size();
+  if (!count.ok() || !size.ok()) return true;  // the disk's trouble, not another file
+  const bool intact = *count == head.size() && *size >= file.read_offset &&
+                      HeadHash(head, head.size()) == file.state.head_hash;
+  if (!intact) Detach(file);
+  return intact;
+}
+
+void FileTable::Detach(TrackedFile& file) {
+  events_.FileTruncated(file.state.path, file.state.file_id, file.read_offset);
+  by_inode_.erase(KeyOf(file));
+  file.reader.reset();
+  file.orphan = true;
+  file.present = false;
+  file.pending_since = 0;
+  file.next_search = 0;
+  // What looked like a copy may now be the only place of the rest.
+  std::erase_if(copies_, [&](const auto& entry) { return std::get<0>(entry.first) == file.flow; });
+}
+
+void FileTable::Finish(TrackedFile& file) {
+  file.reader.reset();
+  file.state.finished = true;
+  file.orphan = false;
+  file.pending_since = 0;
+  events_.FileFinished(file.state.path, file.state.file_id, file.state.acked);
+}
+
+Result<bool> FileTable::Load(Candidate& candidate) {
+  TARN_ASSIGN_OR_RETURN(candidate.reader, OpenLog(files_, candidate.path, candidate.info));
+  candidate.head.resize(kHeadBytes);
+  TARN_ASSIGN_OR_RETURN(const size_t count, candidate.reader->Read(0, candidate.head));
+  candidate.head.resize(count);
+  candidate.ladder = LadderOf(candidate.head);
+  return BaseHeadLength(candidate.head) > 0;
+}
+
+bool FileTable::Matches(const FileState& state, const Candidate& candidate) const {
+  return state.head_length <= candidate.head.size() &&
+         HeadHash(candidate.head, state.head_length) == state.head_hash;
+}
+
+TrackedFile* FileTable::FindSame(size_t flow, const Candidate& candidate, bool& unsure,
+                                 uint32_t& head_length) {
+  TrackedFile* best = nullptr;
+  for (auto& [slot, file] : tracked_) {
+    if (file.flow != flow || !Matches(file.state, candidate)) continue;
+    switch (Compare(file.state.ladder, candidate.ladder)) {
+      case Likeness::kSame:
+        if (best == nullptr || best->state.head_length <= file.state.head_length) best = &file;
+        break;
+      case Likeness::kUnsure:
+        unsure = true;
+        break;
+      case Likeness::kDifferent:
+        head_length = std::max(head_length, TellingLength(file.state.ladder, candidate.ladder));
+        break;
+    }
+  }
+  return best;
+}
+
+void FileTable::Identify(size_t flow, Candidate candidate) {
+  const auto identifiable = Load(candidate);
+  if (!identifiable.ok()) {
+    const Code code = identifiable.error().code();
+    if (code != Code::kConflict && code != Code::kNotFound) {
+      Complain(candidate.path, identifiable.error());
+    }
+    return;
+  }
+  if (!*identifiable) return;
+  bool unsure = false;
+  auto head_length = static_cast<uint32_t>(BaseHeadLength(candidate.head));
+  TrackedFile* known = FindSame(flow, candidate, unsure, head_length);
+  if (known != nullptr) {
+    if (Continue(*known, candidate)) return;
+    // It is longer than the living file that begins the same: another one.
+    const uint32_t telling = TellingLength(known->state.ladder, candidate.ladder);
+    unsure = telling == 0;
+    head_length = std::max(head_length, telling);
+  }
+  if (unsure) {
+    copies_[{flow, candidate.info.device, candidate.info.inode}] = {candidate.info.size,
+                                                                    candidate.info.modified};
+    return;
+  }
+  Add(flow, std::move(candidate), head_length);
+}
+
+bool FileTable::Continue(TrackedFile& known, Candidate& candidate) {
+  const auto note_copy = [&] {
+    copies_[{known.flow, candidate.info.device, candidate.info.inode}] = {candidate.info.size,
+                                                                          candidate.info.modified};
+    return true;
+  };
+  bool alive = known.reader != nullptr;
+  if (!alive && !known.orphan) {
+    const auto info = files_.Stat(known.state.path);
+    if (info.ok() && info->device == known.state.device && info->inode == known.state.inode) {
+      auto reader = OpenLog(files_, known.state.path, *info);
+      if (reader.ok()) known.reader = *std::move(reader);
+      alive = known.reader != nullptr;
+    }
+  }
+  if (alive) alive = CheckIntact(known);
+  if (alive) {
+    if (candidate.reader->compressed() || known.reader->compressed()) return note_copy();
+    const auto size = known.reader->Size();
+    return size.ok() && candidate.info.size <= *size ? note_copy() : false;
+  }
+  if (candidate.reader->compressed()) {
+    if (known.state.finished) return note_copy();
+  } else if (candidate.info.size < known.read_offset ||
+             (known.state.finished && candidate.info.size <= known.state.acked)) {
+    return note_copy();
+  }
+  Adopt(known, candidate);
+  return true;
+}
+
+void FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
+  by_inode_.erase(KeyOf(file));
+  file.state.path = candidate.path;
+  file.state.device = candidate.info.device;
+  file.state.inode = candidate.info.inode;
+  file.state.finished = false;
+  file.state.last_seen = clock_.Now();
+  file.reader = std::move(candidate.reader);
+  file.orphan = false;
+  file.present = true;
+  file.gone_since = 0;
+  file.stuck_size = 0;
+  file.modified = candidate.info.modified;
+  by_inode_[KeyOf(file)] = SlotOf(file);
+  const auto size = file.reader->Size();
+  file.last_growth = 0;
+  if (size.ok()) NoteSize(file, *size, clock_.MonotonicMicros());
+  events_.FileContinues(file.state.path, file.state.file_id, file.read_offset);
+}
+
+void FileTable::Add(size_t flow, Candidate candidate, size_t head_length) {
+  const std::string id = FileIdOf(flows_[flow].source, candidate.head.substr(0, head_length));
+  for (const auto& [slot, file] : tracked_) {
+    if (file.flow == flow && file.state.file_id == id) return;
+  }
+  if (tracked_.size() >= kMaxFiles) {
+    if (!limit_reported_) events_.LimitReached("files known at a time", kMaxFiles);
+    limit_reported_ = true;
+    return;
+  }
+  TrackedFile& file = tracked_[next_slot_];
+  file.flow = flow;
+  file.state.source = flows_[flow].source;
+  file.state.file_id = id;
+  file.state.head_length = static_cast<uint32_t>(head_length);
+  file.state.head_hash = HeadHash(candidate.head, head_length);
+  file.state.ladder = candidate.ladder;
+  by_inode_[{flow, candidate.info.device, candidate.info.inode}] = next_slot_++;
+  file.state.path = candidate.path;
+  file.state.device = candidate.info.device;
+  file.state.inode = candidate.info.inode;
+  file.state.last_seen = clock_.Now();
+  file.present = true;
+  file.modified = candidate.info.modified;
+  file.reader = std::move(candidate.reader);
+  const bool from_end = first_pass_.contains(flow) && !flows_[flow].from_start;
+  const auto size = file.reader->Size();
+  if (from_end && file.reader->compressed()) return Finish(file);
+  if (from_end && size.ok()) file.read_offset = EndOfLines(*file.reader, *size);
+  file.state.acked = file.read_offset;
+  if (size.ok()) NoteSize(file, *size, clock_.MonotonicMicros());
+  events_.FileFound(file.state.path, id, file.read_offset);
+}
+
+void FileTable::SearchOrphan(TrackedFile& file) {
+  const std::string folder = os::ParentOf(file.state.path);
+  const auto names = files_.List(folder);
+  if (!names.ok()) return;
+  const std::string stem(StemOf(NameOf(file.state.path)));
+  std::vector<std::pair<std::string, os::FileInfo>> plain;
+  std::vector<std::pair<std::string, os::FileInfo>> packed;
+  size_t looked_at = 0;
+  for (const std::string& name : *names) {
+    if (!name.starts_with(stem) || ++looked_at > kMaxSiblings) continue;
+    const std::string path = os::JoinPath(folder, name);
+    const auto info = files_.Stat(path);
+    if (!info.ok() || info->is_directory || info->size == 0) continue;
+    const bool own = info->device == file.state.device && info->inode == file.state.inode;
+    if (own && TrySibling(file, path, *info)) return;
+    (name.ends_with(".gz") ? packed : plain).emplace_back(path, *info);
+  }
+  for (const auto& siblings : {plain, packed}) {
+    for (const auto& [path, info] : siblings) {
+      if (TrySibling(file, path, info)) return;
+    }
+  }
+}
+
+bool FileTable::TrySibling(TrackedFile& file, const std::string& path, const os::FileInfo& info) {
+  const InodeKey key{file.flow, info.device, info.inode};
+  const auto owner = by_inode_.find(key);
+  if (owner != by_inode_.end() && &tracked_.at(owner->second) != &file) return false;
+  Candidate candidate{path, info, nullptr, {}, {}};
+  const auto identifiable = Load(candidate);
+  if (!identifiable.ok() || !*identifiable || !Matches(file.state, candidate) ||
+      Compare(file.state.ladder, candidate.ladder) != Likeness::kSame) {
+    return false;
+  }
+  if (!candidate.reader->compressed() && info.size < file.read_offset) return false;
+  Adopt(file, candidate);
+  return true;
+}
+
+void FileTable::CloseIdle(TrackedFile& file, int64_t now) {
+  const bool all_acked = file.state.acked == file.read_offset && file.read_offset >= file.size;
+  if (!file.reader || !all_acked) return;
+  if (file.reader->compressed()) {
+    if (file.reader->complete()) Finish(file);
+  } else if (now - file.last_growth >= kLingerMicros) {
+    if (file.present) {
+      file.reader.reset();
+    } else {
+      Finish(file);
+    }
+  }
+}
+
+void FileTable::AfterPass() {
+  const int64_t now = clock_.MonotonicMicros();
+  for (auto& [slot, file] : tracked_) {
+    if (file.present) {
+      CloseIdle(file, now);
+      continue;
+    }
+    if (file.gone_since == 0) file.gone_since = std::max<int64_t>(now, 1);
+    CloseIdle(file, now);
+    if (file.reader || file.state.finished) continue;
+    if (!file.orphan) {
+      file.orphan = true;
+      by_inode_.erase(KeyOf(file));
+    }
+    if (now >= file.next_search) {
+      const bool fresh = now - file.gone_since < kFreshOrphanMicros;
+      file.next_search = now + (fresh ? kSearchMicros : kLateSearchMicros);
+      SearchOrphan(file);
+    }
+    if (file.orphan && !file.reported_lost && file.state.size > file.state.acked &&
+        now - file.gone_since >= kLostAfterMicros) {
+      file.reported_lost = true;
+      events_.FileLost(file.state.path, file.state.file_id, file.state.acked, file.state.size);
+    }
+  }
+  Forget();
+}
+
+void FileTable::Forget() {
+  const int64_t oldest = clock_.Now().micros - kForgetMicros;
+  std::erase_if(parked_, [&](const FileState& s) { return s.last_seen.micros < oldest; });
+  for (auto it = tracked_.begin(); it != tracked_.end();) {
+    const TrackedFile& file = it->second;
+    if (!file.present && !file.reader && file.state.last_seen.micros < oldest) {
+      const auto key = by_inode_.find(KeyOf(file));
+      if (key != by_inode_.end() && key->second == it->first) by_inode_.erase(key);
+      it = tracked_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  if (copies_.size() > 2 * kMaxFiles) copies_.clear();
+}
+
+}  // namespace tarn::agent

@@ -1,0 +1,234 @@
+#include "agent/identity.h"
+
+#include <fmt/format.h>
+#include <fnmatch.h>
+#include <zlib.h>
+
+#include <set>
+
+#include "base/bytes.h"
+#include "base/text.h"
+#include "codec/hash.h"
+
+namespace tarn::agent {
+namespace {
+
+constexpr uint32_t kRungs[] = {256, 512, 1024, 2048, 4096, 8192, 16384};
+
+class PlainReader final : public LogReader {
+ public:
+  explicit PlainReader(std::unique_ptr<os::File> file) : file_(std::move(file)) {}
+  Result<size_t> Read(uint64_t offset, std::span<char> buffer) override {
+    return file_->ReadInto(offset, buffer);
+  }
+  Result<uint64_t> Size() override { return file_->Size(); }
+  bool compressed() const override { return false; }
+  bool complete() const override { return true; }
+
+ private:
+  std::unique_ptr<os::File> file_;
+};
+
+// Inflates forward; one or more gzip members (RFC 1952). Zero padding after a member ends it.
+class GzipReader final : public LogReader {
+ public:
+  explicit GzipReader(std::unique_ptr<os::File> file) : file_(std::move(file)) {}
+  ~GzipReader() override { Close(); }
+  GzipReader(const GzipReader&) = delete;
+  GzipReader& operator=(const GzipReader&) = delete;
+
+  Result<size_t> Read(uint64_t offset, std::span<char> buffer) override {
+    if (!open_ || offset < position_) TARN_TRY(Restart());
+    char skipped[16 << 10];
+    while (position_ < offset) {
+      const size_t wanted = std::min<uint64_t>(sizeof(skipped), offset - position_);
+      TARN_ASSIGN_OR_RETURN(const size_t count, Inflate({skipped, wanted}));
+      if (count == 0) return size_t{0};
+    }
+    return Inflate(buffer);
+  }
+  Result<uint64_t> Size() override { return furthest_ + (complete_ ? 0 : 1); }
+  bool compressed() const override { return true; }
+  bool complete() const override { return complete_; }
+
+ private:
+  void Close() {
+    if (open_) inflateEnd(&stream_);
+    open_ = false;
+  }
+  Status Restart() {
+    Close();
+    stream_ = z_stream{};
+    constexpr int kGzipOnly = 16 + MAX_WBITS;
+    if (inflateInit2(&stream_, kGzipOnly) != Z_OK) return ResourceExhausted("no memory for gzip");
+    open_ = true;
+    position_ = 0;
+    input_offset_ = 0;
+    stream_.avail_in = 0;
+    return {};
+  }
+  // Gets more of the file once the last of it is used. False: no more bytes at present.
+  Result<bool> Fill() {
+    if (stream_.avail_in > 0) return true;
+    TARN_ASSIGN_OR_RETURN(const size_t count, file_->ReadInto(input_offset_, input_));
+    input_offset_ += count;
+    stream_.next_in = reinterpret_cast<Bytef*>(input_.data());
+    stream_.avail_in = static_cast<uInt>(count);
+    return count > 0;
+  }
+  Result<size_t> Inflate(std::span<char> out) {
+    stream_.next_out = reinterpret_cast<Bytef*>(out.data());
+    stream_.avail_out = static_cast<uInt>(out.size());
+    while (stream_.avail_out > 0) {
+      TARN_ASSIGN_OR_RETURN(const bool more, Fill());
+      if (!more) {
+        complete_ = between_members_;
+        break;
+      }
+      if (between_members_ && *stream_.next_in == 0) {
+        complete_ = true;
+        break;
+      }
+      between_members_ = false;
+      const int code = inflate(&stream_, Z_NO_FLUSH);
+      if (code == Z_STREAM_END) {
+        between_members_ = true;
+        inflateReset(&stream_);
+      } else if (code != Z_OK && code != Z_BUF_ERROR) {
+        return DataLoss(fmt::format("broken gzip data after {} bytes", position_));
+      }
+    }
+    const size_t count = out.size() - stream_.avail_out;
+    position_ += count;
+    furthest_ = std::max(furthest_, position_);
+    return count;
+  }
+
+  std::unique_ptr<os::File> file_;
+  z_stream stream_{};
+  std::array<char, 64 << 10> input_{};
+  bool open_ = false;
+  bool between_members_ = false;
+  bool complete_ = false;
+  uint64_t position_ = 0;
+  uint64_t furthest_ = 0;
+  uint64_t input_offset_ = 0;
+};
+
+struct GlobWalk {
+  const os::FileSystem& files;
+  const std::vector<std::string_view> parts;
+  const size_t limit;
+  std::set<std::string>& found;
+  std::vector<std::string>* unreadable;
+
+  // `depth` is bounded by the number of parts, the work by `limit` and the folders that match.
+  void Step(const std::string& folder, size_t depth) {
+    if (found.size() >= limit) return;
+    const std::string_view part = parts[depth];
+    const bool last = depth + 1 == parts.size();
+    if (part.find_first_of("*?[") == std::string_view::npos) {
+      const std::string path = os::JoinPath(folder, part);
+      if (!last) return Step(path, depth + 1);
+      if (files.Exists(path)) found.insert(path);
+      return;
+    }
+    const auto names = files.List(folder);
+    if (!names.ok()) {
+      const bool absent = names.error().code() == Code::kNotFound;
+      if (!absent && unreadable != nullptr) unreadable->push_back(names.error().message());
+      return;
+    }
+    const std::string pattern(part);
+    for (const std::string& name : *names) {
+      if (fnmatch(pattern.c_str(), name.c_str(), FNM_PERIOD) != 0) continue;
+      const std::string path = os::JoinPath(folder, name);
+      if (last) {
+        if (found.size() < limit) found.insert(path);
+      } else {
+        Step(path, depth + 1);
+      }
+    }
+  }
+};
+
+}  // namespace
+
+size_t BaseHeadLength(std::string_view head) {
+  head = head.substr(0, kBaseHeadBytes);
+  size_t begin = 0;
+  for (;;) {
+    const size_t end = head.find('\n', begin);
+    if (end == std::string_view::npos) return head.size() == kBaseHeadBytes ? kBaseHeadBytes : 0;
+    if (head[begin] != '#') return end + 1;
+    begin = end + 1;
+    if (begin == head.size()) return begin == kBaseHeadBytes ? begin : 0;
+  }
+}
+
+std::string FileIdOf(std::string_view source, std::string_view head) {
+  std::string text = "tarn file 1";
+  text.push_back('\0');
+  text.append(source).push_back('\0');
+  return ToHex(codec::Sha256(text.append(head)).substr(0, 16));
+}
+
+uint64_t HeadHash(std::string_view head, size_t length) {
+  return codec::Xxh3(head.substr(0, length));
+}
+
+Ladder LadderOf(std::string_view head) {
+  Ladder ladder;
+  for (const uint32_t length : kRungs) {
+    if (head.size() < length) break;
+    ladder.push_back({length, HeadHash(head, length)});
+  }
+  return ladder;
+}
+
+Likeness Compare(const Ladder& known, const Ladder& fresh) {
+  const size_t common = std::min(known.size(), fresh.size());
+  for (size_t i = 0; i < common; ++i) {
+    if (known[i] != fresh[i]) return Likeness::kDifferent;
+  }
+  return fresh.size() < known.size() ? Likeness::kUnsure : Likeness::kSame;
+}
+
+uint32_t TellingLength(const Ladder& known, const Ladder& fresh) {
+  for (size_t i = 0; i < fresh.size(); ++i) {
+    if (i >= known.size() || known[i] != fresh[i]) return fresh[i].length;
+  }
+  return 0;
+}
+
+Result<std::unique_ptr<LogReader>> OpenLog(os::FileSystem& files, const std::string& path,
+                                           const os::FileInfo& info) {
+  TARN_ASSIGN_OR_RETURN(auto file, files.Open(path, os::OpenMode::kRead));
+  TARN_ASSIGN_OR_RETURN(const os::FileInfo now, files.Stat(path));
+  if (now.device != info.device || now.inode != info.inode) {
+    return Conflict(fmt::format("{} was replaced while it was opened", path));
+  }
+  TARN_ASSIGN_OR_RETURN(const std::string magic, file->ReadAt(0, 2));
+  if (magic == "\x1f\x8b") {
+    return std::unique_ptr<LogReader>(std::make_unique<GzipReader>(std::move(file)));
+  }
+  return std::unique_ptr<LogReader>(std::make_unique<PlainReader>(std::move(file)));
+}
+
+std::vector<std::string> ExpandGlobs(const os::FileSystem& files,
+                                     const std::vector<std::string>& patterns, size_t limit,
+                                     std::vector<std::string>* unreadable) {
+  std::set<std::string> found;
+  for (const std::string& pattern : patterns) {
+    std::vector<std::string_view> parts;
+    for (const std::string_view part : Split(pattern, '/')) {
+      if (!part.empty()) parts.push_back(part);
+    }
+    if (parts.empty()) continue;
+    GlobWalk walk{files, std::move(parts), limit, found, unreadable};
+    walk.Step("/", 0);
+  }
+  return {found.begin(), found.end()};
+}
+
+}  // namespace tarn::agent

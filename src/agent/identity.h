@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "os/file_system.h"
+
+namespace tarn::agent {
+
+// How a file is known: docs/formats/agent-batch.md, "File identity".
+
+inline constexpr size_t kBaseHeadBytes = 1024;  // the first line counts up to here
+inline constexpr size_t kHeadBytes = 16 << 10;  // heads are compared up to here
+
+inline constexpr uint32_t kFirstRung = 256;  // then doubling
+
+// Hash of the first `length` bytes of a file.
+struct Rung {
+  uint32_t length = 0;
+  uint64_t hash = 0;
+  bool operator==(const Rung&) const = default;
+};
+
+// What is known of the beginning of a file: the rungs at 256, 512, … 16,384 that it reaches.
+using Ladder = std::vector<Rung>;
+
+// End of the first line that does not begin with '#', at most 1,024; 0 while there is none yet.
+size_t BaseHeadLength(std::string_view head);
+std::string FileIdOf(std::string_view source, std::string_view head);
+Ladder LadderOf(std::string_view head);
+uint64_t HeadHash(std::string_view head, size_t length);
+
+enum class Likeness : uint8_t {
+  kSame,       // equal as far as the known file reaches
+  kDifferent,  // they differ at a common rung
+  kUnsure,     // equal so far, but the new file is too short to tell
+};
+Likeness Compare(const Ladder& known, const Ladder& fresh);
+// The smallest rung of `fresh` that tells it from `known` (differs, or known has none); 0: none.
+uint32_t TellingLength(const Ladder& known, const Ladder& fresh);
+
+// The bytes of a log file, whatever its compression. Thread-confined.
+class LogReader {
+ public:
+  virtual ~LogReader() = default;
+  // Bytes of the uncompressed stream from `offset`, fewer at its present end. Reading forward is
+  // cheap; going back in a compressed file starts it again.
+  virtual Result<size_t> Read(uint64_t offset, std::span<char> buffer) = 0;
+  // Size of the uncompressed stream as far as it is known: for gzip what was read so far, and one
+  // more while its end was not seen.
+  virtual Result<uint64_t> Size() = 0;
+  virtual bool compressed() const = 0;
+  // False while a compressed file has no proper end yet (it is still being written, or cut off).
+  virtual bool complete() const = 0;
+};
+
+// Opens the file; gzip is known by its first bytes. Conflict if the path changed hands meanwhile:
+// the file opened is the one with `info`'s device and inode, or none.
+Result<std::unique_ptr<LogReader>> OpenLog(os::FileSystem& files, const std::string& path,
+                                           const os::FileInfo& info);
+
+// Paths that match the globs: '*', '?' and '[…]' in every part of an absolute path; sorted, at most
+// `limit`. Folders that cannot be read are left out and named in `unreadable`. Hidden names match
+// only patterns that begin with a dot.
+std::vector<std::string> ExpandGlobs(const os::FileSystem& files,
+                                     const std::vector<std::string>& patterns, size_t limit,
+                                     std::vector<std::string>* unreadable);
+
+}  // namespace tarn::agent

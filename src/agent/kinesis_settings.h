@@ -1,0 +1,19 @@
+#pragma once
+
+#include "agent/settings.h"
+
+namespace tarn::agent {
+
+// Reads a Kinesis Agent's agent.json: flows, filePattern, deliveryStream or kinesisStream,
+// initialPosition (END_OF_FILE unless stated, as there), multiLineStartPattern,
+// dataProcessingOptions, maxBufferAgeMillis, firehose.endpoint or kinesis.endpoint. Every other key
+// is listed in `notes` with the reason why it is not needed. A relative `state_dir` never results.
+Result<AgentSettings> LoadKinesisSettings(std::string_view text, const std::string& file_name,
+                                          const std::string& machine_name);
+
+// Checks across keys, shared by both kinds of file.
+void CheckFlow(config::Reader& reader, const FlowSettings& flow);
+void CheckSettings(config::Reader& reader, const AgentSettings& settings,
+                   std::string_view server_key);
+
+}  // namespace tarn::agent

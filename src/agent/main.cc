@@ -1,0 +1,252 @@
+// tarn-agent: tails log files and ships them to a Tarn server.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "agent/agent.h"
+#include "agent/metrics_door.h"
+#include "agent/settings.h"
+#include "agent/socket_transport.h"
+#include "base/text.h"
+#include "os/posix_file_system.h"
+
+namespace tarn::agent {
+namespace {
+
+constexpr std::string_view kUsage =
+    R"(tarn-agent ships log files to a Tarn server, each line exactly once.
+
+usage: tarn-agent --config FILE [--once | --check | --status]
+
+  --config FILE  agent.yaml, or a Kinesis Agent's agent.json
+  --once         ship everything that is there, then exit
+  --check        say what is wrong with the file, start nothing
+  --status       files, what was sent of them and what was not; also beside a running agent
+  --json-log     log lines as JSON
+  --debug        log more
+  --help-config  the keys of agent.yaml
+  --help, --version
+
+examples:
+  tarn-agent --config /etc/tarn-agent/agent.yaml
+  tarn-agent --config agent.yaml --check
+  tarn-agent --config old-logs.yaml --once
+  watch tarn-agent --config agent.yaml --status
+
+a small agent.yaml:
+  server: https://tarn.example.net:8443
+  key: ${file:/etc/tarn-agent/key}
+  flows:
+    - source: shop
+      paths: [/var/log/apache2/*access.log]
+      format: combined
+
+exit codes: 0 done or stopped; others as in docs/exit-codes.md (2 for a wrong command line)
+)";
+
+constexpr int kUsageExit = 2;
+constexpr int64_t kStatusLineMicros = 1'000'000;
+constexpr size_t kMaxSettingsBytes = config::kMaxYamlBytes;
+
+struct Arguments {
+  std::string config;
+  bool once = false;
+  bool check = false;
+  bool status = false;
+  bool json_log = false;
+  bool debug = false;
+};
+
+// The running agent, for the signal handler alone.
+std::atomic<Agent*> signalled{nullptr};
+
+void OnSignal(int /*signal*/) {
+  if (Agent* agent = signalled.load()) agent->Stop();
+}
+
+int Fail(const Error& error) {
+  fmt::print(stderr, "tarn-agent: {}\n", error.message());
+  return TraitsOf(error.code()).exit_status;
+}
+
+std::string MachineName() {
+  char name[256] = {};
+  gethostname(name, sizeof(name) - 1);
+  return name;
+}
+
+Result<AgentSettings> ReadSettings(os::FileSystem& files, const std::string& path) {
+  TARN_ASSIGN_OR_RETURN(const auto file, files.Open(path, os::OpenMode::kRead));
+  TARN_ASSIGN_OR_RETURN(const std::string text, file->ReadAt(0, kMaxSettingsBytes + 1));
+  return LoadSettings(text, path, MachineName(), config::SystemResolver(os::ParentOf(path)));
+}
+
+int PrintStatus(os::FileSystem& files, const AgentSettings& settings) {
+  const auto text = files.ReadFile(os::JoinPath(settings.state_dir, kCheckpointName));
+  if (!text.ok()) return Fail(text.error());
+  auto checkpoint = DecodeCheckpoint(*text);
+  if (!checkpoint.ok()) return Fail(std::move(checkpoint).error().In("checkpoint"));
+  fmt::print("agent {}\n{:<10} {:>14} {:>14}  {:<9} {}\n", checkpoint->agent_id, "source", "sent",
+             "behind", "state", "path");
+  uint64_t behind = 0;
+  for (const FileState& file : checkpoint->files) {
+    const auto info = files.Stat(file.path);
+    const bool there = info.ok() && info->inode == file.inode && info->device == file.device;
+    const uint64_t size = there && !file.path.ends_with(".gz") ? info->size : file.size;
+    const uint64_t lag = file.finished || size < file.acked ? 0 : size - file.acked;
+    behind += lag;
+    fmt::print("{:<10} {:>14} {:>14}  {:<9} {}\n", file.source, file.acked, lag,
+               file.finished ? "finished" : (there ? "tailing" : "gone"), file.path);
+  }
+  fmt::print("{} files, {} behind\n", checkpoint->files.size(), FormatBytes(behind));
+  return 0;
+}
+
+// A line that rewrites itself, for a person who watches. Runs on its own thread until told.
+class StatusLine {
+ public:
+  StatusLine(const Agent& agent, obs::Registry& registry)
+      : agent_(agent),
+        bytes_(registry.GetCounter("tarn_agent_bytes_total", "")),
+        lines_(registry.GetCounter("tarn_agent_lines_total", "")),
+        thread_("status", [this] { Run(); }) {}
+  ~StatusLine() {
+    {
+      os::MutexLock lock(mutex_);
+      done_ = true;
+      wake_.NotifyAll();
+    }
+    thread_.Join();
+    fmt::print(stdout, "\n");
+  }
+
+ private:
+  void Run() {
+    uint64_t bytes = bytes_.value();
+    uint64_t lines = lines_.value();
+    for (;;) {
+      {
+        os::MutexLock lock(mutex_);
+        if (!done_) wake_.WaitFor(mutex_, kStatusLineMicros);
+        if (done_) return;
+      }
+      fmt::print(stdout, "\r\033[K{} files  {} lines/s  {}/s  sent {}  behind {}",
+                 agent_.open_files(), lines_.value() - lines, FormatBytes(bytes_.value() - bytes),
+                 FormatBytes(bytes_.value()), FormatBytes(agent_.total_lag_bytes()));
+      std::fflush(stdout);
+      bytes = bytes_.value();
+      lines = lines_.value();
+    }
+  }
+
+  const Agent& agent_;
+  obs::Counter& bytes_;
+  obs::Counter& lines_;
+  os::Mutex mutex_;
+  os::ConditionVariable wake_;
+  bool done_ TARN_GUARDED_BY(mutex_) = false;
+  os::Thread thread_;
+};
+
+int RunAgent(os::FileSystem& files, const AgentSettings& settings, const Arguments& arguments) {
+  const os::SystemClock clock;
+  os::SystemRandom random;
+  obs::Registry registry;
+  obs::Logger logger(clock, STDERR_FILENO,
+                     arguments.json_log ? obs::LogFormat::kJson : obs::LogFormat::kText,
+                     arguments.debug ? obs::Level::kDebug : obs::Level::kInfo);
+  Events events(logger, registry);
+  for (const std::string& note : settings.notes) events.SettingIgnored(note);
+  if (settings.tls_insecure) events.CertificateUnchecked();
+  std::vector<Url> servers;
+  for (const std::string& server : settings.servers) {
+    auto url = ParseUrl(server);
+    if (!url.ok()) return Fail(url.error());
+    servers.push_back(*std::move(url));
+  }
+  auto transport =
+      SocketTransport::Make(std::move(servers), {settings.tls_ca, settings.tls_insecure}, clock);
+  if (!transport.ok()) return Fail(transport.error());
+  auto agent = Agent::Open(settings, {files, clock, random, events, **transport});
+  if (!agent.ok()) return Fail(agent.error());
+
+  std::unique_ptr<MetricsDoor> door;
+  if (settings.metrics_port > 0) {
+    auto opened = MetricsDoor::Open(static_cast<int>(settings.metrics_port),
+                                    [&] { return registry.Print() + PrintLags(**agent); });
+    if (!opened.ok()) return Fail(opened.error());
+    door = *std::move(opened);
+  }
+  std::unique_ptr<StatusLine> line;
+  if (isatty(STDOUT_FILENO) == 1) line = std::make_unique<StatusLine>(**agent, registry);
+  signalled = agent->get();
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, OnSignal);
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGHUP, SIG_IGN);
+  const Status status = (*agent)->Run(arguments.once);
+  signalled = nullptr;
+  return status.ok() ? 0 : Fail(status.error());
+}
+
+Result<Arguments> ParseArguments(int argc, char** argv) {
+  Arguments arguments;
+  const std::pair<std::string_view, bool*> flags[] = {
+      {"--once", &arguments.once},     {"--check", &arguments.check},
+      {"--status", &arguments.status}, {"--json-log", &arguments.json_log},
+      {"--debug", &arguments.debug},
+  };
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--config" && i + 1 < argc) {
+      arguments.config = argv[++i];
+      continue;
+    }
+    const auto* flag = std::find_if(std::begin(flags), std::end(flags),
+                                    [&](const auto& f) { return f.first == argument; });
+    if (flag == std::end(flags)) {
+      const auto nearest =
+          NearestWord(argument, {"--config", "--once", "--check", "--status", "--json-log",
+                                 "--debug", "--help", "--help-config", "--version"});
+      return InvalidArgument(fmt::format(
+          "unknown argument '{}'{}", argument,
+          nearest ? fmt::format("; did you mean '{}'?", *nearest) : std::string("; see --help")));
+    }
+    *flag->second = true;
+  }
+  if (arguments.config.empty()) return InvalidArgument("--config FILE is missing; see --help");
+  return arguments;
+}
+
+int Main(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--help" || argument == "-h") return fmt::print("{}", kUsage), 0;
+    if (argument == "--version") return fmt::print("tarn-agent {}\n", TARN_VERSION), 0;
+    if (argument == "--help-config") {
+      return fmt::print("{}", config::MarkdownTable(DescribeSettings())), 0;
+    }
+  }
+  const auto arguments = ParseArguments(argc, argv);
+  if (!arguments.ok()) {
+    fmt::print(stderr, "tarn-agent: {}\n", arguments.error().message());
+    return kUsageExit;
+  }
+  os::PosixFileSystem files;
+  const auto settings = ReadSettings(files, arguments->config);
+  if (!settings.ok()) return Fail(settings.error());
+  if (arguments->check) {
+    for (const std::string& note : settings->notes) fmt::print("{}\n", note);
+    fmt::print("{}: fine; {} flows\n", arguments->config, settings->flows.size());
+    return 0;
+  }
+  if (arguments->status) return PrintStatus(files, *settings);
+  return RunAgent(files, *settings, *arguments);
+}
+
+}  // namespace
+}  // namespace tarn::agent
+
+int main(int argc, char** argv) { return tarn::agent::Main(argc, argv); }

@@ -1,0 +1,157 @@
+#include "agent/settings.h"
+
+#include <fmt/format.h>
+#include <re2/re2.h>
+
+#include <set>
+
+#include "agent/kinesis_settings.h"
+#include "agent_wire/batch.h"
+#include "base/text.h"
+
+namespace tarn::agent {
+namespace {
+
+void BindFlow(config::Reader& reader, FlowSettings& flow) {
+  reader.String({"source", "name of the source on the server; letters, digits, _ and -", true},
+                flow.source);
+  reader.Strings({"paths", "files to tail; * ? [a-z] work in folders and names", true}, flow.paths);
+  reader.String({"format", "a format's name or an Apache LogFormat string"}, flow.format);
+  std::string position = flow.from_start ? "start" : "end";
+  reader.Choice({"initial_position", "where to begin in files found at the very first start"},
+                position, {"start", "end"});
+  flow.from_start = position == "start";
+  reader.String({"multiline_start", "RE2 that the first line of each record matches"},
+                flow.multiline_start);
+}
+
+void Bind(config::Reader& reader, AgentSettings& s) {
+  reader.Strings({"server", "URL of the Tarn server; more than one: tried in turn", true},
+                 s.servers);
+  reader.String({"key", "key of this agent; write ${file:/etc/tarn-agent/key}"}, s.key);
+  reader.String({"tls_ca", "PEM file of the authority that signed the server's certificate"},
+                s.tls_ca);
+  reader.Bool({"tls_insecure", "do not check the server's certificate"}, s.tls_insecure);
+  reader.String({"host", "name of this machine in the data; default: its own"}, s.host);
+  reader.String({"state_dir", "folder of the checkpoint"}, s.state_dir);
+  reader.Bytes({"batch_bytes", "a batch leaves when it is this large"}, s.batch_bytes,
+               {4'096, 8'000'000});
+  reader.Duration({"batch_age", "or when its first line waited this long"}, s.batch_age_micros,
+                  {10'000, 60'000'000});
+  reader.Int({"metrics_port", "Prometheus metrics on 127.0.0.1; 0: none"}, s.metrics_port,
+             {0, 65'535});
+  reader.Bytes({"rate_limit", "bytes of log sent per second at most; 0: no limit"}, s.rate_limit);
+  reader.List({"flows", "what to tail", true}, [&](config::Reader& flow) {
+    BindFlow(flow, s.flows.emplace_back());
+    CheckFlow(flow, s.flows.back());
+  });
+}
+
+bool ValidSource(std::string_view name) {
+  return !name.empty() && name.size() <= 100 && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+  });
+}
+
+}  // namespace
+
+void CheckFlow(config::Reader& reader, const FlowSettings& flow) {
+  if (reader.Has("source") && !ValidSource(flow.source)) {
+    reader.Fail("source", "letters, digits, '_', '-' and '.' only, 1 to 100 of them");
+  }
+  for (const std::string& path : flow.paths) {
+    if (!path.starts_with('/')) {
+      reader.Fail("paths", fmt::format("'{}' is no absolute path", path));
+    }
+  }
+  if (flow.format.size() > agent_wire::kMaxNameBytes) reader.Fail("format", "is too long");
+  if (!flow.multiline_start.empty()) {
+    re2::RE2::Options options;
+    options.set_log_errors(false);
+    const re2::RE2 pattern(flow.multiline_start, options);
+    if (!pattern.ok()) {
+      reader.Fail("multiline_start", fmt::format("no valid pattern: {}", pattern.error()));
+    }
+  }
+}
+
+void CheckSettings(config::Reader& reader, const AgentSettings& settings,
+                   std::string_view server_key) {
+  for (const std::string& server : settings.servers) {
+    const auto url = ParseUrl(server);
+    if (!url.ok()) reader.Fail(server_key, url.error().message());
+  }
+  if (settings.host.empty() || settings.host.size() > 255) {
+    reader.Fail("host", "1 to 255 bytes");
+  }
+  if (settings.key.find_first_of("\r\n") != std::string::npos) {
+    reader.Fail("key", "must be one line");
+  }
+  std::set<std::string_view> sources;
+  for (const FlowSettings& flow : settings.flows) {
+    if (!sources.insert(flow.source).second) {
+      reader.Fail("flows", fmt::format("source '{}' stands twice; put all its paths in one flow",
+                                       flow.source));
+    }
+  }
+}
+
+Result<AgentSettings> LoadSettings(std::string_view text, const std::string& file_name,
+                                   const std::string& machine_name,
+                                   const config::Resolver& resolver) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first != std::string_view::npos && text[first] == '{') {
+    return LoadKinesisSettings(text, file_name, machine_name);
+  }
+  TARN_ASSIGN_OR_RETURN(config::Node root, config::ParseYaml(text, file_name));
+  TARN_TRY(config::ExpandReferences(root, resolver, file_name));
+  config::Problems problems(file_name);
+  config::Reader reader(root, "", problems);
+  AgentSettings settings;
+  settings.host = machine_name;
+  Bind(reader, settings);
+  CheckSettings(reader, settings, "server");
+  reader.Finish();
+  TARN_TRY(problems.ToStatus());
+  return settings;
+}
+
+std::vector<config::FieldDoc> DescribeSettings() {
+  AgentSettings settings;
+  return config::Describe([&](config::Reader& reader) { Bind(reader, settings); });
+}
+
+Result<Url> ParseUrl(std::string_view text) {
+  Url url;
+  const std::string shown(text);
+  if (text.starts_with("https://")) {
+    url.tls = true;
+    text.remove_prefix(8);
+  } else if (text.starts_with("http://")) {
+    text.remove_prefix(7);
+  } else {
+    return InvalidArgument(fmt::format("'{}' begins with neither http:// nor https://", shown));
+  }
+  if (text.ends_with('/')) text.remove_suffix(1);
+  url.port = url.tls ? 443 : 80;
+  const size_t bracket = text.starts_with('[') ? text.find(']') : 0;
+  const size_t colon = bracket == std::string_view::npos ? bracket : text.find(':', bracket);
+  if (colon != std::string_view::npos) {
+    const auto port = ParseInt64(text.substr(colon + 1));
+    if (!port || *port < 1 || *port > 65'535) {
+      return InvalidArgument(fmt::format("'{}' has no valid port", shown));
+    }
+    url.port = static_cast<int>(*port);
+    text = text.substr(0, colon);
+  }
+  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
+  if (text.empty() || text.find_first_of("/@?# \t\r\n[]") != std::string_view::npos) {
+    return InvalidArgument(
+        fmt::format("'{}' is not of the form https://host:port (no path, no user)", shown));
+  }
+  url.host = text;
+  return url;
+}
+
+}  // namespace tarn::agent

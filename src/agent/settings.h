@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "config/reader.h"
+
+namespace tarn::agent {
+
+// What to tail and how it is called.
+struct FlowSettings {
+  std::string source;              // names the raw table on the server
+  std::vector<std::string> paths;  // globs; * ? [a-z] in folders and names
+  std::string format = "combined";
+  bool from_start = true;       // files found at the very first start: from the start, or the end
+  std::string multiline_start;  // RE2; empty: each line is a record
+};
+
+// agent.yaml. Checked values only: see LoadSettings.
+struct AgentSettings {
+  std::vector<std::string> servers;  // "https://host:port"; the next one is tried when one fails
+  std::string key;                   // sent as a bearer token; empty: none
+  std::string tls_ca;                // PEM file; empty: the system's
+  bool tls_insecure = false;         // accept any certificate (logged at each start)
+  std::string host;                  // name sent with each batch; default: the machine's
+  std::string state_dir = "/var/lib/tarn-agent";
+  uint64_t batch_bytes = 1'000'000;
+  int64_t batch_age_micros = 1'000'000;
+  int64_t metrics_port = 0;  // on 127.0.0.1; 0: no metrics
+  uint64_t rate_limit = 0;   // bytes of log a second; 0: none
+  std::vector<FlowSettings> flows;
+  std::vector<std::string> notes;  // what was ignored while reading the file, and why
+};
+
+// agent.yaml, or a Kinesis Agent's agent.json (told apart by its first character, '{'). All
+// problems at once in InvalidArgument, each with file, line, column, key path and nearest word.
+// `machine_name` is the default of `host`.
+Result<AgentSettings> LoadSettings(std::string_view text, const std::string& file_name,
+                                   const std::string& machine_name,
+                                   const config::Resolver& resolver);
+
+// The reference table of agent.yaml.
+std::vector<config::FieldDoc> DescribeSettings();
+
+struct Url {
+  bool tls = false;
+  std::string host;
+  int port = 0;
+};
+// "http://host[:port]", "https://…"; no path, no user. Ports default to 80 and 443.
+Result<Url> ParseUrl(std::string_view text);
+
+}  // namespace tarn::agent

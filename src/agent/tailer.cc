@@ -1,0 +1,217 @@
+#include "agent/tailer.h"
+
+#include <algorithm>
+
+namespace tarn::agent {
+
+using agent_wire::kMaxLineBytes;
+
+namespace {
+
+constexpr int64_t kDiskRetryMicros = 10'000'000;
+constexpr int64_t kGzipRetryMicros = 1'000'000;
+
+uint64_t CountRefused(std::string_view payload,
+                      const std::function<bool(std::string_view)>& check) {
+  uint64_t refused = 0;
+  while (!payload.empty()) {
+    const size_t end = std::min(payload.find('\n'), payload.size());
+    if (!check(payload.substr(0, end))) ++refused;
+    payload.remove_prefix(std::min(end + 1, payload.size()));
+  }
+  return refused;
+}
+
+}  // namespace
+
+Tailer::Tailer(FileTable& table, const AgentSettings& settings, const os::Clock& clock,
+               Events& events, Identity identity)
+    : table_(table),
+      settings_(settings),
+      clock_(clock),
+      events_(events),
+      identity_(std::move(identity)) {
+  for (const FlowSettings& flow : settings_.flows) framers_.emplace_back(flow.multiline_start);
+}
+
+uint64_t Tailer::LimitOf(const TrackedFile& file) const {
+  return file.batch_limit == 0 ? settings_.batch_bytes : file.batch_limit;
+}
+
+int64_t Tailer::PartialWait(const TrackedFile& file) const {
+  return file.present ? kPartialMicros : kPartialGoneMicros;
+}
+
+bool Tailer::Due(const TrackedFile& file, int64_t now) const {
+  if (!file.reader || file.size <= file.read_offset || now < file.hold_until) return false;
+  if (file.size == file.stuck_size && now < file.next_try) return false;
+  return flush_ || file.size - file.read_offset >= LimitOf(file) ||
+         now - file.pending_since >= settings_.batch_age_micros;
+}
+
+std::optional<PendingBatch> Tailer::Next() {
+  const int64_t now = clock_.MonotonicMicros();
+  auto& files = table_.files();
+  if (files.empty()) return std::nullopt;
+  auto it = files.upper_bound(turn_);
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (it == files.end()) it = files.begin();
+    if (Due(it->second, now)) {
+      turn_ = it->first;
+      if (auto batch = Cut(it->first, it->second)) return batch;
+    }
+    ++it;
+  }
+  return std::nullopt;
+}
+
+Frame Tailer::FrameOf(TrackedFile& file, std::string& buffer, int64_t now) {
+  const size_t limit = static_cast<size_t>(LimitOf(file));
+  for (size_t wanted = limit;; wanted = kMaxLineBytes) {
+    buffer.resize(wanted);
+    const auto count = file.reader->Read(file.read_offset, buffer);
+    if (!count.ok()) {
+      events_.FileUnreadable(file.state.path, count.error());
+      file.hold_until = now + kDiskRetryMicros;
+      return {};
+    }
+    buffer.resize(*count);
+    const int64_t still = now - file.last_growth;
+    const bool at_end = *count < wanted;
+    const bool ended =
+        file.reader->compressed() ? file.reader->complete() : still >= PartialWait(file);
+    Frame frame = framers_[file.flow].Find(buffer, at_end && (flush_ || still >= kQuietMicros),
+                                           at_end && (flush_ || ended));
+    if (frame.size > 0 || at_end || wanted >= kMaxLineBytes) return frame;
+  }
+}
+
+std::optional<PendingBatch> Tailer::Cut(uint64_t slot, TrackedFile& file) {
+  const int64_t now = clock_.MonotonicMicros();
+  std::string buffer;
+  Frame frame = FrameOf(file, buffer, now);
+  if (frame.size == 0) {
+    file.stuck_size = file.size;
+    const bool waits_for_quiet =
+        framers_[file.flow].multiline() && now - file.last_growth < kQuietMicros;
+    file.next_try = file.last_growth + (waits_for_quiet ? kQuietMicros : PartialWait(file));
+    if (file.reader->compressed()) file.next_try = now + kGzipRetryMicros;
+    if (file.reader->compressed() && file.reader->complete()) file.size = file.read_offset;
+    if (file.next_try <= now) file.next_try = now + kGzipRetryMicros;
+    return std::nullopt;
+  }
+  // Whatever was read under a changed head belongs to another file.
+  if (!table_.CheckIntact(file)) return std::nullopt;
+  buffer.resize(frame.size);
+  return Make(slot, file, std::move(frame), std::move(buffer));
+}
+
+PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::string payload) {
+  if (frame.cut) events_.LineCut(file.state.path, file.read_offset);
+  if (line_check_) events_.LinesMalformed(CountRefused(payload, line_check_));
+  PendingBatch batch;
+  batch.slot = slot;
+  batch.epoch = file.epoch;
+  agent_wire::BatchHeader& header = batch.header;
+  header.agent_id = identity_.agent_id;
+  header.batch_number = ++identity_.last_batch_number;
+  header.host = settings_.host;
+  header.source = file.state.source;
+  header.path = file.state.path.substr(0, agent_wire::kMaxNameBytes);
+  header.file_id = file.state.file_id;
+  header.format = settings_.flows[file.flow].format;
+  header.begin_offset = file.read_offset;
+  header.end_offset = file.read_offset + payload.size();
+  header.line_count = CountLines(payload) + (payload.back() == '\n' ? 0 : 1);
+  header.read_time = clock_.Now();
+  header.cut = frame.cut;
+  header.record_ends = std::move(frame.record_ends);
+  const bool was_full = payload.size() + kMaxLineBytes > LimitOf(file) &&
+                        file.size - file.read_offset > LimitOf(file);
+  file.read_offset = header.end_offset;
+  if (file.size <= file.read_offset) {
+    file.pending_since = 0;
+  } else if (!was_full) {
+    file.pending_since = clock_.MonotonicMicros();
+  }
+  batch.payload = std::move(payload);
+  return batch;
+}
+
+void Tailer::Void(TrackedFile& file) {
+  ++file.epoch;
+  file.read_offset = file.state.acked;
+  file.stuck_size = 0;
+  if (file.size > file.read_offset) file.pending_since = clock_.MonotonicMicros();
+}
+
+void Tailer::MoveTo(TrackedFile& file, uint64_t offset) {
+  const bool plain = !file.reader || !file.reader->compressed();
+  if (plain) offset = std::min(offset, std::max(file.size, file.state.size));
+  file.state.acked = offset;
+  changed_ = true;
+}
+
+void Tailer::Apply(const Outcome& outcome) {
+  TrackedFile* file = table_.Find(outcome.slot);
+  if (file == nullptr) return;
+  const bool stale = outcome.epoch != file->epoch;
+  switch (outcome.answer) {
+    case Answer::kStored:
+      if (outcome.begin_offset > file->state.acked) return;  // voided meanwhile
+      if (outcome.next_offset < outcome.end_offset) break;   // stored less: as kExpected
+      if (outcome.next_offset > file->state.acked) MoveTo(*file, outcome.next_offset);
+      file->read_offset = std::max(file->read_offset, file->state.acked);
+      if (file->size <= file->read_offset) file->pending_since = 0;
+      file->last_rewind = ~uint64_t{0};
+      return;
+    case Answer::kExpected:
+      break;
+    case Answer::kTooLarge:
+      if (stale) return;
+      if (LimitOf(*file) > kLeastBatchBytes) {
+        file->batch_limit = std::max(LimitOf(*file) / 2, kLeastBatchBytes);
+        return Void(*file);
+      }
+      [[fallthrough]];
+    case Answer::kRefused:
+      if (stale) return;
+      events_.BatchRefused(file->state.path, outcome.status, outcome.text);
+      file->hold_until = clock_.MonotonicMicros() + kHoldMicros;
+      return Void(*file);
+  }
+  if (stale) return;
+  events_.Rewound(file->state.path, outcome.begin_offset, outcome.next_offset);
+  if (file->last_rewind == outcome.next_offset) {
+    // Asked for twice without any progress in between.
+    file->hold_until = clock_.MonotonicMicros() + kHoldMicros;
+  }
+  file->last_rewind = outcome.next_offset;
+  MoveTo(*file, outcome.next_offset);
+  Void(*file);
+}
+
+std::optional<int64_t> Tailer::NextDue() const {
+  std::optional<int64_t> due;
+  for (const auto& [slot, file] : table_.files()) {
+    if (!file.reader || file.size <= file.read_offset) continue;
+    int64_t at = file.pending_since + settings_.batch_age_micros;
+    if (file.size == file.stuck_size) at = file.next_try;
+    if (flush_ || file.size - file.read_offset >= LimitOf(file)) {
+      at = file.size == file.stuck_size ? file.next_try : 0;
+    }
+    at = std::max(at, file.hold_until);
+    if (!due || at < *due) due = at;
+  }
+  return due;
+}
+
+bool Tailer::Idle() const {
+  for (const auto& [slot, file] : table_.files()) {
+    if (file.state.acked < file.read_offset) return false;
+    if (file.reader && file.size > file.read_offset && file.size != file.stuck_size) return false;
+  }
+  return true;
+}
+
+}  // namespace tarn::agent

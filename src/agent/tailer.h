@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/events.h"
+#include "agent/file_table.h"
+#include "agent/framer.h"
+#include "agent/settings.h"
+#include "agent_wire/batch.h"
+#include "os/clock.h"
+
+namespace tarn::agent {
+
+// A piece of a file on its way out.
+struct PendingBatch {
+  uint64_t slot = 0;
+  uint32_t epoch = 0;
+  agent_wire::BatchHeader header;
+  std::string payload;
+};
+
+enum class Answer : uint8_t {
+  kStored,    // bytes below next_offset are durable
+  kExpected,  // the server wants next_offset
+  kTooLarge,
+  kRefused,  // for a reason of the server's own; the file waits
+};
+
+// What became of a batch.
+struct Outcome {
+  Answer answer = Answer::kStored;
+  uint64_t slot = 0;
+  uint32_t epoch = 0;
+  uint64_t begin_offset = 0;
+  uint64_t end_offset = 0;
+  uint64_t next_offset = 0;
+  int status = 200;
+  std::string text;
+};
+
+// Turns the tracked files into batches, in order within each file, and moves their acknowledged
+// offsets. Reads only what is handed out: what waits stays on disk. Thread-confined.
+class Tailer {
+ public:
+  // A partial last line is sent as it is after the file was quiet this long; sooner if the file
+  // lost its name. Multi-line records end after kQuietMicros.
+  static constexpr int64_t kPartialMicros = 60'000'000;
+  static constexpr int64_t kPartialGoneMicros = 5'000'000;
+  static constexpr int64_t kQuietMicros = 2'000'000;
+  static constexpr int64_t kHoldMicros = 60'000'000;  // after a refusal
+  static constexpr uint64_t kLeastBatchBytes = 64 << 10;
+
+  struct Identity {
+    std::string agent_id;
+    uint64_t last_batch_number = 0;
+  };
+
+  Tailer(FileTable& table, const AgentSettings& settings, const os::Clock& clock, Events& events,
+         Identity identity);
+
+  // Counts the lines it says no to; they are sent all the same.
+  void SetLineCheck(std::function<bool(std::string_view line)> check) {
+    line_check_ = std::move(check);
+  }
+  // Everything is due at once, unfinished last lines too.
+  void SetFlush(bool flush) { flush_ = flush; }
+
+  // The next batch that is due, files taking turns; nullopt if none is.
+  std::optional<PendingBatch> Next();
+  void Apply(const Outcome& outcome);
+
+  // Monotonic time when Next() may have something if nothing changes; nullopt: never.
+  std::optional<int64_t> NextDue() const;
+  // Something is handed out or waits.
+  bool Idle() const;
+  uint64_t last_batch_number() const { return identity_.last_batch_number; }
+  bool changed() const { return changed_; }
+  void ClearChanged() { changed_ = false; }
+
+ private:
+  bool Due(const TrackedFile& file, int64_t now) const;
+  uint64_t LimitOf(const TrackedFile& file) const;
+  int64_t PartialWait(const TrackedFile& file) const;
+  std::optional<PendingBatch> Cut(uint64_t slot, TrackedFile& file);
+  Frame FrameOf(TrackedFile& file, std::string& buffer, int64_t now);
+  PendingBatch Make(uint64_t slot, TrackedFile& file, Frame frame, std::string payload);
+  void MoveTo(TrackedFile& file, uint64_t offset);
+  void Void(TrackedFile& file);
+
+  FileTable& table_;
+  const AgentSettings& settings_;
+  const os::Clock& clock_;
+  Events& events_;
+  Identity identity_;
+  std::vector<Framer> framers_;  // by flow
+  std::function<bool(std::string_view)> line_check_;
+  bool flush_ = false;
+  bool changed_ = false;
+  uint64_t turn_ = 0;  // slot that was served last
+};
+
+}  // namespace tarn::agent
