@@ -120,7 +120,9 @@ TEST(Landing, KilledAtAnyPointEveryLineIsThereOnce) {
       ASSERT_TRUE(answer.ok() && answer->kind == BatchAnswer::Kind::kStored);
       sent += static_cast<uint64_t>(lines);
     }
-    if (random.Below(2) == 0) ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+    if (random.Below(2) == 0) {
+      ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+    }
     lake.Kill();
   }
   ASSERT_TRUE(lake.Open().ok());

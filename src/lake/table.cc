@@ -114,7 +114,9 @@ iceberg::DataFile DescribeFile(const event::Schema& columns, const parquet::File
     file.value_counts[column.field_id] = column.value_count;
     file.null_value_counts[column.field_id] = column.null_count;
     if (column.lower) {
-      file.lower_bounds[column.field_id] = iceberg::TruncateLower(type, *column.lower);
+      if (auto lower = iceberg::TruncateLower(type, *column.lower)) {
+        file.lower_bounds[column.field_id] = std::move(*lower);
+      }
     }
     if (column.upper) {
       if (auto upper = iceberg::TruncateUpper(type, *column.upper)) {

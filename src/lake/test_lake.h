@@ -14,6 +14,7 @@
 #include "lake/landing.h"
 #include "lake/table_resolver.h"
 #include "os/posix_file_system.h"
+#include "os/queue.h"
 #include "sql/engine.h"
 #include "store/local_store.h"
 
