@@ -88,7 +88,7 @@ TEST(SchemaJson, WidensOnlyWhatLosesNothing) {
   EXPECT_TRUE(
       WidenColumn(schema, "price", {.kind = TypeKind::kDecimal, .precision = 20, .scale = 2}).ok());
   EXPECT_FALSE(
-      WidenColumn(schema, "price", {.kind = TypeKind::kDecimal, .precision = 20, .scale = 3}).ok());
+      WidenColumn(schema, "price", {.kind = TypeKind::kDecimal, .precision = 30, .scale = 3}).ok());
   EXPECT_FALSE(WidenColumn(schema, "id", {.kind = TypeKind::kInt}).ok());
   EXPECT_FALSE(WidenColumn(schema, "tags.element", {.kind = TypeKind::kBinary}).ok());
 }

@@ -27,7 +27,8 @@ DataFile File(const event::Schema& schema, int64_t number) {
   return file;
 }
 
-int Main() {
+// With `keep` 0 nothing expires; else every commit expires all but the newest `keep`.
+void Measure(int32_t keep) {
   MemoryStore store;
   const os::SystemClock clock;
   os::SeededRandom random(1);
@@ -50,7 +51,9 @@ int Main() {
     SnapshotChange change;
     change.added.push_back(File(schema, i));
     const int64_t start = clock.MonotonicMicros();
-    auto prepared = PrepareSnapshot(work, *table, change, {});
+    PrepareOptions options;
+    if (keep > 0) options.expire = ExpirePolicy{.max_age_ms = -1, .min_to_keep = keep};
+    auto prepared = PrepareSnapshot(work, *table, change, options);
     const int64_t took = clock.MonotonicMicros() - start;
     micros += took;
     slowest = std::max(slowest, took);
@@ -60,18 +63,23 @@ int Main() {
     if (i % 20 != 0) continue;
     if (i == 60 || i == 200 || i == 1'440) {
       fmt::print(
-          "{:5} snapshots: {:.2f} ms a commit, slowest of the last 20 {:.2f} ms, "
+          "{:5} commits, {:4} snapshots: {:.2f} ms a commit, slowest of the last 20 {:.2f} ms, "
           "metadata.json {} bytes\n",
-          i, static_cast<double>(micros) / 20e3, static_cast<double>(slowest) / 1e3,
+          i, table->snapshots.size(), static_cast<double>(micros) / 20e3,
+          static_cast<double>(slowest) / 1e3,
           store.objects[*store.KeyOf(table->metadata_location)].size());
     }
     micros = 0;
     slowest = 0;
   }
-  return 0;
 }
 
 }  // namespace
 }  // namespace tarn::iceberg
 
-int main() { return tarn::iceberg::Main(); }
+int main() {
+  tarn::iceberg::Measure(0);
+  tarn::iceberg::Measure(60);
+  tarn::iceberg::Measure(120);
+  return 0;
+}
