@@ -161,6 +161,7 @@ TEST(JournalFault, ReadErrorIsReportedAndCanBeRetried) {
     if (failed.ok()) continue;
     ASSERT_EQ(cursor->Next().value()->position, Position{i});
   }
+  cursor.reset();
   journal.reset();
   world.files.FailCall(Call::kRead, 1, Code::kIo);
   EXPECT_EQ(world.Open().error().code(), Code::kIo);
