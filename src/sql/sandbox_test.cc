@@ -1,1 +1,316 @@
-#include "sql/engine.h"
+#include <fstream>
+
+#include "sql/test_lake_internal.h"
+
+namespace tarn::sql {
+namespace {
+
+// Every way out of a query that we know of.
+class SandboxTest : public SqlTest {
+ protected:
+  void SetUp() override {
+    SqlTest::SetUp();
+    lake_.AddWebLog(1);
+    file_ = lake_.files({"raw", "web_log"})[0].path;
+    secret_ = lake_.root() + "/secret.csv";
+    std::ofstream(secret_) << "a,b\n1,2\n";
+  }
+  void ExpectRefused(const std::string& sql) { ExpectError(sql, Code::kPermissionDenied); }
+
+  std::string file_;    // of the lake
+  std::string secret_;  // outside of it
+};
+
+TEST_F(SandboxTest, OnlyQueriesRun) {
+  for (const char* sql :
+       {"SET threads = 1",
+        "SET VARIABLE x = 1",
+        "RESET threads",
+        "PRAGMA threads = 1",
+        "PRAGMA database_list",
+        "PRAGMA show_tables",
+        "ATTACH ':memory:' AS x",
+        "ATTACH '/tmp/x.db'",
+        "DETACH query_0",
+        "USE memory",
+        "INSTALL httpfs",
+        "LOAD httpfs",
+        "LOAD '/tmp/x.duckdb_extension'",
+        "FORCE INSTALL httpfs",
+        "UPDATE EXTENSIONS",
+        "CREATE TABLE t(i INT)",
+        "CREATE TEMP TABLE t AS SELECT 1",
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE MACRO m() AS TABLE SELECT * FROM read_text('/etc/passwd')",
+        "CREATE SECRET s (TYPE s3)",
+        "DROP SECRET s",
+        "CREATE SCHEMA s",
+        "CREATE SEQUENCE q",
+        "CREATE TYPE e AS ENUM ('a')",
+        "CREATE FUNCTION f(a) AS a",
+        "DROP VIEW raw.web_log",
+        "ALTER TABLE raw.web_log ADD COLUMN x INT",
+        "INSERT INTO raw.web_log SELECT 1",
+        "UPDATE raw.web_log SET status = 1",
+        "DELETE FROM raw.web_log",
+        "TRUNCATE raw.web_log",
+        "MERGE INTO raw.web_log USING (SELECT 1 AS i) s ON (i = status) WHEN MATCHED THEN DELETE",
+        "COPY (SELECT 1) TO '/tmp/tarn_out.csv'",
+        "COPY raw.web_log TO '/tmp/tarn_out.parquet'",
+        "COPY raw.web_log FROM '/etc/passwd'",
+        "COPY FROM DATABASE memory TO query_1",
+        "EXPORT DATABASE '/tmp/tarn_out'",
+        "IMPORT DATABASE '/tmp/tarn_out'",
+        "PREPARE p AS SELECT 1",
+        "EXECUTE p",
+        "DEALLOCATE p",
+        "CALL pragma_version()",
+        "CHECKPOINT",
+        "VACUUM",
+        "ANALYZE",
+        "BEGIN",
+        "COMMIT",
+        "ROLLBACK",
+        "COMMENT ON TABLE t IS 'x'",
+        "EXPLAIN COPY (SELECT 1) TO '/tmp/tarn_out.csv'",
+        "EXPLAIN ANALYZE SET threads = 1",
+        "EXPLAIN ANALYZE INSERT INTO t SELECT 1",
+        "PIVOT raw.web_log ON status USING count(*)"}) {
+    ExpectRefused(sql);
+  }
+}
+
+TEST_F(SandboxTest, OneStatementRuns) {
+  ExpectRefused("SELECT 1; SELECT 2");
+  ExpectRefused("SELECT 1; SET threads = 1");
+  ExpectRefused("SELECT 1;;DROP VIEW raw.web_log");
+  ExpectRefused("SELECT 1 /* ; */ ; ATTACH ':memory:' AS x --");
+  ExpectRefused("EXPLAIN SELECT 1; COPY (SELECT 1) TO '/tmp/tarn_out.csv'");
+  ExpectAnswer("SELECT 1;", "1");
+  ExpectAnswer("SELECT ';' -- ; DROP", ";");
+}
+
+TEST_F(SandboxTest, NoFunctionReadsFiles) {
+  for (const std::string function : {"read_text('$')",
+                                     "read_blob('$')",
+                                     "read_csv('$')",
+                                     "read_csv_auto('$')",
+                                     "read_json('$')",
+                                     "read_json_auto('$')",
+                                     "read_json_objects('$')",
+                                     "read_ndjson('$')",
+                                     "read_ndjson_objects('$')",
+                                     "read_parquet('$')",
+                                     "parquet_scan('$')",
+                                     "parquet_metadata('$')",
+                                     "parquet_schema('$')",
+                                     "parquet_file_metadata('$')",
+                                     "parquet_kv_metadata('$')",
+                                     "parquet_full_metadata('$')",
+                                     "parquet_bloom_probe('$', 'path', 'x')",
+                                     "sniff_csv('$')",
+                                     "glob('$')",
+                                     "read_duckdb('$')",
+                                     "READ_TEXT('$')",
+                                     "system.main.read_text('$')",
+                                     "main.read_csv('$')",
+                                     "\"read_text\"('$')",
+                                     "read_text(['$'])",
+                                     "iceberg_scan('$')",
+                                     "delta_scan('$')",
+                                     "st_read('$')",
+                                     "sqlite_scan('$', 't')",
+                                     "postgres_scan('$', 's', 't')"}) {
+    for (const std::string& path : {secret_, file_, std::string("/etc/passwd"),
+                                    std::string("https://example.org/x.parquet")}) {
+      std::string call = function;
+      call.replace(call.find('$'), 1, path);
+      ExpectRefused("SELECT * FROM " + call);
+      ExpectRefused("FROM " + call + " t");
+      ExpectRefused("SELECT (SELECT count(*) FROM " + call + ")");
+      ExpectRefused("WITH x AS (SELECT * FROM " + call + ") SELECT 1");
+      ExpectRefused("SELECT 1 UNION ALL SELECT 2 FROM " + call);
+      ExpectRefused("DESCRIBE SELECT * FROM " + call);
+      ExpectRefused("EXPLAIN SELECT * FROM " + call);
+    }
+  }
+}
+
+TEST_F(SandboxTest, NoNameIsTakenForAFile) {
+  for (const std::string& path :
+       {secret_, file_, std::string("/etc/passwd"), std::string("secret.csv"),
+        std::string("x.parquet"), std::string("https://example.org/x.csv"),
+        std::string("s3://bucket/x.parquet"), std::string("*.json"), std::string("~/x"),
+        std::string("C:\\x")}) {
+    ExpectRefused("SELECT * FROM '" + path + "'");
+    ExpectRefused("SELECT * FROM \"" + path + "\"");
+    ExpectRefused("SELECT * FROM raw.\"" + path + "\"");
+    ExpectRefused("FROM '" + path + "'");
+    ExpectRefused("DESCRIBE '" + path + "'");
+    ExpectRefused("SUMMARIZE '" + path + "'");
+    // Where a CTE of that name is known, and where it is not.
+    ExpectRefused("WITH \"" + path + "\" AS (SELECT 1) FROM \"" + path + "\"");
+    ExpectRefused("SELECT (WITH \"" + path + "\" AS (SELECT 1) SELECT 1) FROM \"" + path + "\"");
+  }
+}
+
+TEST_F(SandboxTest, NoFunctionRunsSqlOrLooksAtTheEngine) {
+  for (const char* function : {"query('SELECT 1')",
+                               "query_table('raw.web_log')",
+                               "query_table(['x'])",
+                               "json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
+                               "duckdb_settings()",
+                               "duckdb_secrets()",
+                               "duckdb_views()",
+                               "duckdb_tables()",
+                               "duckdb_columns()",
+                               "duckdb_databases()",
+                               "duckdb_extensions()",
+                               "duckdb_functions()",
+                               "duckdb_logs()",
+                               "duckdb_log_contexts()",
+                               "duckdb_memory()",
+                               "duckdb_temporary_files()",
+                               "duckdb_variables()",
+                               "duckdb_prepared_statements()",
+                               "duckdb_external_file_cache()",
+                               "duckdb_secret_types()",
+                               "duckdb_connection_count()",
+                               "which_secret('s3://x', 's3')",
+                               "pragma_table_info('raw.web_log')",
+                               "pragma_show('x')",
+                               "pragma_storage_info('x')",
+                               "pragma_version()",
+                               "pragma_platform()",
+                               "pragma_user_agent()",
+                               "pragma_database_size()",
+                               "storage_info('x')",
+                               "table_info('x')",
+                               "truncate_duckdb_logs()",
+                               "enable_logging()",
+                               "enable_profiling()",
+                               "disable_optimizer()",
+                               "checkpoint()",
+                               "force_checkpoint()",
+                               "test_all_types()",
+                               "arrow_scan(0, 0, 0)",
+                               "seq_scan('x')",
+                               "summary((SELECT 1))",
+                               "histogram('x', 'y')",
+                               "http_get('http://x')",
+                               "shellfs('x')",
+                               "repeat_row(1, num_rows = 2)"}) {
+    ExpectRefused(std::string("SELECT * FROM ") + function);
+    ExpectRefused(std::string("SELECT 1 WHERE EXISTS (FROM ") + function + ")");
+  }
+}
+
+TEST_F(SandboxTest, NoScalarFunctionReachesOut) {
+  for (const char* call : {"getenv('HOME')",
+                           "current_setting('memory_limit')",
+                           "CURRENT_SETTING('threads')",
+                           "getvariable('files_0')",
+                           "main.getvariable('files_0')",
+                           "system.main.getvariable('x')",
+                           "\"getvariable\"('files_0')",
+                           "set_config('a', 'b', false)",
+                           "write_log('x')",
+                           "sleep_ms(100000)",
+                           "pg_sleep(100)",
+                           "nextval('q')",
+                           "currval('q')",
+                           "current_query()",
+                           "current_query_id()",
+                           "current_connection_id()",
+                           "pg_get_viewdef(1)",
+                           "stats(1)",
+                           "setseed(0.5)",
+                           "in_search_path('a', 'b')"}) {
+    ExpectRefused(std::string("SELECT ") + call);
+    ExpectRefused(std::string("SELECT list_transform([1], x -> ") + call + ")");
+    ExpectRefused(std::string("SELECT 1 ORDER BY ") + call);
+    ExpectRefused(std::string("SELECT 1 LIMIT ") + call);
+    ExpectRefused(std::string("SELECT sum(i) FILTER (") + call + " IS NULL) FROM range(3) t(i)");
+    ExpectRefused(std::string("SELECT CASE WHEN true THEN ") + call + " END");
+    ExpectRefused(std::string("SELECT * FROM raw.web_log WHERE ") + call + " IS NOT NULL");
+    ExpectRefused(std::string("SELECT * FROM range(1) a JOIN range(1) b ON ") + call + " IS NULL");
+    ExpectRefused(std::string("SELECT * FROM (VALUES (") + call + "))");
+    ExpectRefused(std::string("SELECT 1 GROUP BY ") + call);
+    ExpectRefused(std::string("SELECT rank() OVER (ORDER BY ") + call + ")");
+    ExpectRefused(std::string("SELECT * REPLACE (") + call + " AS status) FROM raw.web_log");
+    ExpectRefused(std::string("SELECT [x FOR x IN [1] IF ") + call + " IS NULL]");
+    ExpectRefused(std::string("FROM range((") + call + ")::BIGINT)");
+  }
+}
+
+TEST_F(SandboxTest, NoOtherDatabaseOrCatalogIsSeen) {
+  for (const char* table :
+       {"duckdb_settings", "duckdb_tables", "sqlite_master", "duckdb_views", "pragma_database_list",
+        "information_schema.tables", "information_schema.schemata", "pg_catalog.pg_class",
+        "pg_settings", "main.duckdb_views", "temp.x", "query_0", "query_1.web_log"}) {
+    ExpectError(std::string("SELECT * FROM ") + table, Code::kNotFound);
+  }
+  ExpectRefused("SELECT * FROM query_0.raw.web_log");
+  ExpectRefused("SELECT * FROM system.information_schema.tables");
+  ExpectRefused("SELECT * FROM memory.main.t");
+  for (const char* show : {"SHOW DATABASES", "SHOW SCHEMAS", "SHOW VARIABLES", "SHOW SETTINGS"}) {
+    EXPECT_FALSE(Ask(show).ok()) << show;
+  }
+}
+
+TEST_F(SandboxTest, TricksWithTextDoNotHelp) {
+  ExpectRefused("/* SELECT */ SET threads = 1");
+  ExpectRefused("-- x\nATTACH ':memory:' AS x");
+  ExpectRefused("SELECT * FROM read_text /* */ ('/etc/passwd')");
+  ExpectRefused("SELECT * FROM\tread_text\n('/etc/passwd')");
+  EXPECT_FALSE(Ask("SELECT * FROM U&\"\\0072ead_text\"('/etc/passwd')").ok());
+  ExpectRefused("SELECT * FROM e'/etc/passwd'");
+  ExpectRefused("SELECT * FROM $$/etc/passwd$$");
+  // Letters that only look like others are other letters.
+  ExpectRefused(
+      "SELECT * FROM re\xd0\xb0"
+      "d_text('/etc/passwd')");
+  ExpectRefused("\xc2\xa0SET threads = 1");
+  ExpectRefused("FROM raw.web_log, LATERAL (FROM read_text(path))");
+  ExpectRefused("SELECT * FROM (FROM (FROM (SELECT * FROM glob('*'))))");
+}
+
+TEST_F(SandboxTest, TheEngineItselfKeepsFilesShut) {
+  // The second wall, without the first: what DuckDB says to the same connection settings.
+  auto engine = Engine::Open({.data_directories = {lake_.data_directory()}}, file_system_);
+  ASSERT_TRUE(engine.ok());
+  TableInfo info{.name = {"raw", "outside"}};
+  info.schema.fields = {{.id = 1, .name = "a", .type = {.kind = event::TypeKind::kInt}}};
+  const std::string inside = lake_.AddFile(info.name, "SELECT 1::INTEGER a", "FIELD_IDS {a: 1}");
+  const std::string outside = lake_.root() + "/outside.parquet";
+  std::filesystem::rename(inside, outside);
+  const_cast<std::vector<TestLake::File>&>(lake_.files(info.name))[0].path = outside;
+  lake_.AddTable(info);
+  ExpectError("SELECT * FROM raw.outside", Code::kPermissionDenied);
+}
+
+TEST_F(SandboxTest, NoQuerySeesWhatAnotherLeft) {
+  ASSERT_TRUE(Ask("SELECT count(*) FROM raw.web_log").ok());
+  TestLake empty;
+  auto other = Session::Open(*engine_, empty);
+  EXPECT_EQ(other->Run("SELECT * FROM raw.web_log").error().code(), Code::kNotFound);
+}
+
+// A new version of DuckDB brings new functions: look at them, extend the lists, set the count.
+TEST_F(SandboxTest, TheFunctionsOfThisDuckdbWereReviewed) {
+  EXPECT_EQ(engine_->version(), "v1.5.5");
+  DatabaseHandle database;
+  ConnectionHandle connection;
+  ASSERT_EQ(duckdb_open(nullptr, database.out()), DuckDBSuccess);
+  ASSERT_EQ(duckdb_connect(database.get(), connection.out()), DuckDBSuccess);
+  const auto count = QueryText(connection.get(),
+                               "SELECT count(DISTINCT function_name)::VARCHAR FROM "
+                               "duckdb_functions() WHERE function_type IN ('scalar', 'aggregate', "
+                               "'macro')",
+                               nullptr);
+  EXPECT_EQ(count.value(), "818");
+  EXPECT_TRUE(std::is_sorted(RefusedFunctions().begin(), RefusedFunctions().end()));
+}
+
+}  // namespace
+}  // namespace tarn::sql

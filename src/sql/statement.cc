@@ -32,6 +32,8 @@ constexpr std::string_view kExpressionClasses[] = {"BETWEEN",
                                                    "WINDOW"};
 constexpr std::string_view kQueryNodes[] = {"CTE_NODE", "RECURSIVE_CTE_NODE", "SELECT_NODE",
                                             "SET_OPERATION_NODE"};
+// Of the terms of an ORDER BY, which carry their direction as "type".
+constexpr std::string_view kDirections[] = {"ASCENDING", "DESCENDING", "ORDER_DEFAULT"};
 constexpr std::string_view kPlainTableNodes[] = {"EMPTY", "EXPRESSION_LIST", "JOIN", "PIVOT",
                                                  "SUBQUERY"};
 
@@ -88,7 +90,8 @@ Status Walker::Visit(const Json& json, const NameSet& ctes, const Json* select) 
   if (!kind.empty()) return VisitExpression(json, kind, ctes, select);
   const std::string_view type = Text(json, "type");
   if (Among(kQueryNodes, type)) return VisitQueryNode(json, type, ctes);
-  const bool plain = type.empty() || type.ends_with("_MODIFIER") || type.ends_with("_TYPE_INFO");
+  const bool plain = type.empty() || Among(kDirections, type) || type.ends_with("_MODIFIER") ||
+                     type.ends_with("_TYPE_INFO");
   if (!plain) return VisitTableNode(json, type, ctes, select);
   // A container; nothing that names a table or a function may hide in it.
   if (json.Find("table_name") != nullptr || json.Find("function_name") != nullptr) {
