@@ -24,14 +24,20 @@ void NoteSize(TrackedFile& file, uint64_t size, int64_t now) {
   if (file.reader->compressed() && !file.reader->complete()) {
     size = std::max(size, file.read_offset + 1);
   }
-  if (size > file.size || file.last_growth == 0) file.last_growth = now;
+  if (size > file.size || file.last_growth == 0) file.last_growth = std::max<int64_t>(now, 1);
   file.size = size;
   if (!file.reader->compressed()) file.state.size = size;
   if (size <= file.read_offset) {
     file.pending_since = 0;
   } else if (file.pending_since == 0) {
-    file.pending_since = now;
+    file.pending_since = std::max<int64_t>(now, 1);
   }
+}
+
+bool HasHead(LogReader& reader, const FileState& state) {
+  std::string head(state.head_length, '\0');
+  const auto count = reader.Read(0, head);
+  return count.ok() && *count == head.size() && HeadHash(head, head.size()) == state.head_hash;
 }
 
 // Where a plain file's last whole line ends.
@@ -83,6 +89,12 @@ uint64_t FileTable::SlotOf(const TrackedFile& file) const {
   return 0;
 }
 
+// Another file may have got the inode meanwhile.
+void FileTable::ForgetInode(const TrackedFile& file) {
+  const auto key = by_inode_.find(KeyOf(file));
+  if (key != by_inode_.end() && &tracked_.at(key->second) == &file) by_inode_.erase(key);
+}
+
 void FileTable::Complain(const std::string& path, const Error& error) {
   if (complained_.size() >= kMaxComplaints) complained_.clear();
   if (complained_.insert(path + error.message()).second) events_.FileUnreadable(path, error);
@@ -116,9 +128,7 @@ void FileTable::Visit(size_t flow, const std::string& path) {
   folders_.insert(os::ParentOf(path));
   const InodeKey key{flow, info->device, info->inode};
   if (const auto known = by_inode_.find(key); known != by_inode_.end()) {
-    TrackedFile& file = tracked_.at(known->second);
-    file.state.path = path;
-    Recheck(file, *info);
+    Recheck(tracked_.at(known->second), path, *info);
     if (by_inode_.contains(key)) return;  // still that file; else its inode has other bytes now
   }
   if (info->size == 0) return;
@@ -127,20 +137,24 @@ void FileTable::Visit(size_t flow, const std::string& path) {
   Identify(flow, {path, *info, nullptr, {}, {}});
 }
 
-void FileTable::Recheck(TrackedFile& file, const os::FileInfo& info) {
-  file.present = true;
-  file.gone_since = 0;
-  file.state.last_seen = clock_.Now();
-  if (info.size == file.size && info.modified == file.modified) return;
-  if (!file.reader) {
-    auto reader = OpenLog(files_, file.state.path, info);
+void FileTable::Recheck(TrackedFile& file, const std::string& path, const os::FileInfo& info) {
+  const bool unchanged = info.size == file.size && info.modified == file.modified;
+  if (!unchanged && !file.reader) {
+    auto reader = OpenLog(files_, path, info);
     if (!reader.ok()) {
-      if (reader.error().code() != Code::kConflict) Complain(file.state.path, reader.error());
+      if (reader.error().code() != Code::kConflict) Complain(path, reader.error());
       return;
     }
+    // The inode may have gone to another file, plain or compressed, while this one was closed.
+    if (!HasHead(**reader, file.state)) return Detach(file);
     file.reader = *std::move(reader);
   }
-  if (!CheckIntact(file)) return;
+  if (!unchanged && !CheckIntact(file)) return;
+  file.present = true;
+  file.gone_since = 0;
+  file.state.path = path;
+  file.state.last_seen = clock_.Now();
+  if (unchanged) return;
   file.modified = info.modified;
   if (file.reader->compressed() && file.state.finished) {
     file.reader.reset();
@@ -188,7 +202,7 @@ bool FileTable::CheckIntact(TrackedFile& file) {
 
 void FileTable::Detach(TrackedFile& file) {
   events_.FileTruncated(file.state.path, file.state.file_id, file.read_offset);
-  by_inode_.erase(KeyOf(file));
+  ForgetInode(file);
   file.reader.reset();
   file.orphan = true;
   file.present = false;
@@ -274,12 +288,16 @@ bool FileTable::Continue(TrackedFile& known, Candidate& candidate) {
                                                                           candidate.info.modified};
     return true;
   };
+  if (candidate.info.device == known.state.device && candidate.info.inode == known.state.inode) {
+    Adopt(known, candidate);  // the file itself, whose inode another state claimed meanwhile
+    return true;
+  }
   bool alive = known.reader != nullptr;
   if (!alive && !known.orphan) {
     const auto info = files_.Stat(known.state.path);
     if (info.ok() && info->device == known.state.device && info->inode == known.state.inode) {
       auto reader = OpenLog(files_, known.state.path, *info);
-      if (reader.ok()) known.reader = *std::move(reader);
+      if (reader.ok() && HasHead(**reader, known.state)) known.reader = *std::move(reader);
       alive = known.reader != nullptr;
     }
   }
@@ -300,7 +318,7 @@ bool FileTable::Continue(TrackedFile& known, Candidate& candidate) {
 }
 
 void FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
-  by_inode_.erase(KeyOf(file));
+  ForgetInode(file);
   file.state.path = candidate.path;
   file.state.device = candidate.info.device;
   file.state.inode = candidate.info.inode;
@@ -418,7 +436,7 @@ void FileTable::AfterPass() {
     if (file.reader || file.state.finished) continue;
     if (!file.orphan) {
       file.orphan = true;
-      by_inode_.erase(KeyOf(file));
+      ForgetInode(file);
     }
     if (now >= file.next_search) {
       const bool fresh = now - file.gone_since < kFreshOrphanMicros;
@@ -440,8 +458,7 @@ void FileTable::Forget() {
   for (auto it = tracked_.begin(); it != tracked_.end();) {
     const TrackedFile& file = it->second;
     if (!file.present && !file.reader && file.state.last_seen.micros < oldest) {
-      const auto key = by_inode_.find(KeyOf(file));
-      if (key != by_inode_.end() && key->second == it->first) by_inode_.erase(key);
+      ForgetInode(file);
       it = tracked_.erase(it);
     } else {
       ++it;

@@ -93,7 +93,7 @@ class FileTable {
   };
 
   void Visit(size_t flow, const std::string& path);
-  void Recheck(TrackedFile& file, const os::FileInfo& info);
+  void Recheck(TrackedFile& file, const std::string& path, const os::FileInfo& info);
   void Identify(size_t flow, Candidate candidate);
   Result<bool> Load(Candidate& candidate);
   // The known file it is, by its head; null if none. `unsure` is set if it may become one.
@@ -110,6 +110,7 @@ class FileTable {
   void AfterPass();
   void CloseIdle(TrackedFile& file, int64_t now);
   void Forget();
+  void ForgetInode(const TrackedFile& file);
   void Complain(const std::string& path, const Error& error);
   InodeKey KeyOf(const TrackedFile& file) const {
     return {file.flow, file.state.device, file.state.inode};

@@ -1,0 +1,89 @@
+#include "agent/framer.h"
+
+#include "agent/checkpoint.h"
+#include "agent_wire/batch.h"
+
+namespace tarn::agent {
+namespace {
+
+TEST(Framer, TakesWholeLinesOnly) {
+  const Framer framer("");
+  EXPECT_EQ(framer.Find("a\nb\nc", false, false).size, 4U);
+  EXPECT_EQ(framer.Find("abc", true, false).size, 0U);
+  const Frame final = framer.Find("abc", true, true);
+  EXPECT_EQ(final.size, 3U);
+  EXPECT_TRUE(final.cut);
+}
+
+TEST(Framer, CutsAtTheLineLimit) {
+  const Framer framer("");
+  const std::string line(agent_wire::kMaxLineBytes, 'x');
+  EXPECT_EQ(framer.Find(std::string_view(line).substr(1), false, false).size, 0U);
+  const Frame frame = framer.Find(line, false, false);
+  EXPECT_EQ(frame.size, agent_wire::kMaxLineBytes);
+  EXPECT_TRUE(frame.cut);
+}
+
+TEST(Framer, RecordEndsBeforeTheNextStart) {
+  const Framer framer("^E");
+  EXPECT_EQ(framer.Find("E1\n at\nE2\n", false, false).record_ends, std::vector<uint32_t>{7});
+  EXPECT_EQ(framer.Find("E1\n at\nE2\n", true, false).record_ends, (std::vector<uint32_t>{7, 10}));
+  EXPECT_EQ(framer.Find(" stray\nE1\n", false, false).record_ends, std::vector<uint32_t>{7});
+  EXPECT_EQ(framer.Find("E1\n at\n", false, false).size, 0U);
+}
+
+TEST(Framer, EndlessRecordIsBounded) {
+  const Framer framer("^E");
+  std::string text = "E1\n";
+  while (text.size() < agent_wire::kMaxLineBytes) text += " more\n";
+  EXPECT_EQ(framer.Find(text, false, false).size, text.size());
+}
+
+TEST(Framer, CountsLinesOfAnySize) {
+  std::string text;
+  uint64_t lines = 0;
+  for (size_t i = 0; i < 20'000; ++i) {
+    EXPECT_TRUE(i % 997 != 0 || CountLines(text) == lines);
+    const bool newline = i % 3 == 0 || i > 12'000;
+    text.push_back(newline ? '\n' : 'x');
+    lines += newline ? 1 : 0;
+  }
+  EXPECT_EQ(CountLines(text), lines);
+}
+
+TEST(Checkpoint, ReadsBackWhatWasWritten) {
+  Checkpoint checkpoint;
+  checkpoint.agent_id = "a1";
+  checkpoint.batch_number = 12;
+  FileState file;
+  file.source = "shop";
+  file.file_id = "00ff";
+  file.path = "/var/log/\xff.log";
+  file.head_length = 40;
+  file.head_hash = ~uint64_t{0};
+  file.ladder = {{256, 1}, {512, ~uint64_t{1}}};
+  file.inode = 77;
+  file.acked = 123;
+  file.size = 456;
+  file.finished = true;
+  file.last_seen = {1'795'525'200'000'000};
+  checkpoint.files = {file};
+  EXPECT_EQ(DecodeCheckpoint(EncodeCheckpoint(checkpoint)).value(), checkpoint);
+}
+
+TEST(Checkpoint, AnyDamageIsSeen) {
+  Checkpoint checkpoint;
+  checkpoint.agent_id = "a1";
+  checkpoint.files.resize(1);
+  checkpoint.files[0].head_length = 1;
+  const std::string text = EncodeCheckpoint(checkpoint);
+  for (size_t i = 0; i < text.size(); ++i) {
+    std::string broken = text;
+    broken[i] = static_cast<char>(broken[i] ^ 1);
+    EXPECT_FALSE(DecodeCheckpoint(broken).ok()) << i;
+    EXPECT_FALSE(DecodeCheckpoint(text.substr(0, i)).ok()) << i;
+  }
+}
+
+}  // namespace
+}  // namespace tarn::agent

@@ -1,0 +1,308 @@
+// Files through renames, copies, truncation and compression, with a server that counts each byte.
+#include <algorithm>
+
+#include "agent/test_rig.h"
+
+namespace tarn::agent {
+namespace {
+
+using namespace testing;
+
+std::string Lines(int from, int count) {
+  std::string text;
+  for (int i = from; i < from + count; ++i) text += "line " + std::to_string(i) + " of the log\n";
+  return text;
+}
+
+TEST(Rotation, RenamedFileIsFinishedUnderItsOldIdentity) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  Append(folder / "a.log", Lines(0, 10));
+  rig.Settle(1);
+  Append(folder / "a.log", Lines(10, 5));
+  std::filesystem::rename(folder / "a.log", folder / "a.log.1");
+  Append(folder / "a.log.1", Lines(15, 5));  // a child that still has it open
+  Append(folder / "a.log", Lines(20, 5));
+  rig.Settle();
+  ASSERT_EQ(rig.server.files.size(), 2U);
+  std::string all = rig.server.AllBytes();
+  EXPECT_TRUE(all == Lines(0, 20) + Lines(20, 5) || all == Lines(20, 5) + Lines(0, 20)) << all;
+}
+
+TEST(Rotation, RenamedWhileTheAgentWasDown) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  Append(folder / "a.log", Lines(0, 10));
+  rig.Settle(1);
+  rig.Save();
+  Append(folder / "a.log", Lines(10, 5));
+  std::filesystem::rename(folder / "a.log", folder / "a.log.1");
+  Append(folder / "a.log", Lines(20, 5));
+  rig.Kill();
+  rig.Settle();
+  ASSERT_EQ(rig.server.files.size(), 2U);
+  EXPECT_NE(rig.server.AllBytes().find(Lines(0, 15)), std::string::npos);
+}
+
+TEST(Rotation, CopytruncateRestIsReadFromTheCopy) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  Append(folder / "a.log", Lines(0, 10));
+  rig.Settle(1);
+  Append(folder / "a.log", Lines(10, 5));
+  CopyTruncate(folder / "a.log", folder / "a.log.1");
+  Append(folder / "a.log", Lines(20, 40));  // longer than before: the size alone tells nothing
+  rig.Settle();
+  ASSERT_EQ(rig.server.files.size(), 2U);
+  EXPECT_NE(rig.server.AllBytes().find(Lines(0, 15)), std::string::npos);
+  EXPECT_NE(rig.server.AllBytes().find(Lines(20, 40)), std::string::npos);
+}
+
+TEST(Rotation, CompressedWhileTheAgentWasDownContinuesAtTheByte) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log*"));
+  Append(folder / "a.log", Lines(0, 2000));
+  rig.Settle(1);
+  rig.Save();
+  Append(folder / "a.log", Lines(2000, 500));
+  std::filesystem::rename(folder / "a.log", folder / "a.log.1");
+  Gzip(folder / "a.log.1");
+  rig.Kill();
+  rig.server.headers_seen.clear();
+  rig.Settle();
+  EXPECT_EQ(rig.server.AllBytes(), Lines(0, 2500));
+  ASSERT_FALSE(rig.server.headers_seen.empty());
+  EXPECT_EQ(rig.server.headers_seen[0].begin_offset, Lines(0, 2000).size());
+}
+
+TEST(Rotation, FinishedFileIsNeverSentAgainAsGzip) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log*"));
+  Append(folder / "a.log", Lines(0, 100));
+  rig.Settle();
+  std::filesystem::rename(folder / "a.log", folder / "a.log.1");
+  rig.Settle();
+  Gzip(folder / "a.log.1");
+  const int requests = rig.server.requests;
+  rig.Settle();
+  rig.Save();
+  rig.Kill();
+  rig.Settle();
+  EXPECT_EQ(rig.server.requests, requests);
+}
+
+TEST(Rotation, UnknownGzipIsSentDecompressed) {
+  TempFolder folder;
+  Append(folder / "old", Lines(0, 5000));
+  Gzip(folder / "old");
+  Rig rig(SettingsFor(folder / "old*"));
+  rig.Settle();
+  EXPECT_EQ(rig.server.AllBytes(), Lines(0, 5000));
+}
+
+TEST(Rotation, IncompleteGzipWaitsForItsEnd) {
+  TempFolder folder;
+  Append(folder / "old", Lines(0, 50'000));
+  Gzip(folder / "old");
+  std::ifstream in(folder / "old.gz", std::ios::binary);
+  const std::string packed{std::istreambuf_iterator<char>(in), {}};
+  std::filesystem::resize_file(folder / "old.gz", packed.size() / 2);
+  Rig rig(SettingsFor(folder / "old*"));
+  rig.Settle();
+  const std::string first = rig.server.AllBytes();
+  EXPECT_TRUE(Lines(0, 50'000).starts_with(first));
+  Append(folder / "old.gz", std::string_view(packed).substr(packed.size() / 2));
+  rig.Settle();
+  EXPECT_TRUE(rig.server.AllBytes() == Lines(0, 50'000));
+}
+
+TEST(Rotation, LostStateSendsAgainAndTheServerDropsIt) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log*"));
+  Append(folder / "a.log", Lines(0, 100));
+  rig.Settle();
+  std::filesystem::rename(folder / "a.log", folder / "a.log.1");
+  Append(folder / "a.log", Lines(100, 10));
+  rig.Settle();
+  Gzip(folder / "a.log.1");
+  rig.LoseState();
+  rig.Kill();
+  rig.Settle();
+  ASSERT_EQ(rig.server.files.size(), 2U);
+  EXPECT_EQ(rig.server.AllBytes().size(), Lines(0, 110).size());
+}
+
+TEST(Rotation, TruncatedWithoutCopyIsANewFile) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  Append(folder / "a.log", Lines(0, 10));
+  rig.Settle();
+  std::filesystem::resize_file(folder / "a.log", 0);
+  Append(folder / "a.log", Lines(50, 10));
+  rig.Settle();
+  EXPECT_EQ(rig.server.files.size(), 2U);
+}
+
+TEST(Rotation, FilesWithTheSameFirstLineAreToldApart) {
+  TempFolder folder;
+  const std::string heading = "date,time,path,status\n";
+  Rig rig(SettingsFor(folder / "*.csv"));
+  Append(folder / "a.csv", heading + Lines(0, 100));
+  rig.Settle();
+  Append(folder / "b.csv", heading);
+  rig.Settle();
+  EXPECT_EQ(rig.server.files.size(), 1U);  // cannot be told yet
+  Append(folder / "b.csv", Lines(500, 100));
+  rig.Settle();
+  ASSERT_EQ(rig.server.files.size(), 2U);
+  std::vector<std::string> contents;
+  for (const auto& [id, file] : rig.server.files) contents.push_back(file.bytes);
+  std::sort(contents.begin(), contents.end());
+  EXPECT_EQ(contents[0], heading + Lines(0, 100));
+  EXPECT_EQ(contents[1], heading + Lines(500, 100));
+  rig.Save();
+  std::filesystem::rename(folder / "b.csv", folder / "c.csv");
+  rig.Kill();
+  Append(folder / "c.csv", Lines(600, 1));
+  rig.Settle();
+  EXPECT_EQ(rig.server.files.size(), 2U);
+  EXPECT_NE(rig.server.AllBytes().find(Lines(500, 101)), std::string::npos);
+}
+
+TEST(Rotation, DatedNamesComeOneAfterTheOther) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "log.*"));
+  for (int day = 0; day < 5; ++day) {
+    Append(folder / ("log.2026112" + std::to_string(day)), Lines(day * 100, 100));
+    rig.Settle(1);
+  }
+  rig.Settle();
+  EXPECT_EQ(rig.server.files.size(), 5U);
+  EXPECT_EQ(rig.server.AllBytes().size(), Lines(0, 500).size());
+}
+
+// Random appends, rotations, kills and server faults against the list of lines written.
+class ModelRun {
+ public:
+  explicit ModelRun(uint64_t seed) : random_(seed), rig_(Settings(folder_.path())) {
+    rig_.server.faults = &random_;
+  }
+
+  void Run(int actions) {
+    for (int i = 0; i < actions; ++i) Act();
+    rig_.server.faults = nullptr;
+    for (const char* name : {"a.log", "b.log"}) Complete(name);
+    rig_.Settle(12);
+  }
+  std::vector<std::string> written() const { return Sorted(written_); }
+  std::vector<std::string> received() const {
+    std::vector<std::string> lines;
+    std::string line;
+    for (const char c : rig_.server.AllBytes()) {
+      if (c != '\n') {
+        line.push_back(c);
+        continue;
+      }
+      lines.push_back(line);
+      line.clear();
+    }
+    if (!line.empty()) lines.push_back("partial " + line);
+    return Sorted(lines);
+  }
+
+ private:
+  static AgentSettings Settings(const std::string& folder) {
+    AgentSettings settings = SettingsFor(folder + "/*.log*");
+    settings.batch_bytes = 4096;
+    return settings;
+  }
+  static std::vector<std::string> Sorted(std::vector<std::string> lines) {
+    std::sort(lines.begin(), lines.end());
+    return lines;
+  }
+  void Complete(const std::string& name) {
+    if (!half_[name].empty()) Append(folder_ / name, half_[name]);
+    half_[name].clear();
+  }
+  void Write(const std::string& name) {
+    Complete(name);
+    const uint64_t count = 1 + random_.Below(60);
+    for (uint64_t i = 0; i < count; ++i) {
+      std::string line = name + " " + std::to_string(written_.size()) + " ";
+      line.append(random_.Below(20) == 0 ? 3000 : random_.Below(80), 'x');
+      written_.push_back(line);
+      line += '\n';
+      if (i + 1 == count && random_.Below(4) == 0) {
+        const size_t cut = 1 + random_.Below(line.size() - 1);
+        half_[name] = line.substr(cut);
+        line.resize(cut);
+      }
+      Append(folder_ / name, line);
+    }
+  }
+  void Rotate(const std::string& name) {
+    if (!std::filesystem::exists(folder_ / name)) return;
+    if (std::filesystem::file_size(folder_ / name) == 0) return;
+    Complete(name);
+    const std::string to = folder_ / (name + "." + std::to_string(++turn_));
+    switch (random_.Below(3)) {
+      case 0:
+        std::filesystem::rename(folder_ / name, to);
+        break;
+      case 1:
+        CopyTruncate(folder_ / name, to);
+        break;
+      default:
+        std::filesystem::rename(folder_ / name, folder_ / (name + "-2026" + std::to_string(turn_)));
+        return;
+    }
+    plain_.push_back(to);
+  }
+  void Act() {
+    const std::string name = random_.Below(2) == 0 ? "a.log" : "b.log";
+    switch (random_.Below(10)) {
+      case 0:
+      case 1:
+      case 2:
+        return Write(name);
+      case 3:
+        return Rotate(name);
+      case 4:
+        if (plain_.empty()) return;
+        Gzip(plain_.front());
+        plain_.pop_front();
+        return;
+      case 5:
+        return rig_.Kill();
+      case 6:
+        return rig_.Save();
+      case 7:
+        return rig_.clock.Advance(static_cast<int64_t>(random_.Below(20 * kMicrosPerSecond)));
+      default:
+        return rig_.Step(static_cast<int>(1 + random_.Below(3)));
+    }
+  }
+
+  os::SeededRandom random_;
+  TempFolder folder_;
+  Rig rig_;
+  std::vector<std::string> written_;
+  std::map<std::string, std::string> half_;  // rest of a line that is half written
+  std::deque<std::string> plain_;            // rotated, not compressed yet
+  int turn_ = 0;
+};
+
+TEST(Rotation, EveryLineArrivesOnceWhateverHappens) {
+  for (uint64_t seed = 1; seed <= 40; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    ModelRun run(seed);
+    run.Run(150);
+    const auto written = run.written();
+    const auto received = run.received();
+    EXPECT_EQ(received.size(), written.size());
+    ASSERT_TRUE(received == written);
+  }
+}
+
+}  // namespace
+}  // namespace tarn::agent

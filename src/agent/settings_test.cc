@@ -1,0 +1,151 @@
+#include "agent/settings.h"
+
+#include "agent/identity.h"
+#include "agent/socket_transport.h"
+#include "agent/test_rig.h"
+#include "codec/json.h"
+
+namespace tarn::agent {
+namespace {
+
+Result<AgentSettings> LoadText(std::string_view text) {
+  config::Resolver resolver;
+  resolver.env = [](const std::string&) -> Result<std::string> { return std::string("k1"); };
+  resolver.file = resolver.env;
+  return LoadSettings(text, "agent.yaml", "box", resolver);
+}
+
+TEST(Settings, ReadsAgentYaml) {
+  const auto settings =
+      LoadText(
+          "server: [https://a:8443, 'http://[::1]:80']\nkey: ${env:KEY}\nbatch_age: 500ms\n"
+          "flows:\n  - source: shop\n    paths: /var/log/a*.log\n    initial_position: end\n"
+          "    multiline_start: '^\\['\n")
+          .value();
+  EXPECT_EQ(settings.servers.size(), 2U);
+  EXPECT_EQ(settings.key, "k1");
+  EXPECT_EQ(settings.host, "box");
+  EXPECT_EQ(settings.batch_age_micros, 500'000);
+  ASSERT_EQ(settings.flows.size(), 1U);
+  EXPECT_FALSE(settings.flows[0].from_start);
+  EXPECT_EQ(settings.flows[0].format, "combined");
+}
+
+TEST(Settings, SaysEverythingThatIsWrong) {
+  const auto settings = LoadText(
+      "server: tarn:8443\nbatch_age: 1ms\nflows:\n  - source: a b\n    pahts: [x]\n"
+      "  - source: s\n    paths: [x]\n    multiline_start: '('\n  - {source: s, paths: [/y]}\n");
+  const std::string& text = settings.error().message();
+  for (const char* part :
+       {"agent.yaml:1:9: server: 'tarn:8443' begins with neither http:// nor https://",
+        "agent.yaml:2:12: batch_age: expected duration", "agent.yaml:4:13: flows[0].source:",
+        "'paths' is missing", "unknown key 'pahts'; did you mean 'paths'?",
+        "agent.yaml:7:12: flows[1].paths: 'x' is no absolute path",
+        "flows[1].multiline_start: no valid pattern", "source 's' stands twice"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\nin\n" << text;
+  }
+}
+
+TEST(Settings, HasAtMostFifteenKeys) {
+  size_t keys = 0;
+  for (const auto& field : DescribeSettings()) {
+    if (field.path != "flows") ++keys;
+  }
+  EXPECT_LE(keys, 15U);
+}
+
+TEST(Settings, AcceptsAKinesisAgentFile) {
+  const auto settings = LoadText(R"({
+    "firehose.endpoint": "http://127.0.0.1:8080",
+    "cloudwatch.emitMetrics": false,
+    "awsAccessKeyId": "AKIA",
+    "flows": [
+      {"filePattern": "/var/log/apache2/access.log*", "deliveryStream": "web",
+       "initialPosition": "START_OF_FILE", "maxBufferAgeMillis": "2000",
+       "maxBufferSizeRecords": 500,
+       "dataProcessingOptions": [{"optionName": "LOGTOJSON", "logFormat": "COMMONAPACHELOG"}]},
+      {"filePattern": "/tmp/x.csv", "kinesisStream": "csv",
+       "dataProcessingOptions": [{"optionName": "CSVTOJSON", "customFieldNames": ["a", "b"]}]},
+      {"filePattern": "/tmp/y.log", "kinesisStream": "app", "multiLineStartPattern": "^\\d",
+       "dataProcessingOptions": [{"optionName": "SINGLELINE"}]}
+    ]})")
+                            .value();
+  EXPECT_EQ(settings.servers, std::vector<std::string>{"http://127.0.0.1:8080"});
+  ASSERT_EQ(settings.flows.size(), 3U);
+  EXPECT_EQ(settings.flows[0].source, "web");
+  EXPECT_EQ(settings.flows[0].format, "common");
+  EXPECT_TRUE(settings.flows[0].from_start);
+  EXPECT_FALSE(settings.flows[1].from_start);
+  EXPECT_EQ(settings.flows[1].format, "csv");
+  EXPECT_EQ(settings.flows[2].multiline_start, "^\\d");
+  EXPECT_EQ(settings.flows[2].format, "raw");
+  std::string notes;
+  for (const std::string& note : settings.notes) notes += note + "\n";
+  for (const char* part : {"cloudwatch.emitMetrics is ignored: metrics are served",
+                           "awsAccessKeyId is ignored", "flows[0].maxBufferSizeRecords is ignored",
+                           "SINGLELINE is ignored", "customFieldNames is ignored"}) {
+    EXPECT_NE(notes.find(part), std::string::npos) << part << "\nin\n" << notes;
+  }
+}
+
+TEST(Settings, KinesisTypoIsNamed) {
+  const auto settings = LoadText(
+      "{\"firehose.endpoint\": \"https://x\", \"flows\": [{\"filePatern\": \"/a\", "
+      "\"deliveryStream\": \"w\"}]}");
+  EXPECT_NE(settings.error().message().find("did you mean 'filePattern'?"), std::string::npos);
+}
+
+TEST(Settings, UrlsAreStrict) {
+  EXPECT_EQ(ParseUrl("https://a").value().port, 443);
+  EXPECT_EQ(ParseUrl("http://[::1]:81/").value().host, "::1");
+  for (const char* bad : {"a", "ftp://a", "http://", "http://a:0", "http://a:99999", "http://a/b",
+                          "http://u@a", "http://a b"}) {
+    EXPECT_FALSE(ParseUrl(bad).ok()) << bad;
+  }
+}
+
+TEST(Identity, HeadIsTheFirstLineThatIsNoComment) {
+  EXPECT_EQ(BaseHeadLength(""), 0U);
+  EXPECT_EQ(BaseHeadLength("abc"), 0U);
+  EXPECT_EQ(BaseHeadLength("abc\ndef\n"), 4U);
+  EXPECT_EQ(BaseHeadLength("#v\n"), 0U);
+  EXPECT_EQ(BaseHeadLength("#v\n#f\nabc\nx"), 10U);
+  EXPECT_EQ(BaseHeadLength(std::string(5000, 'x')), kBaseHeadBytes);
+  EXPECT_EQ(BaseHeadLength(std::string(1023, 'x')), 0U);
+  EXPECT_NE(FileIdOf("a", "x\n"), FileIdOf("b", "x\n"));
+}
+
+TEST(Identity, GlobsMatchFoldersAndNames) {
+  testing::TempFolder folder;
+  os::PosixFileSystem files;
+  for (const char* path : {"v1/access.log", "v2/access.log", "v2/error.log", "v2/.hidden.log"}) {
+    ASSERT_TRUE(files.CreateDirectories(os::ParentOf(folder / path)).ok());
+    testing::Append(folder / path, "x\n");
+  }
+  EXPECT_EQ(ExpandGlobs(files, {folder / "v*/*.log"}, 100, nullptr),
+            (std::vector<std::string>{folder / "v1/access.log", folder / "v2/access.log",
+                                      folder / "v2/error.log"}));
+  EXPECT_EQ(ExpandGlobs(files, {folder / "v[2]/a*", folder / "v2/access.log"}, 100, nullptr).size(),
+            1U);
+  EXPECT_EQ(ExpandGlobs(files, {folder / "v*/*.log"}, 2, nullptr).size(), 2U);
+  EXPECT_TRUE(ExpandGlobs(files, {folder / "none/*"}, 2, nullptr).empty());
+}
+
+TEST(ResponseHead, IsParsedStrictly) {
+  const auto head = ParseResponseHead(
+                        "HTTP/1.1 503 Busy\r\ncontent-length: 12\r\nRetry-After: 7\r\n"
+                        "Connection: close")
+                        .value();
+  EXPECT_EQ(head.status, 503);
+  EXPECT_EQ(head.content_length, 12);
+  EXPECT_EQ(head.retry_after_seconds, 7);
+  EXPECT_TRUE(head.close);
+  for (const char* bad : {"", "HTTP/2 200", "HTTP/1.1 2x0 OK", "HTTP/1.1 999 OK",
+                          "HTTP/1.1 200 OK\r\nContent-Length: -1", "HTTP/1.1 200 OK\r\nnocolon",
+                          "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2"}) {
+    EXPECT_FALSE(ParseResponseHead(bad).ok()) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace tarn::agent

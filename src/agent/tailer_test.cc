@@ -1,0 +1,254 @@
+#include "agent/tailer.h"
+
+#include "agent/test_rig.h"
+
+namespace tarn::agent {
+namespace {
+
+using namespace testing;
+
+TEST(Tailer, BatchCarriesWhereItIsFrom) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "*.log"));
+  Append(folder / "a.log", "one\ntwo\n");
+  rig.Settle(1);
+  ASSERT_EQ(rig.server.headers_seen.size(), 1U);
+  const agent_wire::BatchHeader& header = rig.server.headers_seen[0];
+  EXPECT_EQ(header.host, "web-1");
+  EXPECT_EQ(header.source, "shop");
+  EXPECT_EQ(header.format, "combined");
+  EXPECT_EQ(header.path, folder / "a.log");
+  EXPECT_EQ(header.file_id, FileIdOf("shop", "one\n"));
+  EXPECT_EQ(header.begin_offset, 0U);
+  EXPECT_EQ(header.end_offset, 8U);
+  EXPECT_EQ(header.line_count, 2U);
+  EXPECT_FALSE(header.cut);
+  EXPECT_EQ(rig.server.last_headers[1].second, "Bearer secret");
+}
+
+TEST(Tailer, WaitsForTheAgeOrTheSizeOfABatch) {
+  TempFolder folder;
+  AgentSettings settings = SettingsFor(folder / "a.log");
+  settings.batch_bytes = 5000;
+  Rig rig(settings);
+  Append(folder / "a.log", "one\n");
+  rig.Step();
+  EXPECT_EQ(rig.server.requests, 0);
+  EXPECT_EQ(rig.tailer().NextDue(), rig.clock.MonotonicMicros() + settings.batch_age_micros);
+  rig.clock.Advance(settings.batch_age_micros);
+  rig.Step();
+  EXPECT_EQ(rig.server.requests, 1);
+  Append(folder / "a.log", std::string(3000, 'x') + "\n" + std::string(3000, 'y') + "\n");
+  rig.Step();  // over 5,000: the first of the two lines is due at once
+  EXPECT_EQ(rig.server.requests, 2);
+  EXPECT_EQ(rig.server.headers_seen.back().end_offset, 3005U);
+}
+
+TEST(Tailer, InitialPositionEndCountsAtTheFirstStartOnly) {
+  TempFolder folder;
+  AgentSettings settings = SettingsFor(folder / "*.log");
+  settings.flows[0].from_start = false;
+  Append(folder / "a.log", "old\nold too\nhal");
+  Rig rig(settings);
+  rig.Settle();
+  rig.Settle(1);
+  EXPECT_EQ(rig.server.requests, 1);  // the half line, after a minute
+  EXPECT_EQ(rig.server.AllBytes(), "hal");
+  Append(folder / "b.log", "new\n");
+  rig.Save();
+  rig.Kill();
+  Append(folder / "c.log", "newer\n");
+  rig.Settle();
+  EXPECT_EQ(rig.server.files.size(), 3U);
+}
+
+TEST(Tailer, PartialLastLineWaitsThenGoesAsItIs) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  Append(folder / "a.log", "one\ntw");
+  rig.Step();
+  rig.clock.Advance(2 * kMicrosPerSecond);
+  rig.Step();
+  rig.clock.Advance(2 * kMicrosPerSecond);
+  rig.Step();
+  EXPECT_EQ(rig.server.AllBytes(), "one\n");
+  Append(folder / "a.log", "o\nthr");
+  rig.clock.Advance(2 * kMicrosPerSecond);
+  rig.Step();
+  rig.clock.Advance(2 * kMicrosPerSecond);
+  rig.Step();
+  EXPECT_EQ(rig.server.AllBytes(), "one\ntwo\n");
+  rig.clock.Advance(Tailer::kPartialMicros);
+  rig.Step();
+  EXPECT_EQ(rig.server.AllBytes(), "one\ntwo\nthr");
+  EXPECT_TRUE(rig.server.headers_seen.back().cut);
+}
+
+TEST(Tailer, LineOverTheLimitIsCut) {
+  TempFolder folder;
+  AgentSettings settings = SettingsFor(folder / "a.log");
+  settings.batch_bytes = 100'000;
+  Rig rig(settings);
+  const std::string text =
+      "one\n" + std::string(agent_wire::kMaxLineBytes * 5 / 2, 'x') + "\nlast\n";
+  Append(folder / "a.log", text);
+  rig.Settle(1);
+  EXPECT_TRUE(rig.server.AllBytes() == text);
+  int cut = 0;
+  for (const auto& header : rig.server.headers_seen) cut += header.cut ? 1 : 0;
+  EXPECT_EQ(cut, 2);
+}
+
+TEST(Tailer, MultilineRecordsStayWhole) {
+  TempFolder folder;
+  AgentSettings settings = SettingsFor(folder / "error.log");
+  settings.flows[0].multiline_start = "^\\[";
+  Rig rig(settings);
+  Append(folder / "error.log", "[1] a\n  at x\n  at y\n[2] b\n[3] c\n  at");
+  rig.Step();
+  rig.clock.Advance(kMicrosPerSecond);
+  rig.Step();
+  rig.clock.Advance(kMicrosPerSecond);
+  rig.Step();
+  rig.clock.Advance(kMicrosPerSecond);
+  rig.Step();
+  ASSERT_EQ(rig.server.files.size(), 1U);
+  const auto& records = rig.server.files.begin()->second.records;
+  ASSERT_GE(records.size(), 2U);
+  EXPECT_EQ(records[0], "[1] a\n  at x\n  at y\n");
+  EXPECT_EQ(records[1], "[2] b\n");
+}
+
+TEST(Tailer, RewindsToTheOffsetTheServerExpects) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  Append(folder / "a.log", "one\ntwo\n");
+  rig.Settle(1);
+  auto& file = rig.server.files.begin()->second;
+  file.bytes.resize(4);  // a server restored from an older backup
+  Append(folder / "a.log", "three\n");
+  rig.Settle(2);
+  EXPECT_EQ(file.bytes, "one\ntwo\nthree\n");
+}
+
+TEST(Tailer, SkipsWhatTheServerHas) {
+  TempFolder folder;
+  AgentSettings settings = SettingsFor(folder / "a.log");
+  settings.batch_bytes = 5000;
+  Rig rig(settings);
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "line " + std::to_string(i) + "\n";
+  Append(folder / "a.log", text);
+  rig.server.files[FileIdOf("shop", "line 0\n")].bytes = text.substr(0, text.size() - 9);
+  rig.Settle(1);
+  // Four batches were read ahead at most before the first answer came.
+  EXPECT_LE(rig.server.requests, 6);
+  EXPECT_EQ(rig.server.AllBytes(), text);
+}
+
+TEST(Tailer, TooLargeBatchesAreHalved) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  std::string text;
+  while (text.size() < 1'500'000) text.append(99, 'x').append("\n");
+  Append(folder / "a.log", text);
+  rig.server.largest_payload = 200'000;
+  rig.Settle(1);
+  EXPECT_TRUE(rig.server.AllBytes() == text);
+}
+
+TEST(Tailer, RefusedFileWaitsAndOthersGoOn) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "*.log"));
+  Append(folder / "a.log", "one\n");
+  rig.Step();
+  rig.clock.Advance(kMicrosPerSecond);
+  rig.server.script = {{400, -1, "no"}};
+  rig.Step();
+  Append(folder / "b.log", "two\n");
+  rig.Step();
+  rig.clock.Advance(2 * kMicrosPerSecond);
+  rig.Step();
+  EXPECT_EQ(rig.server.AllBytes(), "two\n");
+  rig.clock.Advance(Tailer::kHoldMicros);
+  rig.Step();
+  EXPECT_EQ(rig.server.AllBytes().size(), 8U);
+}
+
+TEST(Tailer, WrongKeyIsTriedSlowlyAndLosesNothing) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  Append(folder / "a.log", "one\n");
+  rig.server.script = {{401, -1, "who?"}, {403, -1, "no"}};
+  rig.Step();
+  rig.clock.Advance(kMicrosPerSecond);
+  rig.Step();
+  EXPECT_EQ(rig.shipper().wait_micros(), Shipper::kKeyBackoffMicros);
+  rig.Step();
+  rig.Step();
+  EXPECT_EQ(rig.server.AllBytes(), "one\n");
+}
+
+TEST(Tailer, BacksOffWithJitterUpToABound) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  Append(folder / "a.log", "one\n");
+  rig.Step();
+  rig.clock.Advance(kMicrosPerSecond);
+  rig.server.script.assign(30, {0, -1, ""});
+  rig.server.script.push_back({503, 7, "busy"});
+  rig.server.script.push_back({503, 100'000, "busy"});
+  for (int i = 0; i < 30; ++i) {
+    rig.Step();
+    const int64_t most =
+        std::min(Shipper::kFirstBackoffMicros << std::min(i, 10), Shipper::kMaxBackoffMicros);
+    EXPECT_GE(rig.shipper().wait_micros(), most / 2);
+    EXPECT_LE(rig.shipper().wait_micros(), most);
+  }
+  rig.Step();
+  EXPECT_EQ(rig.shipper().wait_micros(), 7 * kMicrosPerSecond);
+  rig.Step();
+  EXPECT_EQ(rig.shipper().wait_micros(), Shipper::kMaxRetryAfterSeconds * kMicrosPerSecond);
+  rig.Step();
+  EXPECT_EQ(rig.server.AllBytes(), "one\n");
+}
+
+TEST(Tailer, NothingIsReadWhileTheQueueIsFull) {
+  TempFolder folder;
+  AgentSettings settings = SettingsFor(folder / "a.log");
+  settings.batch_bytes = 4096;
+  Rig rig(settings);
+  std::string text;
+  while (text.size() < 100'000) text.append(99, 'x').append("\n");
+  Append(folder / "a.log", text);
+  rig.server.script.assign(5, {0, -1, ""});
+  rig.Step();
+  // One is being sent, four wait.
+  EXPECT_LE(rig.table().files().begin()->second.read_offset, 5U * 4096U);
+  rig.Settle(6);
+  EXPECT_TRUE(rig.server.AllBytes() == text);
+}
+
+TEST(Tailer, UnreadableFileDoesNotStopTheOthers) {
+  if (geteuid() == 0) GTEST_SKIP() << "root reads everything";
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "*.log"));
+  Append(folder / "a.log", "one\n");
+  chmod((folder / "a.log").c_str(), 0);
+  Append(folder / "b.log", "two\n");
+  rig.Settle(1);
+  EXPECT_EQ(rig.server.AllBytes(), "two\n");
+}
+
+TEST(Tailer, CountsLinesTheCheckRefuses) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  rig.tailer().SetLineCheck([](std::string_view line) { return line != "bad"; });
+  Append(folder / "a.log", "good\nbad\ngood\nbad\n");
+  rig.Settle(1);
+  EXPECT_EQ(rig.registry.GetCounter("tarn_agent_malformed_lines_total", "").value(), 2U);
+  EXPECT_EQ(rig.server.AllBytes().size(), 18U);
+}
+
+}  // namespace
+}  // namespace tarn::agent
