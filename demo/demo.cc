@@ -98,6 +98,9 @@ class Demo {
   Status Open();
   Status OpenState();
   Status History();
+  Status ResumeTruth();
+  Status BeginTruth();
+  Status WriteHistory();
   Status ChoosePorts();
   Status ChooseSite();
   Status StartAll();
@@ -162,7 +165,7 @@ WorldOptions Demo::WorldOf(uint32_t epoch) const {
 }
 
 Status Demo::Open() {
-  TARN_ASSIGN_OR_RETURN(const std::string apache, FindApache());
+  if (const auto apache = FindApache(); !apache.ok()) return apache.error();
   if (!options_.only_traffic) {
     TARN_ASSIGN_OR_RETURN(programs_, FindPrograms(fs_));
   }
@@ -211,44 +214,50 @@ Status Demo::OpenState() {
   return SaveState(fs_, StatePath(), state_);
 }
 
-// Writes the history of a new folder; after a kill, brings the truth up to what lies in the logs.
-Status Demo::History() {
-  const std::string truth_path = Path("truth.jsonl");
-  if (state_.history_done) {
-    for (int server = 0; server < state_.servers; ++server) {
-      TARN_TRY(WaitForOldApache(fs_, Path("apache/" + NameOf(server))));
-    }
-    TARN_ASSIGN_OR_RETURN(truth_, Truth::Open(fs_, truth_path));
-    if (state_.clean_stop) return {};
-    Say("the last run was killed; counting its log files");
-    TARN_ASSIGN_OR_RETURN(const uint64_t added, RecoverTruth(fs_, log_dirs_, *truth_));
-    if (added > 0) Say(fmt::format("{} lines were written after the last note of it", added));
-    return {};
+Status Demo::History() { return state_.history_done ? ResumeTruth() : BeginTruth(); }
+
+// After a kill, brings the truth up to what lies in the logs.
+Status Demo::ResumeTruth() {
+  for (int server = 0; server < state_.servers; ++server) {
+    TARN_TRY(WaitForOldApache(fs_, Path("apache/" + NameOf(server))));
   }
-  for (const std::string& dir : log_dirs_) {  // a history that was not finished is begun anew
+  TARN_ASSIGN_OR_RETURN(truth_, Truth::Open(fs_, Path("truth.jsonl")));
+  if (state_.clean_stop) return {};
+  Say("the last run was killed; counting its log files");
+  TARN_ASSIGN_OR_RETURN(const uint64_t added, RecoverTruth(fs_, log_dirs_, *truth_));
+  if (added > 0) Say(fmt::format("{} lines were written after the last note of it", added));
+  return {};
+}
+
+// A new folder, or one whose history was not finished: that is begun anew.
+Status Demo::BeginTruth() {
+  for (const std::string& dir : log_dirs_) {
     TARN_TRY(fs_.RemoveRecursively(dir));
     TARN_TRY(fs_.CreateDirectories(dir));
   }
-  if (fs_.Exists(truth_path)) TARN_TRY(fs_.Remove(truth_path));
-  TARN_ASSIGN_OR_RETURN(truth_, Truth::Open(fs_, truth_path));
-  const Timestamp now = clock_.Now();
-  if (options_.days > 0) {
-    Say(fmt::format("writing {} days of history (seconds)", options_.days));
-    const int64_t began = clock_.MonotonicMicros();
-    WorldOptions world = WorldOf(0);
-    // From a midnight on, so that runs of one day have the same history.
-    world.start.micros = (FloorDiv(now.micros, kMicrosPerDay) - options_.days) * kMicrosPerDay;
-    world.hits_per_second = options_.history_rate;
-    world.seasonal = true;
-    TARN_ASSIGN_OR_RETURN(const BackfillReport report,
-                          Backfill(fs_, world, now, log_dirs_, *truth_));
-    const auto micros = static_cast<double>(clock_.MonotonicMicros() - began);
-    Say(fmt::format("{} lines, {:.0f} MB in {:.1f} s", report.lines,
-                    static_cast<double>(report.bytes) / 1e6, micros / 1e6));
-  }
-  TARN_TRY(truth_->Compact({now.micros - kRecentMicros}));
+  const std::string path = Path("truth.jsonl");
+  if (fs_.Exists(path)) TARN_TRY(fs_.Remove(path));
+  TARN_ASSIGN_OR_RETURN(truth_, Truth::Open(fs_, path));
+  if (options_.days > 0) TARN_TRY(WriteHistory());
+  TARN_TRY(truth_->Compact({clock_.Now().micros - kRecentMicros}));
   state_.history_done = true;
   return SaveState(fs_, StatePath(), state_);
+}
+
+Status Demo::WriteHistory() {
+  Say(fmt::format("writing {} days of history (seconds)", options_.days));
+  const int64_t began = clock_.MonotonicMicros();
+  const Timestamp now = clock_.Now();
+  WorldOptions world = WorldOf(0);
+  // From a midnight on, so that runs of one day have the same history.
+  world.start.micros = (FloorDiv(now.micros, kMicrosPerDay) - options_.days) * kMicrosPerDay;
+  world.hits_per_second = options_.history_rate;
+  world.seasonal = true;
+  TARN_ASSIGN_OR_RETURN(const BackfillReport report, Backfill(fs_, world, now, log_dirs_, *truth_));
+  const auto micros = static_cast<double>(clock_.MonotonicMicros() - began);
+  Say(fmt::format("{} lines, {:.0f} MB in {:.1f} s", report.lines,
+                  static_cast<double>(report.bytes) / 1e6, micros / 1e6));
+  return {};
 }
 
 // The ports of the last run, where they are still free.
@@ -306,6 +315,9 @@ Status Demo::StartAll() {
   started_ = clock_.MonotonicMicros();
   last_second_ = started_;
   last_hits_.assign(static_cast<size_t>(state_.servers), 0);
+  Say(fmt::format(
+      "running; web servers on ports {}{}", fmt::join(state_.ports, ", "),
+      server_ == nullptr ? "" : fmt::format("; Tarn on http://127.0.0.1:{}", state_.server_port)));
   return {};
 }
 

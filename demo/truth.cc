@@ -50,6 +50,18 @@ void ReadIds(const Json& line, std::string_view name, std::unordered_set<uint64_
   }
 }
 
+Status ReadStatuses(const Json& line, std::map<int, uint64_t>& by_status) {
+  const Json* status = line.Find("status");
+  if (status == nullptr) return {};
+  if (status->AsObject() == nullptr) return InvalidArgument("'status' is no object");
+  for (const auto& [code, count] : *status->AsObject()) {
+    const auto number = ParseInt64(code);
+    if (!number || count.AsInt() == nullptr) return InvalidArgument("'status' is damaged");
+    by_status[static_cast<int>(*number)] += static_cast<uint64_t>(*count.AsInt());
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Truth>> Truth::Open(os::FileSystem& fs, std::string path) {
@@ -102,14 +114,7 @@ Status Truth::Apply(const Json& line) {
   TARN_TRY(add("rejected", hour.counts.rejected));
   TARN_TRY(add("visitors", hour.counts.visitors));
   TARN_TRY(add("sessions", hour.counts.sessions));
-  if (const Json* status = line.Find("status");
-      status != nullptr && status->AsObject() != nullptr) {
-    for (const auto& [code, count] : *status->AsObject()) {
-      const auto number = ParseInt64(code);
-      if (!number || count.AsInt() == nullptr) return InvalidArgument("'status' is damaged");
-      hour.counts.by_status[static_cast<int>(*number)] += static_cast<uint64_t>(*count.AsInt());
-    }
-  }
+  TARN_TRY(ReadStatuses(line, hour.counts.by_status));
   if (line.Find("closed") != nullptr) hour.ids_known = false;
   ReadIds(line, "visitor_ids", hour.visitor_ids);
   ReadIds(line, "session_ids", hour.session_ids);
