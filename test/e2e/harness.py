@@ -241,16 +241,19 @@ class Project:
             return db.execute(statement).fetchall()
 
     # Agents.
-    def agent(self, name, paths, source="web_log", format_text="combined", **settings):
+    def agent(self, name, paths=(), source="web_log", format_text="combined", flows=(), **settings):
+        """`flows`: (source, paths, format) each, instead of the one of the other arguments."""
         folder = self.folder / "agents" / name
         folder.mkdir(parents=True, exist_ok=True)
         all_settings = {"key": self.ingest_key, "host": name, "state_dir": f"{folder}/state",
                         "batch_age": "50ms", **settings}
         text = f"server: ['http://127.0.0.1:{self.port}']\n"
         text += "".join(f"{key}: {value}\n" for key, value in all_settings.items())
-        listed = ", ".join(f"'{path}'" for path in paths)
-        quoted = format_text.replace("'", "''")
-        text += f"flows:\n  - source: {source}\n    paths: [{listed}]\n    format: '{quoted}'\n"
+        text += "flows:\n"
+        for flow_source, flow_paths, flow_format in flows or [(source, paths, format_text)]:
+            listed = ", ".join(f"'{path}'" for path in flow_paths)
+            quoted = flow_format.replace("'", "''")
+            text += f"  - source: {flow_source}\n    paths: [{listed}]\n    format: '{quoted}'\n"
         (folder / "agent.yaml").write_text(text)
         return Process([AGENT, "--config", str(folder / "agent.yaml")], folder / "agent.log")
 
@@ -275,7 +278,7 @@ class Case(unittest.TestCase):
         self.processes.append(project.server)
         return project
 
-    def agent(self, project, name, paths, **options):
+    def agent(self, project, name, paths=(), **options):
         agent = project.agent(name, paths, **options)
         self.processes.append(agent)
         return agent
@@ -295,6 +298,14 @@ class Case(unittest.TestCase):
             print(f"kept {self.work}", flush=True)
         else:
             shutil.rmtree(self.work, ignore_errors=True)
+
+
+def shared_data():
+    """The folder of public test data beside the repository, or None."""
+    for above in (SOURCE_DIR / "../shared/data", SOURCE_DIR / "../../shared/data"):
+        if (above / "weblogs").is_dir():
+            return above.resolve()
+    return None
 
 
 def log_line(number, name, when=None, status=200, size=None):
