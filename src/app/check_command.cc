@@ -36,16 +36,18 @@ namespace {
 // "127.0.0.1:8700", "[::1]:0"
 Status ListenOn(const std::string& text, Project& project) {
   const size_t colon = text.rfind(':');
-  const auto port = colon == std::string::npos ? std::nullopt : ParseUint64(text.substr(colon + 1));
+  const uint64_t port = colon == std::string::npos
+                            ? UINT64_MAX
+                            : ParseUint64(text.substr(colon + 1)).value_or(UINT64_MAX);
   std::string address = text.substr(0, colon);
-  if (!port || *port > 65535 || address.empty()) {
+  if (port > 65535 || address.empty()) {
     return InvalidArgument(fmt::format("--listen {}: write ADDRESS:PORT", text));
   }
   if (address.starts_with('[') && address.ends_with(']')) {
     address = address.substr(1, address.size() - 2);
   }
   project.listen_address = address;
-  project.listen_port = static_cast<uint16_t>(*port);
+  project.listen_port = static_cast<uint16_t>(port);
   return {};
 }
 
