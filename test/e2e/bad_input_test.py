@@ -1,13 +1,9 @@
 #!/usr/bin/env python3
 """What the issue's section 3 calls bad input: each has a stated answer, and here it is asked for."""
 import base64
-import json
 import os
 import shutil
 import socket
-import time
-import unittest
-from pathlib import Path
 
 import agent_batch
 import harness
@@ -312,18 +308,22 @@ class Damage(harness.Case):
         self.state = self.shop.folder / "state"
 
     def fill(self):
-        """40 lines in the lake, 20 more in the journal alone; then the server is dead."""
-        first, second = lines(0, 40), lines(40, 20)
-        self.assertEqual(send(self.shop, agent_batch.encode(first)).status, 200)
-        self.assertEqual(self.shop.flush().status, 200)
-        self.assertEqual(send(self.shop, agent_batch.encode(second, len(first), number=2)).status,
-                         200)
+        """40 lines in the lake, 20 more in the journal alone, two batches; the server is dead."""
+        at = 0
+        for number, (first, count) in enumerate([(0, 40), (40, 10), (50, 10)], 1):
+            data = lines(first, count)
+            self.assertEqual(send(self.shop, agent_batch.encode(data, at, number=number)).status,
+                             200)
+            at += len(data)
+            if number == 1:
+                self.assertEqual(self.shop.flush().status, 200)
         self.shop.server.kill()
 
     def refuses(self, status, *expected):
         """The server ends with `status` and says `expected`; nothing of the folder changed."""
         before = {path: path.read_bytes() for path in self.state.rglob("*")
-                  if path.is_file() and path.suffix not in (".lock", ".db-shm")}
+                  if path.is_file() and path.suffix not in (".lock", ".db-shm", ".db-wal",
+                                                            ".db-open")}
         self.shop.start(ready=False)
         self.assertEqual(self.shop.server.wait(), status, self.shop.server.tail())
         said = self.shop.server.tail()
@@ -385,25 +385,15 @@ class Damage(harness.Case):
             path.unlink()
         self.refuses(11, "catalog.db", self.shop.folder / "lake")
 
-    def journal_files(self):
-        return sorted(p for p in (self.state / "journal").iterdir() if p.is_file())
-
-    def test_a_damaged_journal_is_said_and_left_alone(self):
+    def test_a_damaged_journal_is_said_and_can_be_gone_on_without(self):
         self.fill()
-        segment = max(self.journal_files(), key=lambda p: p.read_bytes().rstrip(b"\0").__len__())
+        segment, = (self.state / "journal").glob("segment-*")
         data = bytearray(segment.read_bytes())
-        at = data.find(b"TBAT", data.find(b"TBAT") + 4)  # in the record that is not in the lake
+        at = data.find(b"TBAT", data.find(b"TBAT") + 4)  # the second record: ten lines
         data[at + 30] ^= 0xFF
-        # A damaged last record is a torn tail, which is what a crash leaves: one more goes behind it.
         segment.write_bytes(data)
-        self.shop.start(ready=False)
-        harness.wait_for("an end or an answer", lambda: not self.shop.server.running()
-                         or self.shop.get("/ready").status)
-        if self.shop.server.running():
-            self.fail("the server runs on a journal that lost an acknowledged record:\n"
-                      + self.shop.server.tail())
-        self.assertEqual(self.shop.server.wait(), 11, self.shop.server.tail())
-        self.assertIn("accept", self.shop.server.tail())
+        self.refuses(11, segment, "offset", "record 1", "--accept-loss")
+        self.accept_loss(50)
 
     def test_a_journal_that_is_gone_is_said_and_can_be_gone_on_without(self):
         self.fill()

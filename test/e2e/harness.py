@@ -6,6 +6,7 @@ TARN_E2E_SEED, the seed of everything drawn (printed; the default is 1). Waiting
 condition with a deadline. Test files end with `harness.main()`: exit status 77 if all was skipped.
 """
 import collections
+import contextlib
 import ctypes
 import datetime
 import json
@@ -136,6 +137,7 @@ class Project:
 
     def __init__(self, folder, sources=None, buffer_age="300ms", extra=""):
         self.folder = Path(folder)
+        self.agents_folder = self.folder / "agents"
         self.port = free_port()
         made = tarn("init", self.folder, "--json")
         assert made.returncode == 0, made.stderr
@@ -237,13 +239,14 @@ class Project:
     def catalog(self, statement):
         """Rows of the catalog's own tables, read beside the server."""
         path = self.folder / "state/catalog.db"
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30) as db:
+        with contextlib.closing(
+                sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as db:
             return db.execute(statement).fetchall()
 
     # Agents.
     def agent(self, name, paths=(), source="web_log", format_text="combined", flows=(), **settings):
         """`flows`: (source, paths, format) each, instead of the one of the other arguments."""
-        folder = self.folder / "agents" / name
+        folder = self.agents_folder / name
         folder.mkdir(parents=True, exist_ok=True)
         all_settings = {"key": self.ingest_key, "host": name, "state_dir": f"{folder}/state",
                         "batch_age": "50ms", **settings}
