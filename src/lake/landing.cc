@@ -75,26 +75,29 @@ Status Landing::Recover() {
                         work_.catalog.AcquireFence(pipeline, "server", 0, catalog::Acquire::kTake));
   token_ = fence.token;
   TARN_ASSIGN_OR_RETURN(committed_position_, work_.catalog.GetPosition(pipeline));
-  const uint64_t position = committed_position_.empty()
-                                ? journal_.begin().value
-                                : ParseUint64(committed_position_).value_or(0);
-  if (position < journal_.begin().value || position > journal_.end().value) {
+  const uint64_t begin = journal_.begin().value;
+  const uint64_t position =
+      committed_position_.empty() ? begin : ParseUint64(committed_position_).value_or(0);
+  next_position_ = position;
+  if (position < begin && options_.accept_loss) {
+    RecordsMissing{position, begin}.Emit(work_);
+    next_position_ = begin;
+  } else if (position < begin || position > journal_.end().value) {
     return DataLoss(fmt::format(
         "the lake expects record {} of the journal next, which holds {} to {}: records that were "
         "acknowledged are missing. Restore the journal's folder; to go on without them, start with "
         "--accept-loss",
-        position, journal_.begin().value, journal_.end().value));
+        position, begin, journal_.end().value));
   }
-  next_position_ = position;
   for (auto& [name, source] : sources_) {
     TARN_TRY(OpenTables(source));
     TARN_TRY(RemoveLeftovers(source, position));
     TARN_ASSIGN_OR_RETURN(const auto marks, work_.catalog.ListWatermarks(name));
     for (const catalog::Watermark& mark : marks) marks_[mark.key] = mark;
   }
-  TARN_ASSIGN_OR_RETURN(cursor_, journal_.ReadFrom({position}));
+  TARN_ASSIGN_OR_RETURN(cursor_, journal_.ReadFrom({next_position_}));
   os::MutexLock lock(mutex_);
-  status_.position = position;
+  status_.position = next_position_;
   return {};
 }
 
