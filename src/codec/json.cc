@@ -103,6 +103,28 @@ void AppendDouble(std::string& out, double value) {
   if (digits.find_first_of(".e") == std::string_view::npos) out.append(".0");
 }
 
+void AppendEscape(std::string& out, uint8_t c) {
+  switch (c) {
+    case '"':
+      out.append("\\\"");
+      break;
+    case '\\':
+      out.append("\\\\");
+      break;
+    case '\n':
+      out.append("\\n");
+      break;
+    case '\r':
+      out.append("\\r");
+      break;
+    case '\t':
+      out.append("\\t");
+      break;
+    default:
+      out.append(fmt::format("\\u{:04x}", c));
+  }
+}
+
 class Writer {
  public:
   Writer(std::string& out, bool indent) : out_(out), indent_(indent) {}
@@ -225,31 +247,16 @@ void AppendJsonString(std::string& out, std::string_view text) {
     return;
   }
   out.push_back('"');
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        out.append("\\\"");
-        break;
-      case '\\':
-        out.append("\\\\");
-        break;
-      case '\n':
-        out.append("\\n");
-        break;
-      case '\r':
-        out.append("\\r");
-        break;
-      case '\t':
-        out.append("\\t");
-        break;
-      default:
-        if (static_cast<uint8_t>(c) < 0x20) {
-          out.append(fmt::format("\\u{:04x}", static_cast<unsigned>(c)));
-        } else {
-          out.push_back(c);
-        }
-    }
+  size_t plain = 0;  // start of the run that needs no escape
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<uint8_t>(text[i]);
+    if (c >= 0x20 && c != '"' && c != '\\') [[likely]]
+      continue;
+    out.append(text.substr(plain, i - plain));
+    AppendEscape(out, c);
+    plain = i + 1;
   }
+  out.append(text.substr(plain));
   out.push_back('"');
 }
 
