@@ -201,7 +201,9 @@ Result<std::optional<StoredRecord>> SegmentScanner::Skip(uint64_t limit) {
     uint64_t at = 0;
     while (at + kRecordHeaderBytes <= bytes.size()) {
       const auto number = GetFixed<uint64_t>(bytes.data() + at + 8);
-      if (number >= tail_.next && number <= most) break;
+      // The zeros of a preallocated file would pass for number 0.
+      const auto batch_offset = GetFixed<uint32_t>(bytes.data() + at + 20);
+      if (number >= tail_.next && number <= most && batch_offset >= kSegmentHeaderBytes) break;
       at += kRecordAlignment;
     }
     offset += at;

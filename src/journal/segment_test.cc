@@ -60,6 +60,20 @@ TEST(Segment, RecordWithAnyBitFlippedIsNotARecord) {
   }
 }
 
+// A server that was started and stopped before anything arrived.
+TEST(Segment, EndOfAnEmptyPreallocatedSegmentIsFoundInOnePass) {
+  const SegmentHeader header{.number = 0, .salt = 2, .first = 0, .bytes = 4U << 20};
+  os::SimFileSystem files(1);
+  auto file = files.Open("/s", os::OpenMode::kCreate).value();
+  ASSERT_TRUE(file->WriteAt(0, EncodeSegmentHeader(header)).ok());
+  ASSERT_TRUE(file->WriteAt(header.bytes - 1, std::string(1, '\0')).ok());
+  const uint64_t before = files.CountOf(os::SimFileSystem::Call::kRead);
+  const SegmentEnd end = FindEnd(*file, header).value();
+  EXPECT_EQ(end.next_after, 0U);
+  EXPECT_FALSE(end.damaged);
+  EXPECT_LT(files.CountOf(os::SimFileSystem::Call::kRead) - before, 40U);
+}
+
 TEST(Segment, LargeRecordsAreWrittenBetweenSmallOnes) {
   const SegmentHeader header{.number = 1, .salt = 2, .first = 0, .bytes = 8U << 20};
   os::SimFileSystem files(1);
