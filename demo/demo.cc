@@ -109,6 +109,7 @@ class Demo {
   void Second(int64_t now);
   void ReviveApaches();
   void PollStatus();
+  ProjectOptions Project() const;
   bool Drained() const;
   void Drain();
   Status StopAll();
@@ -137,6 +138,7 @@ class Demo {
   std::unique_ptr<Traffic> traffic_;
   Screen screen_;
   LakeStatus status_;
+  std::string local_key_;  // shown to the server for its status
   bool status_known_ = false;
   int64_t started_ = 0;  // monotonic
   int64_t compacted_hour_ = 0;
@@ -321,12 +323,10 @@ Status Demo::StartAll() {
   return {};
 }
 
+ProjectOptions Demo::Project() const { return {Path("project"), state_.server_port}; }
+
 Status Demo::StartLake() {
-  os::SystemRandom random;
-  ProjectOptions project;
-  project.dir = Path("project");
-  project.server_port = state_.server_port;
-  project.agent_key = fmt::format("{:016x}{:016x}", random.Next(), random.Next());
+  const ProjectOptions project = Project();
   TARN_TRY(fs_.CreateDirectories(Path("output")));
   TARN_TRY(MakeProject(fs_, programs_, project, Path("output/init.log")));
   server_ = std::make_unique<Supervised>("server", ServeCommand(programs_, project),
@@ -386,7 +386,8 @@ void Demo::ReviveApaches() {
 }
 
 void Demo::PollStatus() {
-  auto answer = HttpGet(state_.server_port, "/v1/status", "", kStatusMicros);
+  if (local_key_.empty()) local_key_ = LocalKey(fs_, Project());
+  auto answer = HttpGet(state_.server_port, "/v1/status", local_key_, kStatusMicros);
   if (!answer.ok() || answer->status != 200) return;
   auto status = ParseLakeStatus(answer->body);
   if (!status.ok()) return;

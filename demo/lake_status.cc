@@ -22,39 +22,31 @@ void Read(const Json& from, std::string_view key, double& value) {
   if (found->AsInt() != nullptr) value = static_cast<double>(*found->AsInt());
 }
 
-void ReadSource(const std::string& name, const Json& json, LakeStatus& status) {
-  SourceStatus& source = status.sources[name];
-  Read(json, "lag_seconds", source.lag_seconds);
-  Read(json, "lag_bytes", source.lag_bytes);
-  Read(json, "records_per_second", source.records_per_second);
-  Read(json, "rejected", source.rejected);
-  const Json* error = json.Find("last_error");
-  if (error != nullptr && error->AsString() != nullptr) source.last_error = *error->AsString();
+std::string TextOf(const Json& json, std::string_view key) {
+  return json.GetString(key).value_or("");
 }
 
-// A list of objects with a name (or host), or an object whose keys are the names.
-void ReadSources(const Json& json, LakeStatus& status) {
-  if (const Json::Object* object = json.AsObject(); object != nullptr) {
-    for (const auto& [name, entry] : *object) ReadSource(name, entry, status);
-  }
-  const Json::Array* array = json.AsArray();
-  if (array == nullptr) return;
-  for (const Json& entry : *array) {
-    for (const std::string_view key : {"host", "name"}) {
-      const Json* name = entry.Find(key);
-      if (name == nullptr || name->AsString() == nullptr) continue;
-      ReadSource(*name->AsString(), entry, status);
-      break;
-    }
-  }
+// One of the elements of the array `key`, each in turn; nothing if it is no array.
+template <typename Visit>
+void ForEach(const Json& json, std::string_view key, const Visit& visit) {
+  const Json* list = json.Find(key);
+  if (list == nullptr || list->AsArray() == nullptr) return;
+  for (const Json& element : *list->AsArray()) visit(element);
 }
 
-void ReadCommit(const Json& json, LakeStatus& status) {
-  const Json* commit = json.Find("last_commit");
-  if (commit == nullptr) return;
-  if (commit->AsInt() != nullptr) status.last_commit_micros = *commit->AsInt();
-  if (commit->AsString() == nullptr) return;
-  const auto time = ParseTimestamp(*commit->AsString());
+void ReadSource(const Json& json, LakeStatus& status) {
+  ForEach(json, "hosts", [&](const Json& host) {
+    SourceStatus& source = status.sources[TextOf(host, "host")];
+    Read(host, "lag_seconds", source.lag_seconds);
+    Read(host, "lines_per_second", source.records_per_second);
+    Read(host, "rejected", source.rejected);
+    source.last_error = TextOf(json, "last_error");
+  });
+}
+
+void ReadLanding(const Json& json, LakeStatus& status) {
+  Read(json, "commits", status.commits);
+  const auto time = ParseTimestamp(TextOf(json, "last_commit"));
   if (time.ok()) status.last_commit_micros = time->micros;
 }
 
@@ -64,19 +56,13 @@ Result<LakeStatus> ParseLakeStatus(std::string_view text) {
   TARN_ASSIGN_OR_RETURN(const Json json, codec::ParseJson(text));
   if (json.AsObject() == nullptr) return InvalidArgument("the status is no JSON object");
   LakeStatus status;
-  if (const Json* sources = json.Find("sources"); sources != nullptr) {
-    ReadSources(*sources, status);
-  }
-  const Json* zones = json.Find("zones");
-  if (zones != nullptr && zones->AsObject() != nullptr) {
-    for (const auto& [name, zone] : *zones->AsObject()) {
-      int64_t rows = zone.AsInt() != nullptr ? *zone.AsInt() : -1;
-      Read(zone, "rows", rows);
-      if (rows >= 0) status.zone_rows[name] = rows;
-    }
-  }
-  Read(json, "commits", status.commits);
-  ReadCommit(json, status);
+  ForEach(json, "sources", [&](const Json& source) { ReadSource(source, status); });
+  ForEach(json, "datasets", [&](const Json& dataset) {
+    int64_t rows = 0;
+    Read(dataset, "rows", rows);
+    status.zone_rows[TextOf(dataset, "zone")] += rows;
+  });
+  if (const Json* landing = json.Find("landing"); landing != nullptr) ReadLanding(*landing, status);
   return status;
 }
 

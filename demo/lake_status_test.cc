@@ -5,10 +5,11 @@ namespace {
 
 TEST(LakeStatus, ReadsSourcesZonesAndTheLastCommit) {
   const auto status = ParseLakeStatus(R"({
-    "sources": [{"name": "web_log", "host": "w1", "lag_seconds": 0.5, "lag_bytes": 12,
-                 "rejected": 3, "last_error": "disk full"}],
-    "zones": {"raw": {"rows": 10, "bytes": 7}, "clean": 9},
-    "commits": 4, "last_commit": "2026-11-24T13:09:46Z", "new_field": []})");
+    "sources": [{"name": "web_log", "last_error": "disk full",
+                 "hosts": [{"host": "w1", "lag_seconds": 0.5, "rejected": 3}]}],
+    "datasets": [{"zone": "raw", "name": "web_log", "rows": 10, "bytes": 7},
+                 {"zone": "clean", "name": "web_log", "rows": 9}],
+    "landing": {"commits": 4, "last_commit": "2026-11-24T13:09:46Z"}, "new_field": []})");
   ASSERT_TRUE(status.ok());
   EXPECT_EQ(status->sources.at("w1").lag_seconds, 0.5);
   EXPECT_EQ(status->sources.at("w1").rejected, 3);
@@ -24,7 +25,7 @@ TEST(LakeStatus, ToleratesWhatIsMissing) {
   ASSERT_TRUE(status.ok());
   EXPECT_TRUE(status->zone_rows.empty());
   EXPECT_EQ(status->last_commit_micros, -1);
-  EXPECT_TRUE(ParseLakeStatus(R"({"sources":7,"zones":[],"last_commit":{}})").ok());
+  EXPECT_TRUE(ParseLakeStatus(R"({"sources":7,"datasets":{},"landing":{"last_commit":{}}})").ok());
 }
 
 TEST(LakeStatus, RefusesWhatIsNoObject) {

@@ -1,13 +1,14 @@
 #include "demo/project.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
 #include <utility>
 
+#include "codec/json.h"
 #include "demo/apache.h"
+#include "demo/process.h"
 
 namespace tarn::demo {
 namespace {
@@ -19,6 +20,16 @@ Result<std::string> FolderOfThisProgram() {
   const ssize_t size = readlink("/proc/self/exe", path.data(), path.size());
   if (size <= 0) return IoError("cannot find out where this program is");
   return os::ParentOf(std::string_view(path.data(), static_cast<size_t>(size)));
+}
+
+// A person who watches does not want to wait a minute for a row.
+Status LandOften(os::FileSystem& fs, const std::string& path) {
+  TARN_ASSIGN_OR_RETURN(std::string text, fs.ReadFile(path));
+  constexpr std::string_view kPatient = "buffer_age: 60s";
+  const size_t at = text.find(kPatient);
+  if (at == std::string::npos) return {};
+  text.replace(at, kPatient.size(), "buffer_age: 2s");
+  return fs.WriteFileAtomically(path, text);
 }
 
 std::string KeyPath(const ProjectOptions& options) { return options.dir + "/secrets/agent.key"; }
@@ -38,15 +49,22 @@ Result<Programs> FindPrograms(os::FileSystem& fs) {
 
 Status MakeProject(os::FileSystem& fs, const Programs& programs, const ProjectOptions& options,
                    const std::string& log_path) {
-  if (!fs.Exists(options.dir + "/tarn.yaml")) {
-    TARN_TRY(RunProgram({programs.tarn, "init", options.dir, "--template", "retail"}, log_path,
-                        kInitMicros));
-  }
   if (fs.Exists(KeyPath(options))) return {};
+  // Its output holds keys: it does not stay.
+  TARN_TRY(RunProgram({programs.tarn, "init", options.dir, "--template", "retail", "--json"},
+                      log_path, kInitMicros));
+  TARN_ASSIGN_OR_RETURN(const std::string output, fs.ReadFile(log_path));
+  TARN_TRY(fs.Remove(log_path));
+  TARN_ASSIGN_OR_RETURN(const codec::Json json, codec::ParseJson(output));
+  TARN_ASSIGN_OR_RETURN(const std::string key, json.GetString("ingest_key"));
+  TARN_TRY(LandOften(fs, options.dir + "/tarn.yaml"));
   TARN_TRY(fs.CreateDirectories(options.dir + "/secrets"));
-  TARN_TRY(fs.WriteFileAtomically(KeyPath(options), options.agent_key));
-  if (chmod(KeyPath(options).c_str(), 0600) != 0) return IoError(KeyPath(options) + ": chmod");
-  return {};
+  TARN_TRY(fs.WriteFileAtomically(KeyPath(options), key));
+  return fs.RestrictToOwner(KeyPath(options));
+}
+
+std::string LocalKey(os::FileSystem& fs, const ProjectOptions& options) {
+  return fs.ReadFile(options.dir + "/state/local.key").value_or("");
 }
 
 std::vector<std::string> ServeCommand(const Programs& programs, const ProjectOptions& options) {

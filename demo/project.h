@@ -20,12 +20,14 @@ Result<Programs> FindPrograms(os::FileSystem& fs);
 struct ProjectOptions {
   std::string dir;  // absolute
   int server_port = 0;
-  std::string agent_key;  // secret the agents show
 };
 
-// `tarn init DIR --template retail` unless the project is there; then the port and key.
+// `tarn init DIR --template retail` unless the project is there; keeps the agents' key in
+// DIR/secrets and lets rows land after 2 s.
 Status MakeProject(os::FileSystem& fs, const Programs& programs, const ProjectOptions& options,
                    const std::string& log_path);
+// The key that commands on this machine show the server; empty before the project is made.
+std::string LocalKey(os::FileSystem& fs, const ProjectOptions& options);
 std::vector<std::string> ServeCommand(const Programs& programs, const ProjectOptions& options);
 
 struct AgentOptions {

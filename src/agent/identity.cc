@@ -64,6 +64,7 @@ class GzipReader final : public LogReader {
     open_ = true;
     position_ = 0;
     input_offset_ = 0;
+    between_members_ = false;
     stream_.avail_in = 0;
     return {};
   }
@@ -81,21 +82,20 @@ class GzipReader final : public LogReader {
     stream_.avail_out = static_cast<uInt>(out.size());
     while (stream_.avail_out > 0) {
       TARN_ASSIGN_OR_RETURN(const bool more, Fill());
-      if (!more) {
-        complete_ = between_members_;
-        break;
-      }
-      if (between_members_ && *stream_.next_in == 0) {
+      if (between_members_ && (!more || *stream_.next_in == 0)) {
         complete_ = true;
         break;
       }
       between_members_ = false;
-      const int code = inflate(&stream_, Z_NO_FLUSH);
+      const uInt room = stream_.avail_out;
+      const int code = inflate(&stream_, Z_NO_FLUSH);  // without input too: output may be pending
       if (code == Z_STREAM_END) {
         between_members_ = true;
         inflateReset(&stream_);
       } else if (code != Z_OK && code != Z_BUF_ERROR) {
         return DataLoss(fmt::format("broken gzip data after {} bytes", position_));
+      } else if (!more && stream_.avail_out == room) {
+        break;
       }
     }
     const size_t count = out.size() - stream_.avail_out;

@@ -195,6 +195,19 @@ class ModelRun {
     rig_.Settle(12);
   }
   std::vector<std::string> written() const { return Sorted(written_); }
+  // What the agent thinks of its files.
+  std::string Known() {
+    std::string text;
+    for (const auto& [slot, file] : rig_.table().files()) {
+      const FileState& state = file.state;
+      text += "\n" + state.file_id + " acked " + std::to_string(state.acked) + " of " +
+              std::to_string(file.size) + (file.orphan ? " orphan" : "") +
+              (file.present ? " present" : "") + (state.finished ? " finished" : "") + " inode " +
+              std::to_string(state.inode) + " rungs " + std::to_string(state.ladder.size()) + " " +
+              state.path;
+    }
+    return text;
+  }
   std::vector<std::string> received() const {
     std::vector<std::string> lines;
     std::string line;
@@ -300,7 +313,12 @@ TEST(Rotation, EveryLineArrivesOnceWhateverHappens) {
     const auto written = run.written();
     const auto received = run.received();
     EXPECT_EQ(received.size(), written.size());
-    ASSERT_TRUE(received == written);
+    std::vector<std::string> missing;
+    std::set_difference(written.begin(), written.end(), received.begin(), received.end(),
+                        std::back_inserter(missing));
+    ASSERT_TRUE(received == written)
+        << missing.size() << " missing, first: " << (missing.empty() ? "" : missing[0])
+        << run.Known();
   }
 }
 

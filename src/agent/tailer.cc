@@ -129,9 +129,15 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
   const bool was_full = payload.size() + kMaxLineBytes > LimitOf(file) &&
                         file.size - file.read_offset > LimitOf(file);
   file.read_offset = header.end_offset;
+  const bool packed = file.reader->compressed();
+  if (packed) {  // its size is only known as far as it was read: the rest is due at once
+    const auto known = file.reader->Size();
+    const uint64_t least = file.read_offset + (file.reader->complete() ? 0 : 1);
+    file.size = std::max(known.ok() ? *known : least, least);
+  }
   if (file.size <= file.read_offset) {
     file.pending_since = 0;
-  } else if (!was_full) {
+  } else if (!was_full && !packed) {
     file.pending_since = clock_.MonotonicMicros();
   }
   batch.payload = std::move(payload);

@@ -326,6 +326,11 @@ void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
     host.bytes += counted.bytes;
     host.last_read = std::max(host.last_read, counted.last_read);
     host.last_ingested = std::max(host.last_ingested, counted.last_ingested);
+    host.lag_seconds =
+        static_cast<double>(receipt.committed.micros - counted.last_read.micros) / kMicrosPerSecond;
+    std::deque<Landed>& landed = rates_[key];
+    landed.push_back({work_.clock.MonotonicMicros(), counted.lines});
+    while (landed.front().at_micros < landed.back().at_micros - kRateMicros) landed.pop_front();
   }
   ClearBuffers();
   status_.position = next_position_;
@@ -450,7 +455,16 @@ Status Landing::FlushAll(int64_t timeout_micros) {
 LandingStatus Landing::status() const {
   os::MutexLock lock(mutex_);
   LandingStatus status = status_;
-  for (const auto& [key, host] : hosts_) status.hosts.push_back(host);
+  const int64_t since = work_.clock.MonotonicMicros() - kRateMicros;
+  for (const auto& [key, host] : hosts_) {
+    HostStatus& shown = status.hosts.emplace_back(host);
+    const auto landed = rates_.find(key);
+    if (landed == rates_.end()) continue;
+    uint64_t lines = 0;
+    for (const Landed& commit : landed->second)
+      lines += commit.at_micros >= since ? commit.lines : 0;
+    shown.lines_per_second = static_cast<double>(lines) * kMicrosPerSecond / kRateMicros;
+  }
   return status;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -24,8 +25,10 @@ struct HostStatus {
   uint64_t lines = 0;  // landed since the server started
   uint64_t rejected = 0;
   uint64_t bytes = 0;
-  Timestamp last_read;      // the newest read_time of its batches
-  Timestamp last_ingested;  // when its newest batch was acknowledged
+  Timestamp last_read;          // the newest read_time of its batches
+  Timestamp last_ingested;      // when its newest batch was acknowledged
+  double lines_per_second = 0;  // landed, over the last kRateMicros
+  double lag_seconds = 0;       // from the agent's read to the lake, of the last batch that landed
 };
 
 struct LandingStatus {
@@ -58,6 +61,7 @@ class Landing {
   LandingStatus status() const;
 
   static constexpr std::string_view kPipeline = "landing";
+  static constexpr int64_t kRateMicros = 10 * kMicrosPerSecond;
 
  private:
   Landing(const Workspace& work, journal::Journal& journal, LandingOptions options);
@@ -121,6 +125,11 @@ class Landing {
   bool flush_on_stop_ TARN_GUARDED_BY(mutex_) = true;
   std::optional<uint64_t> flush_to_ TARN_GUARDED_BY(mutex_);  // someone waits for this position
   LandingStatus status_ TARN_GUARDED_BY(mutex_);
+  struct Landed {  // lines of one commit
+    int64_t at_micros;
+    uint64_t lines;
+  };
+  std::map<HostKey, std::deque<Landed>> rates_ TARN_GUARDED_BY(mutex_);  // of kRateMicros
   std::map<HostKey, HostStatus> hosts_ TARN_GUARDED_BY(mutex_);
 
   os::Thread thread_;

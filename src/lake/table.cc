@@ -113,6 +113,8 @@ iceberg::DataFile DescribeFile(const event::Schema& columns, const parquet::File
     file.column_sizes[column.field_id] = static_cast<int64_t>(column.size_bytes);
     file.value_counts[column.field_id] = column.value_count;
     file.null_value_counts[column.field_id] = column.null_count;
+    // The writer made nulls of them.
+    if (column.nan_nulled) file.nan_value_counts[column.field_id] = 0;
     if (column.lower) {
       if (auto lower = iceberg::TruncateLower(type, *column.lower)) {
         file.lower_bounds[column.field_id] = std::move(*lower);

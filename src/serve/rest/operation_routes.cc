@@ -1,9 +1,9 @@
 #include "serve/rest/operation_routes.h"
 
+#include <fmt/format.h>
+
 #include <memory>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "base/text.h"
 
@@ -22,6 +22,8 @@ Json HostJson(const lake::HostStatus& host, Timestamp now) {
   json.Set("lines", static_cast<int64_t>(host.lines));
   json.Set("rejected", static_cast<int64_t>(host.rejected));
   json.Set("bytes", static_cast<int64_t>(host.bytes));
+  json.Set("lines_per_second", host.lines_per_second);
+  json.Set("lag_seconds", host.lag_seconds);
   json.Set("last_read", TimeOrNull(host.last_read));
   json.Set("silent_seconds",
            static_cast<double>(now.micros - host.last_ingested.micros) / kMicrosPerSecond);
