@@ -32,6 +32,7 @@ void AddDatasets(CLI::App& app, Context& context, Run& run);
 void AddDataset(CLI::App& app, Context& context, Run& run);
 void AddQuarantine(CLI::App& app, Context& context, Run& run);
 void AddKeys(CLI::App& app, Context& context, Run& run);
+void AddConfigReference(CLI::App& app, Context& context, Run& run);
 void AddCompletion(CLI::App& app, Context& context, Run& run);
 
 // The project a command works on: the folder given, or the nearest one around the current folder.

@@ -18,6 +18,7 @@ namespace tarn::app {
 namespace {
 
 constexpr int64_t kRequestGraceMicros = 10 * kMicrosPerSecond;
+constexpr timespec kKeysLookEvery{.tv_sec = 1, .tv_nsec = 0};
 
 // Blocks the signals that end the server, so that every thread made later blocks them too and
 // sigwait alone takes them.
@@ -157,6 +158,34 @@ std::string UrlOf(const Project& project, uint16_t port) {
   return fmt::format("{}://{}:{}", project.tls.enabled() ? "https" : "http", host, port);
 }
 
+// Waits for a signal that ends the server. Meanwhile keys made or revoked by `tarn keys` are taken
+// up: the file is replaced as a whole, so another inode or time is another content.
+int WaitForEnd(Machine& machine, const Project& project, const sigset_t& signals, Parts& parts) {
+  const auto look = [&]() -> std::pair<uint64_t, int64_t> {
+    const auto info = machine.files.Stat(project.keys_file());
+    return info.ok() ? std::pair(info->inode, info->modified.micros)
+                     : std::pair(uint64_t{0}, int64_t{0});
+  };
+  auto seen = look();
+  for (;;) {
+    const int signal = sigtimedwait(&signals, nullptr, &kKeysLookEvery);
+    if (signal > 0) return signal;
+    const auto now = look();
+    if (now == seen) continue;
+    seen = now;
+    auto ring = auth::KeyRing::Load(machine.files, project.keys_file());
+    if (ring.ok()) {
+      parts.log.Write(obs::Level::kInfo, "server.keys_reloaded",
+                      {{"keys", static_cast<int64_t>(ring->keys().size())}});
+      parts.keys->Replace(*std::move(ring));
+    } else {
+      parts.log.Write(
+          obs::Level::kError, "server.keys_unreadable",
+          {{"error", ring.error().ToString()}, {"note", "the keys before still count"}});
+    }
+  }
+}
+
 }  // namespace
 
 Status Serve(Machine& machine, const Project& project, const ServeOptions& options) {
@@ -177,8 +206,7 @@ Status Serve(Machine& machine, const Project& project, const ServeOptions& optio
                    {"url", url},
                    {"version", kVersion},
                    {"took_ms", (machine.clock.MonotonicMicros() - started) / 1'000}});
-  int signal = 0;
-  sigwait(&signals, &signal);
+  const int signal = WaitForEnd(machine, project, signals, parts);
   parts.log.Write(obs::Level::kInfo, "server.stopping",
                   {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
   parts.rest->Stop(kRequestGraceMicros);
