@@ -11,7 +11,7 @@ import time
 
 REGEXP = (r'^(\S+) (\S+) (.+?) \[([^\]]+)\] "((?:[^"\\]|\\.)*)" (\d{3}) (\d+|-) "((?:[^"\\]|\\.)*)" "((?:[^"\\]|\\.)*)"$')
 NAMES = "['host', 'ident', 'user', 'time', 'request', 'status', 'bytes', 'referer', 'agent']"
-LINES = "read_csv('{log}', columns = {{'line': 'VARCHAR'}}, delim = '\x01', quote = '', escape = '', header = false)"
+LINES = "read_csv('LOG', columns = {'line': 'VARCHAR'}, delim = '\x01', quote = '', escape = '', header = false)"
 TYPED = """
   f.host, f.ident, nullif(f.user, '-') AS user, strptime(f.time, '%d/%b/%Y:%H:%M:%S %z') AS time,
   split_part(f.request, ' ', 1) AS method, split_part(split_part(f.request, ' ', 2), '?', 1) AS path,
@@ -48,7 +48,7 @@ def has_duckdb():
 
 
 def duckdb_run(measure, log, select, target, threads=1):
-    statement = f"SET threads = {threads}; COPY ({select.format(log=log)}) TO {target}"
+    statement = f"SET threads = {threads}; COPY ({select.replace('LOG', log)}) TO {target}"
     return measure([sys.executable, "-c", "import duckdb, sys\nfor s in sys.argv[1].split('; '): duckdb.sql(s)", statement])
 
 

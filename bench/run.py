@@ -181,8 +181,9 @@ class Server:
             seconds[name] = seconds.get(name, 0) + (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
         return seconds
 
-    def sql(self, text):
-        done = subprocess.run([f"{BIN}/tarn", "sql", self.folder, text, "--format", "csv"], capture_output=True, text=True)
+    def sql(self, text, *options):
+        done = subprocess.run([f"{BIN}/tarn", "sql", self.folder, text, "--format", "csv", *options],
+                              capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(done.stderr)
         return done.stdout.splitlines()[1]
@@ -212,13 +213,12 @@ def ingest(table):
             run["cpu"] = cpu - before
             run["threads"] = ", ".join(f"{k} {v:.1f}" for k, v in sorted(server.threads().items(), key=lambda t: -t[1])
                                        if v >= 0.1)
+            # What was acknowledged is in the lake, all of it, once.
+            rows = int(server.sql("SELECT count(*) FROM clean.web_log", "--fresh")) + int(
+                server.sql("SELECT count(*) FROM quarantine.web_log"))
         finally:
-            server.stop(keep=True)
-        # What was acknowledged is in the lake, all of it, once.
-        rows = int(server.sql("SELECT count(*) FROM clean.web_log")) + int(
-            server.sql("SELECT count(*) FROM quarantine.web_log"))
+            server.stop()
         run["check"] = "rows = lines" if rows == run["lines"] else f"WRONG: {rows} rows of {run['lines']} lines"
-        shutil.rmtree(server.folder, ignore_errors=True)
         runs.append(run)
     best = max(runs, key=lambda run: run["per_second"])
     table.add("B4 durable ingest, 256 connections, 1 KB", f"{best['per_second'] / 1e3:.1f} k/s", "", "", best["cpu"],
