@@ -147,7 +147,10 @@ void Maintainer::RemoveOrphans(Mode mode, MaintenanceReport& report) {
     if (mode == Mode::kDryRun) {
       TARN_ASSIGN_OR_RETURN(const auto orphans, FindOrphans(work_, dataset, before));
       report.orphans += static_cast<int64_t>(orphans.size());
-      for (const auto& orphan : orphans) report.orphan_bytes += static_cast<int64_t>(orphan.size);
+      for (const store::ObjectInfo& orphan : orphans) {
+        report.orphan_bytes += static_cast<int64_t>(orphan.size);
+        if (report.orphan_keys.size() < kMaxListed) report.orphan_keys.push_back(orphan.key);
+      }
       return {};
     }
     TARN_ASSIGN_OR_RETURN(const OrphanReport look, orphans_.Look(dataset, before));

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "iceberg/commit.h"
 #include "lake/compaction.h"
@@ -44,6 +45,7 @@ struct MaintenanceOptions {
 };
 
 // What was done, or would be.
+inline constexpr size_t kMaxListed = 10'000;
 struct MaintenanceReport {
   int64_t compactions = 0;
   int64_t conflicts = 0;  // compactions another commit came before
@@ -55,6 +57,7 @@ struct MaintenanceReport {
   int64_t orphans = 0;
   int64_t orphan_bytes = 0;
   int64_t orphans_removed = 0;
+  std::vector<std::string> orphan_keys;  // of a dry run, the first kMaxListed
   int64_t catalog_rows = 0;
   int64_t failures = 0;    // each was logged
   std::string last_error;  // empty: none
