@@ -13,11 +13,6 @@ namespace {
 // Attempts at one commit before a busy table is given up on.
 constexpr int kMaxAttempts = 20;
 
-// The catalog could not say whether it applied a commit.
-bool OutcomeUnknown(const Error& error) {
-  return error.code() == Code::kIo || error.code() == Code::kUnavailable;
-}
-
 int64_t BytesOf(const std::vector<iceberg::DataFile>& files) {
   int64_t bytes = 0;
   for (const iceberg::DataFile& file : files) bytes += file.file_size_in_bytes;
@@ -54,6 +49,10 @@ catalog::DatasetEvent EventOf(const TableChange& table, int64_t snapshot_id) {
 Committer::Committer(const Workspace& work, iceberg::ExpirePolicy policy,
                      int64_t reader_grace_micros)
     : work_(work), policy_(policy), reader_grace_micros_(reader_grace_micros) {}
+
+bool Committer::OutcomeUnknown(const Error& error) {
+  return error.code() == Code::kIo || error.code() == Code::kUnavailable;
+}
 
 Result<iceberg::TableMetadata> Committer::Table(const catalog::DatasetName& dataset) {
   const auto known = tables_.find(dataset);
