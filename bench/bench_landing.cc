@@ -19,6 +19,7 @@
 #include "lake/json_rows.h"
 #include "lake/log_buffer.h"
 #include "lake/log_schema.h"
+#include "lake/log_source.h"
 #include "lake/table.h"
 #include "os/posix_file_system.h"
 #include "store/local_store.h"

@@ -27,7 +27,7 @@ Status AgentDoor::LoadCatalog() {
     TARN_ASSIGN_OR_RETURN(const auto marks, work_.catalog.ListWatermarks(source));
     os::MutexLock lock(mutex_);
     for (const catalog::Watermark& mark : marks) {
-      files_[mark.key].end = static_cast<uint64_t>(mark.end_offset);
+      files_[mark.key] = {.end = static_cast<uint64_t>(mark.end_offset), .known = true};
     }
   }
   return {};
@@ -45,6 +45,7 @@ Status AgentDoor::LoadJournal(uint64_t position) {
     os::MutexLock lock(mutex_);
     File& file = files_[{header->source, header->host, header->file_id}];
     file.end = std::max(file.end, header->end_offset);
+    file.known = true;
   }
 }
 
@@ -83,31 +84,31 @@ std::variant<Result<BatchAnswer>, AgentDoor::File*> AgentDoor::Begin(
   os::MutexLock lock(mutex_);
   const auto [slot, is_new] = files_.try_emplace({header.source, header.host, header.file_id});
   File& file = slot->second;
+  if (is_new && files_.size() > kMaxFiles) ForgetOldest(file);
   file.touched = work_.clock.MonotonicMicros();
-  if (!is_new && header.end_offset <= file.end)
+  if (file.known && header.end_offset <= file.end)
     return answer(BatchAnswer::Kind::kDuplicate, file.end);
   if (file.under_way)
     return Result<BatchAnswer>(Unavailable("another batch of this file is being written"));
-  if (!is_new && header.begin_offset > file.end) return answer(BatchAnswer::Kind::kGap, file.end);
+  if (file.known && header.begin_offset > file.end)
+    return answer(BatchAnswer::Kind::kGap, file.end);
   file.under_way = true;
-  if (is_new) {
-    file.end = header.begin_offset;
-    if (files_.size() > kMaxFiles) ForgetOldest();
-  }
   return &file;
 }
 
 void AgentDoor::End(File& file, std::optional<uint64_t> durable_end) {
   os::MutexLock lock(mutex_);
   file.under_way = false;
-  if (durable_end) file.end = std::max(file.end, *durable_end);
+  if (!durable_end) return;
+  file.known = true;
+  file.end = std::max(file.end, *durable_end);
 }
 
 // A tenth of the files, those untouched for longest, so that the search is paid for rarely.
-void AgentDoor::ForgetOldest() {
+void AgentDoor::ForgetOldest(const File& keep) {
   std::vector<std::pair<int64_t, catalog::WatermarkKey>> idle;
   for (const auto& [key, file] : files_) {
-    if (!file.under_way) idle.emplace_back(file.touched, key);
+    if (!file.under_way && &file != &keep) idle.emplace_back(file.touched, key);
   }
   const size_t count = std::min(idle.size(), kMaxFiles / 10);
   std::partial_sort(idle.begin(), idle.begin() + static_cast<std::ptrdiff_t>(count), idle.end());

@@ -53,7 +53,8 @@ class AgentDoor {
 
  private:
   struct File {
-    uint64_t end = 0;  // durable
+    uint64_t end = 0;    // durable
+    bool known = false;  // something of it is durable: until then it may begin anywhere
     bool under_way = false;
     int64_t touched = 0;  // monotonic
   };
@@ -66,7 +67,7 @@ class AgentDoor {
   // End.
   std::variant<Result<BatchAnswer>, File*> Begin(const agent_wire::BatchHeader& header);
   void End(File& file, std::optional<uint64_t> durable_end);
-  void ForgetOldest() TARN_REQUIRES(mutex_);
+  void ForgetOldest(const File& keep) TARN_REQUIRES(mutex_);
 
   const Workspace work_;
   journal::Journal& journal_;

@@ -83,6 +83,17 @@ TEST(Landing, UnknownFileMayStartAnywhere) {
   EXPECT_EQ(lake.SendLines("w1", offset, 1)->kind, BatchAnswer::Kind::kStored);
 }
 
+TEST(Landing, BatchThatCouldNotBeStoredLeavesItsFileUnknown) {
+  TestLake lake("unstored");
+  ASSERT_TRUE(lake.Open().ok());
+  os::SeededRandom random(1);
+  std::string payload;  // more than the test's journal takes in one record, however compressed
+  while (payload.size() < (6 << 20)) payload += std::to_string(random.Next()) + "\n";
+  ASSERT_FALSE(lake.Send(TestLake::Header("w1", 5'000, payload, 1), payload).ok());
+  uint64_t offset = 0;
+  EXPECT_EQ(lake.SendLines("w1", offset, 1)->kind, BatchAnswer::Kind::kStored);
+}
+
 TEST(Landing, LateLinesLandInTheirOwnHour) {
   TestLake lake("late");
   ASSERT_TRUE(lake.Open().ok());
