@@ -18,16 +18,17 @@ BANNED = [
     (re.compile(r"\bstd::(system_clock|steady_clock)::now\b"), {"os"}, "take an os::Clock"),
     (re.compile(r"\b(std::chrono|chrono)::(system|steady)_clock::now\b"), {"os"}, "take an os::Clock"),
     (re.compile(r"\bstd::(mt19937|random_device|rand)\b"), {"os"}, "take an os::Random"),
-    (re.compile(r"\bstd::(thread|jthread|async)\b"), {"os"}, "use os::Thread"),
+    (re.compile(r"\bstd::(thread|jthread|async)\b(?!::)"), {"os"}, "use os::Thread"),
     (re.compile(r"\bsleep_(for|until)\b|\busleep\("), {"os"}, "wait on a condition or a clock"),
     (re.compile(r"\bassert\("), set(), "use TARN_CHECK, or answer an Error"),
-    (re.compile(r"\b(strcpy|strcat|sprintf|gets|strtok|atoi|atol|atof)\("), set(), "use base/text.h or fmt"),
+    (re.compile(r"\b(strcpy|strcat|sprintf|gets|strtok|atoi|atol|atof)\("), {"none"}, "use base/text.h or fmt"),
     (re.compile(r"^\s*throw\b"), set(), "return an Error"),
     (re.compile(r"\b(TODO|FIXME|XXX|HACK)\b"), set(), "finish it, or file an issue"),
     (re.compile(r"/(work|farm|root)/"), set(), "no path of one machine"),
 ]
 REFUSED_NAMES = re.compile(r"\b(class|struct)\s+\w*(Manager|Helper|Util|Processor|Handler|Info)\b(?!;)")
-ALLOWED_NAMES = {"FileInfo", "ObjectInfo", "TableInfo", "DatasetInfo"}  # facts about a thing, in the field's words
+ALLOWED_NAMES = {"FileInfo", "ObjectInfo", "TableInfo", "ColumnInfo"}  # facts about a thing, in the field's words
+LONG_HEADERS = {"src/source/access_log/kernel_impl.h"}  # one body compiled for two instruction sets
 REFUSED_FOLDERS = {"util", "utils", "common", "misc", "helpers"}
 
 
@@ -70,12 +71,13 @@ def check_file(path, order, found, problems):
     lines = path.read_text(errors="replace").splitlines()
     inside = path.is_relative_to(ROOT / "src")
     module = module_of(path, order) if inside else None
-    if len(lines) > LIMITS[path.suffix]:
+    if len(lines) > LIMITS[path.suffix] and str(relative) not in LONG_HEADERS:
         problems.append(f"{relative}:1: {len(lines)} lines, over {LIMITS[path.suffix]}: split by noun")
     if inside and module is None:
         problems.append(f"{relative}:1: belongs to no module of CMakeLists.txt")
         return
-    if module and path.name not in {Path(f).name for f in found.get(module, ([], set()))[1]}:
+    for_tests = path.name.startswith("test_") or "_test" in path.name
+    if module and not for_tests and path.name not in {Path(f).name for f in found.get(module, ([], set()))[1]}:
         problems.append(f"{relative}:1: no CMake target lists it")
     for number, line in enumerate(lines, 1):
         check_line(f"{relative}:{number}", line, module, order, found, problems)
@@ -97,8 +99,9 @@ def check_line(where, line, module, order, found, problems):
     code = line.split("//")[0]
     for pattern, allowed, instead in BANNED:
         text = line if "TODO" in pattern.pattern or "work" in pattern.pattern else code
-        is_test = where.split(":")[0].endswith("_test.cc")
-        if pattern.search(text) and (module or "").split("/")[0] not in allowed and not (is_test and "std" in pattern.pattern):
+        # Programs outside the product, and tests, meet the machine as it is.
+        exempt = allowed and (module is None or "_test" in where or "/test_" in where)
+        if pattern.search(text) and not exempt and (module or "").split("/")[0] not in allowed:
             problems.append(f"{where}: {instead}")
     named = REFUSED_NAMES.search(code)
     if named and named.group(0).split()[1] not in ALLOWED_NAMES:

@@ -20,6 +20,8 @@ constexpr std::string_view kForever = "retries go on for ever, 100 ms to 10 s ap
 constexpr std::string_view kWakeup = "the kernel says when a file grows";
 constexpr std::string_view kOnServer = "conversion happens on the server, which keeps the raw line";
 
+constexpr std::string_view kSourcesFormat = "lines are read with the source's format in tarn.yaml";
+
 constexpr Ignored kIgnoredGlobal[] = {
     {"kinesis.region", kAws},
     {"firehose.region", kAws},
@@ -80,6 +82,21 @@ void NoteIgnored(config::Reader& reader, std::span<const Ignored> keys,
   }
 }
 
+// Columns of CSV as a format of ours; empty if they cannot be one.
+std::string CsvFormat(const std::vector<std::string>& names, std::string_view delimiter) {
+  if (names.empty() || (delimiter != "," && delimiter != "\t")) return "";
+  std::string format = delimiter == "," ? "csv:" : "tsv:";
+  for (const std::string& name : names) {
+    if (format.back() != ':') format.push_back(',');
+    for (const char c : name) {
+      const bool plain =
+          (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+      format.push_back(plain ? c : '_');
+    }
+  }
+  return format;
+}
+
 // A data processing option says what the lines are; the server needs only the name of the format.
 void TakeOption(config::Reader& reader, FlowSettings& flow, std::vector<std::string>& notes) {
   std::string name;
@@ -92,9 +109,11 @@ void TakeOption(config::Reader& reader, FlowSettings& flow, std::vector<std::str
       {"logFormat", "format of the lines"}, log_format,
       {"COMMONAPACHELOG", "COMBINEDAPACHELOG", "APACHEERRORLOG", "SYSLOG", "RFC3339SYSLOG"});
   reader.String({"matchPattern", "expression for the whole line"}, match_pattern);
-  constexpr Ignored kShape[] = {{"customFieldNames", "fields keep their documented names"},
-                                {"delimiter", "CSV has ',' and quotes"},
-                                {"jsonFormat", kOnServer},
+  std::vector<std::string> field_names;
+  reader.Strings({"customFieldNames", "columns of CSV"}, field_names);
+  std::string delimiter = ",";
+  reader.String({"delimiter", "between the columns of CSV"}, delimiter);
+  constexpr Ignored kShape[] = {{"jsonFormat", kOnServer},
                                 {"metadata", "host, path and offset are sent with each record"},
                                 {"timestamp", "the read time is sent with each batch"},
                                 {"parseOptions", kOnServer}};
@@ -107,19 +126,26 @@ void TakeOption(config::Reader& reader, FlowSettings& flow, std::vector<std::str
     } else if (log_format == "APACHEERRORLOG") {
       flow.format = "error";
     } else if (log_format == "SYSLOG" || log_format == "RFC3339SYSLOG") {
-      flow.format = "syslog";
+      notes.push_back(
+          fmt::format("{}: {} is not known here; {}", reader.path(), log_format, kSourcesFormat));
     } else {
       flow.format = "combined";
     }
   } else if (name == "CSVTOJSON") {
-    flow.format = "csv";
+    flow.format = CsvFormat(field_names, delimiter);
+    if (flow.format.empty()) {
+      notes.push_back(
+          fmt::format("{}: CSVTOJSON without customFieldNames, or with another delimiter "
+                      "than ',' and tab; {}",
+                      reader.path(), kSourcesFormat));
+    }
   } else {
     notes.push_back(fmt::format("{}: {} is ignored: {}", reader.path(), name, kOnServer));
   }
 }
 
 void BindKinesisFlow(config::Reader& reader, FlowSettings& flow, AgentSettings& settings) {
-  flow.format = "raw";
+  flow.format.clear();  // the format of the source in tarn.yaml
   std::string pattern;
   reader.String({"filePattern", "files to tail", true}, pattern);
   flow.paths = {pattern};

@@ -76,16 +76,34 @@ TEST(Settings, AcceptsAKinesisAgentFile) {
   EXPECT_EQ(settings.flows[0].format, "common");
   EXPECT_TRUE(settings.flows[0].from_start);
   EXPECT_FALSE(settings.flows[1].from_start);
-  EXPECT_EQ(settings.flows[1].format, "csv");
+  EXPECT_EQ(settings.flows[1].format, "csv:a,b");
   EXPECT_EQ(settings.flows[2].multiline_start, "^\\d");
-  EXPECT_EQ(settings.flows[2].format, "raw");
+  EXPECT_EQ(settings.flows[2].format, "") << "the source's own";
   std::string notes;
   for (const std::string& note : settings.notes) notes += note + "\n";
-  for (const char* part : {"cloudwatch.emitMetrics is ignored: metrics are served",
-                           "awsAccessKeyId is ignored", "flows[0].maxBufferSizeRecords is ignored",
-                           "SINGLELINE is ignored", "customFieldNames is ignored"}) {
+  for (const char* part :
+       {"cloudwatch.emitMetrics is ignored: metrics are served", "awsAccessKeyId is ignored",
+        "flows[0].maxBufferSizeRecords is ignored", "SINGLELINE is ignored"}) {
     EXPECT_NE(notes.find(part), std::string::npos) << part << "\nin\n" << notes;
   }
+}
+
+// Each must compile on the server, or all lines end in quarantine.
+TEST(Settings, KinesisConversionsWithoutAFormatOfOursUseTheSources) {
+  const auto settings = LoadText(R"({"firehose.endpoint": "https://x", "flows": [
+      {"filePattern": "/a", "deliveryStream": "a",
+       "dataProcessingOptions": [{"optionName": "LOGTOJSON", "logFormat": "SYSLOG"}]},
+      {"filePattern": "/b", "deliveryStream": "b",
+       "dataProcessingOptions": [{"optionName": "CSVTOJSON"}]},
+      {"filePattern": "/c", "deliveryStream": "c", "dataProcessingOptions": [
+        {"optionName": "CSVTOJSON", "customFieldNames": ["first name", "b"], "delimiter": "\t"}]}
+    ]})")
+                            .value();
+  EXPECT_EQ(settings.flows[0].format, "");
+  EXPECT_EQ(settings.flows[1].format, "");
+  EXPECT_EQ(settings.flows[2].format, "tsv:first_name,b");
+  ASSERT_EQ(settings.notes.size(), 2U);
+  EXPECT_NE(settings.notes[0].find("SYSLOG is not known here"), std::string::npos);
 }
 
 TEST(Settings, KinesisTypoIsNamed) {

@@ -62,7 +62,9 @@ void AddServe(CLI::App& app, Context& context, Run& run) {
   command->add_option("--listen", *listen, "ADDRESS:PORT instead of tarn.yaml's");
   command->add_flag("--accept-loss", options->accept_loss,
                     "Go on although acknowledged records are gone; each loss is logged");
-  command->footer("Example:\n  tarn serve shop");
+  command->footer(
+      "Logs to standard error. docs/operation.md says how to run it as a service.\n"
+      "Examples:\n  tarn serve shop\n  tarn serve shop --listen 0.0.0.0:8700");
   command->callback([&context, &run, folder, options, listen] {
     run = [&context, folder, options, listen]() -> Status {
       TARN_ASSIGN_OR_RETURN(Project project, ProjectOf(context, *folder));

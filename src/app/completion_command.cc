@@ -71,6 +71,18 @@ std::string Zsh(const std::vector<Verb>& verbs) {
 
 }  // namespace
 
+void AddConfigReference(CLI::App& app, Context& /*context*/, Run& run) {
+  CLI::App* command = app.add_subcommand(
+      "config-reference", "Print every key of tarn.yaml with type, default and meaning");
+  command->footer("A table in Markdown. The keys of agent.yaml: tarn-agent --help-config");
+  command->callback([&run] {
+    run = []() -> Status {
+      fmt::print("{}", config::MarkdownTable(DescribeProject()));
+      return {};
+    };
+  });
+}
+
 void AddCompletion(CLI::App& app, Context& /*context*/, Run& run) {
   auto shell = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("completion", "Print a completion script for a shell");

@@ -122,7 +122,9 @@ void AddInit(CLI::App& app, Context& context, Run& run) {
       ->capture_default_str();
   command->add_option("--name", options->name, "Project name (default: the folder's)");
   command->add_flag("--json", options->json, "Print the keys as JSON");
-  command->footer("Example:\n  tarn init shop --template retail");
+  command->footer(
+      "Prints two keys, once: admin for people, agents for web servers. `tarn keys` makes more.\n"
+      "Examples:\n  tarn init shop --template retail\n  tarn init shop --json > keys.json");
   command->callback(
       [&context, &run, options] { run = [&context, options] { return Init(context, *options); }; });
 }

@@ -18,7 +18,7 @@ struct KeysOptions {
   std::vector<std::string> sources;
 };
 
-constexpr std::string_view kRestartHint = "A running server takes it up when it is restarted.";
+constexpr std::string_view kReloadHint = "A running server takes it up within two seconds.";
 
 Status CreateKey(Context& context, const KeysOptions& options) {
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
@@ -28,7 +28,7 @@ Status CreateKey(Context& context, const KeysOptions& options) {
                         ring.Create({options.name, role, options.sources}, context.machine.random));
   TARN_TRY(ring.Save(context.machine.files, project.keys_file()));
   fmt::print("{}\n", key);
-  fmt::print(stderr, "Shown this once. {}\n", kRestartHint);
+  fmt::print(stderr, "Shown this once. {}\n", kReloadHint);
   return {};
 }
 
@@ -37,7 +37,7 @@ Status RevokeKey(Context& context, const KeysOptions& options) {
   TARN_ASSIGN_OR_RETURN(auto ring, auth::KeyRing::Load(context.machine.files, project.keys_file()));
   TARN_TRY(ring.Revoke(options.name));
   TARN_TRY(ring.Save(context.machine.files, project.keys_file()));
-  fmt::print("{} is revoked. {}\n", options.name, kRestartHint);
+  fmt::print("{} is revoked. {}\n", options.name, kReloadHint);
   return {};
 }
 
@@ -60,7 +60,12 @@ void AddKeys(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<KeysOptions>();
   CLI::App* command = app.add_subcommand("keys", "Make, list and revoke keys");
   command->require_subcommand(1);
-  command->footer("Example:\n  tarn keys create web-1 shop --role ingest --source web_log");
+  command->footer(
+      "Examples:\n"
+      "  tarn keys create web-1 shop --role ingest --source web_log\n"
+      "  tarn keys list shop\n"
+      "  tarn keys revoke web-1 shop\n"
+      "A running server takes changes up within two seconds.");
   const auto add = [&](const std::string& verb, const std::string& help,
                        Status (*action)(Context&, const KeysOptions&)) {
     CLI::App* sub = command->add_subcommand(verb, help);

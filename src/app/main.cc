@@ -28,8 +28,10 @@ void AddCommands(CLI::App& app, Context& context, Run& run) {
   AddDatasets(app, context, run);
   AddDataset(app, context, run);
   AddQuarantine(app, context, run);
+  AddMaintain(app, context, run);
   AddParse(app, context, run);
   AddKeys(app, context, run);
+  AddConfigReference(app, context, run);
   AddCompletion(app, context, run);
   app.add_subcommand("demo", "A small shop with four Apache servers, live (tarn demo --help)")
       ->allow_extras()
@@ -48,6 +50,7 @@ int Main(int argc, char** argv) {
       "  tarn init shop --template retail              start a project\n"
       "  tarn serve shop                               run it\n"
       "  tarn sql shop \"SELECT count(*) FROM clean.web_log\"\n"
+      "Each command has --help with examples.\n"
       "Exit status: 0 success, 2 wrong use or configuration, others in docs/exit-codes.md");
   Machine machine;
   Context context{machine, SelfPath()};

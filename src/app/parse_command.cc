@@ -131,12 +131,17 @@ void AddParse(CLI::App& app, Context& context, Run& run) {
   command->add_option("FILE", options->files, "Log files; '-' or none is standard input");
   command
       ->add_option("--format", options->format,
-                   "common, combined, vhost_combined, combined+cookie, error, json, csv:…, "
-                   "regex:…, or an Apache LogFormat string")
+                   "common, combined, vhost_combined, combined+cookie, error, json, csv:COLUMNS, "
+                   "tsv:COLUMNS, regex:EXPRESSION, or an Apache LogFormat string "
+                   "(docs/access-log-formats.md)")
       ->capture_default_str();
   command->add_option("--out", options->out, "Write JSON lines here (default: standard output)");
-  command->add_option("--rejects", options->rejects, "Write lines that do not fit here");
+  command->add_option(
+      "--rejects", options->rejects,
+      "Write lines that do not fit the format here, each with file, number and reason; "
+      "without it they are only counted");
   command->footer(
+      "Exit status 0 also if lines were rejected; how many is said on standard error.\n"
       "Examples:\n"
       "  tarn parse --format combined access.log > access.jsonl\n"
       "  zcat access.log.*.gz | tarn parse --format '%h %l %u %t \"%r\" %>s %b' --rejects bad.txt");

@@ -12,12 +12,14 @@
 #include "journal/journal.h"
 #include "lake/agent_door.h"
 #include "lake/landing.h"
+#include "lake/maintenance.h"
 #include "serve/rest/rest_server.h"
 
 namespace tarn::app {
 namespace {
 
 constexpr int64_t kRequestGraceMicros = 10 * kMicrosPerSecond;
+constexpr timespec kKeysLookEvery{.tv_sec = 1, .tv_nsec = 0};
 
 // Blocks the signals that end the server, so that every thread made later blocks them too and
 // sigwait alone takes them.
@@ -46,6 +48,7 @@ struct Parts {
   std::unique_ptr<lake::Workspace> work;
   std::unique_ptr<journal::Journal> journal;
   std::unique_ptr<lake::Landing> landing;
+  std::unique_ptr<lake::Maintenance> maintenance;
   std::unique_ptr<lake::AgentDoor> door;
   std::unique_ptr<auth::Authenticator> keys;
   std::unique_ptr<serve::rest::RestServer> rest;
@@ -149,12 +152,48 @@ Status OpenDoor(Machine& machine, const Project& project, Parts& parts) {
   return {};
 }
 
+void StartMaintenance(Machine& machine, const Project& project, Parts& parts) {
+  lake::MaintenanceOptions options;
+  options.temp_directory = os::JoinPath(project.state_folder, "maintenance");
+  options.data_directory = project.lake_folder;
+  parts.maintenance =
+      lake::Maintenance::Start(*parts.work, *parts.store, machine.files, std::move(options));
+}
+
 std::string UrlOf(const Project& project, uint16_t port) {
   const bool six = project.listen_address.find(':') != std::string::npos;
   std::string host = six ? "[" + project.listen_address + "]" : project.listen_address;
   if (host == "0.0.0.0") host = "127.0.0.1";
   if (host == "[::]") host = "[::1]";
   return fmt::format("{}://{}:{}", project.tls.enabled() ? "https" : "http", host, port);
+}
+
+// Waits for a signal that ends the server. Meanwhile keys made or revoked by `tarn keys` are taken
+// up: the file is replaced as a whole, so another inode or time is another content.
+int WaitForEnd(Machine& machine, const Project& project, const sigset_t& signals, Parts& parts) {
+  const auto look = [&]() -> std::pair<uint64_t, int64_t> {
+    const auto info = machine.files.Stat(project.keys_file());
+    return info.ok() ? std::pair(info->inode, info->modified.micros)
+                     : std::pair(uint64_t{0}, int64_t{0});
+  };
+  auto seen = look();
+  for (;;) {
+    const int signal = sigtimedwait(&signals, nullptr, &kKeysLookEvery);
+    if (signal > 0) return signal;
+    const auto now = look();
+    if (now == seen) continue;
+    seen = now;
+    auto ring = auth::KeyRing::Load(machine.files, project.keys_file());
+    if (ring.ok()) {
+      parts.log.Write(obs::Level::kInfo, "server.keys_reloaded",
+                      {{"keys", static_cast<int64_t>(ring->keys().size())}});
+      parts.keys->Replace(*std::move(ring));
+    } else {
+      parts.log.Write(
+          obs::Level::kError, "server.keys_unreadable",
+          {{"error", ring.error().ToString()}, {"note", "the keys before still count"}});
+    }
+  }
 }
 
 }  // namespace
@@ -166,6 +205,7 @@ Status Serve(Machine& machine, const Project& project, const ServeOptions& optio
   TARN_TRY(OpenStorage(machine, project, options, parts));
   TARN_TRY(OpenLanding(project, options, parts));
   TARN_TRY(OpenDoor(machine, project, parts));
+  StartMaintenance(machine, project, parts);
   const std::string url = UrlOf(project, parts.rest->port());
   codec::Json running;
   running.Set("pid", int64_t{getpid()});
@@ -177,10 +217,10 @@ Status Serve(Machine& machine, const Project& project, const ServeOptions& optio
                    {"url", url},
                    {"version", kVersion},
                    {"took_ms", (machine.clock.MonotonicMicros() - started) / 1'000}});
-  int signal = 0;
-  sigwait(&signals, &signal);
+  const int signal = WaitForEnd(machine, project, signals, parts);
   parts.log.Write(obs::Level::kInfo, "server.stopping",
                   {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+  parts.maintenance->Stop();
   parts.rest->Stop(kRequestGraceMicros);
   parts.landing->Stop(true);
   (void)machine.files.Remove(project.server_file());

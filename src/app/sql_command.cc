@@ -16,24 +16,24 @@ namespace tarn::app {
 namespace {
 
 struct SqlOptions {
-  std::vector<std::string> words;  // [DIR] [SQL]
+  std::string first;  // [DIR] [QUERY]
+  std::string second;
   std::string format;
   std::string out;
   bool fresh = false;
 };
 
-// `tarn sql "SELECT …"`, `tarn sql DIR`, `tarn sql DIR "SELECT …"`: one word is SQL if it has a
-// space or is no folder.
+// `tarn sql "SELECT …"`, `tarn sql DIR`, `tarn sql DIR "SELECT …"`: one word is SQL if it is no
+// folder.
 struct Words {
   std::string folder;
   std::string statement;
 };
-Words SortWords(os::FileSystem& files, const std::vector<std::string>& words) {
-  if (words.empty()) return {};
-  if (words.size() > 1) return {words[0], words[1]};
-  const auto info = files.Stat(words[0]);
-  if (info.ok() && info->is_directory) return {words[0], ""};
-  return {"", words[0]};
+Words SortWords(os::FileSystem& files, const SqlOptions& options) {
+  if (!options.second.empty() || options.first.empty()) return {options.first, options.second};
+  const auto info = files.Stat(options.first);
+  if (info.ok() && info->is_directory) return {options.first, ""};
+  return {"", options.first};
 }
 
 Result<ResultFormat> FormatOf(const std::string& name, bool to_terminal) {
@@ -68,7 +68,7 @@ Status RunStatement(sql::Session& session, const std::string& statement,
 }
 
 Status Sql(Context& context, const SqlOptions& options) {
-  const Words words = SortWords(context.machine.files, options.words);
+  const Words words = SortWords(context.machine.files, options);
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, words.folder));
   if (options.fresh) {
     const auto flushed = AskServer(context.machine, project, http::Method::kPost, "/v1/flush");
@@ -102,14 +102,24 @@ Status Sql(Context& context, const SqlOptions& options) {
 void AddSql(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<SqlOptions>();
   CLI::App* command = app.add_subcommand("sql", "Query the lake; without a statement, a prompt");
-  command->add_option("words", options->words, "[DIR] [\"SELECT …\"]")->expected(0, 2);
+  command->add_option("DIR", options->first,
+                      "Project folder (default: this one, or the nearest above)");
+  command->add_option(
+      "QUERY", options->second,
+      "One statement; without it, a prompt. A single word is the folder if there is "
+      "such a folder, else the statement");
   command->add_option("--format", options->format,
-                      "table (default on a terminal), csv (default otherwise), json, parquet");
+                      "table (default on a terminal), csv (default otherwise), json (one object a "
+                      "line), parquet (needs --out)");
   command->add_option("--out", options->out, "Write to this file");
-  command->add_flag("--fresh", options->fresh,
-                    "First land what the server has acknowledged but not yet landed");
+  command->add_flag(
+      "--fresh", options->fresh,
+      "First land what the server has acknowledged but still buffers; needs a running server");
   command->footer(
+      "Tables are zone.source: clean.web_log, raw.web_log, quarantine.web_log. At the prompt a\n"
+      "statement ends with ';', Tab completes, Ctrl-C cancels, \\q leaves.\n"
       "Examples:\n"
+      "  tarn sql shop\n"
       "  tarn sql shop \"SELECT status, count(*) FROM clean.web_log GROUP BY 1 ORDER BY 2 DESC\"\n"
       "  tarn sql shop --format json \"SHOW TABLES\"\n"
       "  tarn sql shop --out day.parquet --format parquet \\\n"

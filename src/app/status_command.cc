@@ -126,10 +126,13 @@ Status ShowStatus(Context& context, const std::string& folder, bool as_json) {
 void AddStatus(CLI::App& app, Context& context, Run& run) {
   auto folder = std::make_shared<std::string>();
   auto json = std::make_shared<bool>(false);
-  CLI::App* command = app.add_subcommand("status", "One screen: server, sources, lag, datasets");
+  CLI::App* command =
+      app.add_subcommand("status", "One screen: server, journal, sources, datasets");
   command->add_option("DIR", *folder, "Project folder (default: this one, or the nearest above)");
   command->add_flag("--json", *json, "Everything, as JSON");
-  command->footer("Example:\n  tarn status shop");
+  command->footer(
+      "Lines and rejected count since the server started. Without a server: the datasets alone.\n"
+      "Examples:\n  tarn status shop\n  tarn status shop --json");
   command->callback([&context, &run, folder, json] {
     run = [&context, folder, json] { return ShowStatus(context, *folder, *json); };
   });

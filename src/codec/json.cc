@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -103,28 +105,6 @@ void AppendDouble(std::string& out, double value) {
   if (digits.find_first_of(".e") == std::string_view::npos) out.append(".0");
 }
 
-void AppendEscape(std::string& out, uint8_t c) {
-  switch (c) {
-    case '"':
-      out.append("\\\"");
-      break;
-    case '\\':
-      out.append("\\\\");
-      break;
-    case '\n':
-      out.append("\\n");
-      break;
-    case '\r':
-      out.append("\\r");
-      break;
-    case '\t':
-      out.append("\\t");
-      break;
-    default:
-      out.append(fmt::format("\\u{:04x}", c));
-  }
-}
-
 class Writer {
  public:
   Writer(std::string& out, bool indent) : out_(out), indent_(indent) {}
@@ -179,6 +159,49 @@ class Writer {
   std::string& out_;
   const bool indent_;
 };
+
+// Bytes at the front that stand for themselves inside a JSON string.
+size_t PlainPrefix(std::string_view text) {
+  constexpr uint64_t kOnes = 0x0101010101010101ULL;
+  constexpr uint64_t kHighs = 0x8080808080808080ULL;
+  // The high bit of the lowest byte that is zero, and perhaps of bytes above it.
+  const auto zeros = [](uint64_t word) { return (word - kOnes) & ~word & kHighs; };
+  size_t at = 0;
+  for (; at + 8 <= text.size(); at += 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, text.data() + at, 8);
+    const uint64_t controls = (word - 0x20 * kOnes) & ~word & kHighs;
+    const uint64_t special = controls | zeros(word ^ ('"' * kOnes)) | zeros(word ^ ('\\' * kOnes));
+    if (special != 0) return at + static_cast<size_t>(std::countr_zero(special)) / 8;
+  }
+  const auto plain = [](char c) {
+    return static_cast<uint8_t>(c) >= 0x20 && c != '"' && c != '\\';
+  };
+  while (at < text.size() && plain(text[at])) ++at;
+  return at;
+}
+
+void AppendEscaped(std::string& out, char c) {
+  switch (c) {
+    case '"':
+      out.append("\\\"");
+      break;
+    case '\\':
+      out.append("\\\\");
+      break;
+    case '\n':
+      out.append("\\n");
+      break;
+    case '\r':
+      out.append("\\r");
+      break;
+    case '\t':
+      out.append("\\t");
+      break;
+    default:
+      out.append(fmt::format("\\u{:04x}", static_cast<unsigned>(c)));
+  }
+}
 
 }  // namespace
 
@@ -247,16 +270,13 @@ void AppendJsonString(std::string& out, std::string_view text) {
     return;
   }
   out.push_back('"');
-  size_t plain = 0;  // start of the run that needs no escape
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<uint8_t>(text[i]);
-    if (c >= 0x20 && c != '"' && c != '\\') [[likely]]
-      continue;
-    out.append(text.substr(plain, i - plain));
-    AppendEscape(out, c);
-    plain = i + 1;
+  for (;;) {
+    const size_t plain = PlainPrefix(text);
+    out.append(text.substr(0, plain));
+    if (plain == text.size()) break;
+    AppendEscaped(out, text[plain]);
+    text.remove_prefix(plain + 1);
   }
-  out.append(text.substr(plain));
   out.push_back('"');
 }
 

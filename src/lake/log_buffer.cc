@@ -1,5 +1,6 @@
 #include "lake/log_buffer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
@@ -7,6 +8,8 @@
 
 namespace tarn::lake {
 namespace {
+
+constexpr size_t kReadableSlack = 64;  // more is of no use to the parser
 
 // Records of a batch, one after the other, with their offsets in the payload.
 class Records {
@@ -55,9 +58,15 @@ LineCounts LogBuffer::Add(const agent_wire::Batch& batch, uint64_t from, Timesta
   Records records(batch);
   std::string_view line;
   uint64_t offset = 0;
+  const char* const payload_end = batch.payload.data() + batch.payload.size();
   while (records.Next(line, offset)) {
-    if (offset >= from && !line.empty()) AddLine(line, offset, origin, counts);
+    if (offset < from || line.empty()) continue;
+    // The vector code may read on behind the line, as far as the payload goes.
+    parser_.set_readable_slack(
+        std::min(kReadableSlack, static_cast<size_t>(payload_end - (line.data() + line.size()))));
+    AddLine(line, offset, origin, counts);
   }
+  parser_.set_readable_slack(0);
   return counts;
 }
 
