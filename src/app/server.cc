@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "app/version.h"
+#include "base/text.h"
 #include "journal/journal.h"
 #include "lake/agent_door.h"
 #include "lake/landing.h"
@@ -51,6 +52,21 @@ struct Parts {
   std::unique_ptr<serve::rest::RestServer> rest;
 };
 
+// A catalog made anew would not know the tables that are there.
+Status RefuseLostCatalog(Machine& machine, const Project& project) {
+  if (machine.files.Exists(project.catalog_file())) return {};
+  for (const catalog::Zone zone : {catalog::Zone::kRaw, catalog::Zone::kClean}) {
+    const std::string tables =
+        os::JoinPath(project.lake_folder, std::string(catalog::ZoneName(zone)));
+    if (!machine.files.Exists(tables)) continue;
+    return DataLoss(
+        fmt::format("{} is missing, and with it what is known of the tables below {}. Restore it "
+                    "from a copy; to begin anew, first move the folders {} and {} away",
+                    project.catalog_file(), tables, project.lake_folder, project.journal_folder()));
+  }
+  return {};
+}
+
 Status OpenStorage(Machine& machine, const Project& project, const ServeOptions& options,
                    Parts& parts) {
   TARN_TRY(machine.files.CreateDirectories(project.state_folder));
@@ -65,6 +81,7 @@ Status OpenStorage(Machine& machine, const Project& project, const ServeOptions&
       parts.store, store::LocalStore::Open(machine.files, machine.random, project.lake_folder));
   // Temporaries of a server that was killed; this is the only writer of the folder.
   TARN_TRY(parts.store->Sweep(machine.clock.Now()));
+  TARN_TRY(RefuseLostCatalog(machine, project));
   catalog::SqliteOptions sqlite;
   sqlite.path = project.catalog_file();
   sqlite.tarn_version = kVersion;
@@ -74,6 +91,9 @@ Status OpenStorage(Machine& machine, const Project& project, const ServeOptions&
   journal::Options journal;
   journal.max_bytes = project.journal_max_bytes;
   journal.accept_loss = options.accept_loss;
+  TARN_ASSIGN_OR_RETURN(const std::string landed,
+                        parts.catalog->GetPosition(std::string(lake::Landing::kPipeline)));
+  journal.resume_at = ParseUint64(landed).value_or(0);
   TARN_ASSIGN_OR_RETURN(
       parts.journal, journal::Journal::Open(
                          {machine.files, machine.random, machine.clock, parts.log, parts.metrics},
@@ -84,11 +104,12 @@ Status OpenStorage(Machine& machine, const Project& project, const ServeOptions&
   return {};
 }
 
-Status OpenLanding(const Project& project, Parts& parts) {
+Status OpenLanding(const Project& project, const ServeOptions& options, Parts& parts) {
   lake::LandingOptions landing;
   landing.sources = project.sources;
   landing.buffer_bytes = project.landing_buffer_bytes;
   landing.buffer_age_micros = project.landing_buffer_age_micros;
+  landing.accept_loss = options.accept_loss;
   TARN_ASSIGN_OR_RETURN(parts.landing,
                         lake::Landing::Start(*parts.work, *parts.journal, std::move(landing)));
   std::set<std::string> sources;
@@ -172,7 +193,7 @@ Status Serve(Machine& machine, const Project& project, const ServeOptions& optio
   const int64_t started = machine.clock.MonotonicMicros();
   Parts parts(machine, project);
   TARN_TRY(OpenStorage(machine, project, options, parts));
-  TARN_TRY(OpenLanding(project, parts));
+  TARN_TRY(OpenLanding(project, options, parts));
   TARN_TRY(OpenDoor(machine, project, parts));
   const std::string url = UrlOf(project, parts.rest->port());
   codec::Json running;

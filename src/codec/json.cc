@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -158,6 +160,49 @@ class Writer {
   const bool indent_;
 };
 
+// Bytes at the front that stand for themselves inside a JSON string.
+size_t PlainPrefix(std::string_view text) {
+  constexpr uint64_t kOnes = 0x0101010101010101ULL;
+  constexpr uint64_t kHighs = 0x8080808080808080ULL;
+  // The high bit of the lowest byte that is zero, and perhaps of bytes above it.
+  const auto zeros = [](uint64_t word) { return (word - kOnes) & ~word & kHighs; };
+  size_t at = 0;
+  for (; at + 8 <= text.size(); at += 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, text.data() + at, 8);
+    const uint64_t controls = (word - 0x20 * kOnes) & ~word & kHighs;
+    const uint64_t special = controls | zeros(word ^ ('"' * kOnes)) | zeros(word ^ ('\\' * kOnes));
+    if (special != 0) return at + static_cast<size_t>(std::countr_zero(special)) / 8;
+  }
+  const auto plain = [](char c) {
+    return static_cast<uint8_t>(c) >= 0x20 && c != '"' && c != '\\';
+  };
+  while (at < text.size() && plain(text[at])) ++at;
+  return at;
+}
+
+void AppendEscaped(std::string& out, char c) {
+  switch (c) {
+    case '"':
+      out.append("\\\"");
+      break;
+    case '\\':
+      out.append("\\\\");
+      break;
+    case '\n':
+      out.append("\\n");
+      break;
+    case '\r':
+      out.append("\\r");
+      break;
+    case '\t':
+      out.append("\\t");
+      break;
+    default:
+      out.append(fmt::format("\\u{:04x}", static_cast<unsigned>(c)));
+  }
+}
+
 }  // namespace
 
 const Json* Json::Find(std::string_view key) const {
@@ -225,30 +270,12 @@ void AppendJsonString(std::string& out, std::string_view text) {
     return;
   }
   out.push_back('"');
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        out.append("\\\"");
-        break;
-      case '\\':
-        out.append("\\\\");
-        break;
-      case '\n':
-        out.append("\\n");
-        break;
-      case '\r':
-        out.append("\\r");
-        break;
-      case '\t':
-        out.append("\\t");
-        break;
-      default:
-        if (static_cast<uint8_t>(c) < 0x20) {
-          out.append(fmt::format("\\u{:04x}", static_cast<unsigned>(c)));
-        } else {
-          out.push_back(c);
-        }
-    }
+  for (;;) {
+    const size_t plain = PlainPrefix(text);
+    out.append(text.substr(0, plain));
+    if (plain == text.size()) break;
+    AppendEscaped(out, text[plain]);
+    text.remove_prefix(plain + 1);
   }
   out.push_back('"');
 }

@@ -45,5 +45,20 @@ TEST(Json, InvalidUtf8IsWrittenAsReplacementCharacter) {
   EXPECT_EQ(out, "\"a\xef\xbf\xbd\"");
 }
 
+TEST(Json, EscapesEveryByteThatNeedsItWhereverItStands) {
+  for (const std::string_view plain : {"", "a", "abcdefg", "abcdefgh", "abcdefghijklmno"}) {
+    for (int byte = 0; byte < 0x80; ++byte) {
+      const std::string text = std::string(plain) + static_cast<char>(byte) + "\xc3\xa9 tail of it";
+      std::string out;
+      AppendJsonString(out, text);
+      const auto back = ParseJson(out);
+      ASSERT_TRUE(back.ok()) << out;
+      EXPECT_EQ(*back->AsString(), text);
+      const bool escaped = byte < 0x20 || byte == '"' || byte == '\\';
+      EXPECT_EQ(out.size() > text.size() + 2, escaped) << out;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tarn::codec

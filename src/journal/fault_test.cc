@@ -177,7 +177,7 @@ TEST(JournalFault, DamageInTheMiddleOfTheLastSegmentIsDataLossAndChangesNothing)
   const auto opened = world.Open();
   ASSERT_EQ(opened.error().code(), Code::kDataLoss);
   for (const std::string& part : {kFirst, "offset " + std::to_string(second_record),
-                                  std::string("record 1"), std::string("accept_loss")})
+                                  std::string("record 1"), std::string("--accept-loss")})
     EXPECT_NE(opened.error().message().find(part), std::string::npos) << opened.error().message();
   EXPECT_EQ(world.files.ReadFile(kFirst).value(), before);
 
@@ -245,6 +245,23 @@ TEST(JournalFault, DamagedHeaderIsDataLossAndCanBeSetAside) {
     EXPECT_EQ(read, path == kFirst ? (std::vector<uint64_t>{3, 4, 5})
                                    : (std::vector<uint64_t>{0, 1, 2, next.value}));
   }
+}
+
+TEST(JournalFault, LostFolderGoesOnWhereItsReadersAre) {
+  TestWorld world(19);
+  Fill(*world.Open().value(), 5);
+  ASSERT_TRUE(world.files.RemoveRecursively("/journal").ok());
+  world.options.resume_at = 5;
+  EXPECT_EQ(world.Open().value()->end(), Position{0}) << "not without leave";
+  world.options.accept_loss = true;
+  auto journal = world.Open().value();
+  EXPECT_EQ(journal->Append("goes on").value(), Position{5});
+  journal.reset();
+  world.options.accept_loss = false;
+  journal = world.Open().value();
+  EXPECT_EQ(journal->end(), Position{6});
+  EXPECT_EQ(ReadAll(*journal, {5}).value().size(), 1U);
+  EXPECT_TRUE(journal->TrimBefore({6}).ok());
 }
 
 TEST(JournalFault, MissingSegmentIsDataLoss) {

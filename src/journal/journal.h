@@ -39,6 +39,9 @@ struct Options {
   // What a damaged record in the middle means. Refused by default: Open, or the cursor that meets
   // it, answers DataLoss. With true the damaged records are skipped, each gap logged at ERROR.
   bool accept_loss = false;
+  // With accept_loss: a journal that ends before this position goes on there, because records up to
+  // it were read before they were lost; no position is given twice.
+  uint64_t resume_at = 0;
 };
 
 // What a journal works with; all outlive it.

@@ -74,6 +74,7 @@ class LogJournal final : public Journal {
   Status LoadSegments();
   Status LoadSegment(uint64_t number);
   Status OpenLast();
+  Status ResumeAt(uint64_t position);
   static Status RewriteLastBatch(os::File& file, const Tail& tail);
 
   Status Admit(uint64_t size) const TARN_REQUIRES(mutex_);

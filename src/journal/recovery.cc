@@ -46,8 +46,7 @@ std::string SpareName(uint64_t number) {
 Error DamagedError(const std::string& path, uint64_t offset, uint64_t number) {
   return DataLoss(
       fmt::format("{}, offset {}: record {} was stored and cannot be read any more; restore the "
-                  "file from a copy, or open the journal with accept_loss to go on without what is "
-                  "damaged",
+                  "file from a copy, or start with --accept-loss to go on without what is damaged",
                   path, offset, number));
 }
 
@@ -76,6 +75,7 @@ Status LogJournal::Start() {
   } else {
     TARN_TRY(OpenLast());
   }
+  if (options_.accept_loss) TARN_TRY(ResumeAt(options_.resume_at));
   metrics_.SetSize(size_bytes());
   Recovered{.segments = segments_.size(),
             .begin = begin().value,
@@ -125,7 +125,7 @@ Status LogJournal::LoadSegment(uint64_t number) {
     if (!options_.accept_loss) {
       return DataLoss(fmt::format(
           "{}, offset 0: the segment's header is damaged, so none of its records can be read; "
-          "restore the file from a copy, or open the journal with accept_loss to set it aside",
+          "restore the file from a copy, or start with --accept-loss to set it aside",
           path));
     }
     LossAccepted{.place = path, .from = 0, .to = 0}.Emit(environment_.log, environment_.metrics);
@@ -134,13 +134,13 @@ Status LogJournal::LoadSegment(uint64_t number) {
   if (size < header->bytes && !options_.accept_loss) {
     return DataLoss(fmt::format(
         "{}, offset {}: the file was cut off, it should have {} bytes; restore it from a copy, or "
-        "open the journal with accept_loss to go on with what is left",
+        "start with --accept-loss to go on with what is left",
         path, size, header->bytes));
   }
   if (!segments_.empty() && segments_.back().number + 1 != number && !options_.accept_loss) {
-    return DataLoss(fmt::format(
-        "{} is missing; restore it, or open the journal with accept_loss to go on without it",
-        PathOf(segments_.back().number + 1)));
+    return DataLoss(
+        fmt::format("{} is missing; restore it, or start with --accept-loss to go on without it",
+                    PathOf(segments_.back().number + 1)));
   }
   segments_.push_back({.number = number, .first = header->first, .bytes = header->bytes});
   return {};
@@ -166,6 +166,14 @@ Status LogJournal::OpenLast() {
   TARN_TRY(RewriteLastBatch(*file, end.tail));
   writer_ = std::make_unique<SegmentWriter>(std::move(file), header, end.tail, epoch_);
   return {};
+}
+
+Status LogJournal::ResumeAt(uint64_t position) {
+  if (durable_end_ >= position) return {};
+  LossAccepted{.place = folder_, .from = durable_end_, .to = position}.Emit(environment_.log,
+                                                                            environment_.metrics);
+  durable_end_ = position;
+  return OpenNextSegment();
 }
 
 // A process that died may have left its last batch in the page cache only, and after a failed sync

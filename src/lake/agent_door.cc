@@ -52,50 +52,55 @@ void AgentDoor::Submit(std::string_view encoded, Done done) {
   // The whole batch is checked before it is acknowledged: nothing unreadable enters the journal.
   const auto batch = agent_wire::Decode(encoded);
   if (!batch.ok()) return done(batch.error());
-  const agent_wire::BatchHeader& header = batch->header;
+  Submit(batch->header, encoded, std::move(done));
+}
+
+void AgentDoor::Submit(const agent_wire::BatchHeader& header, std::string_view encoded, Done done) {
   if (!sources_.contains(header.source)) {
     const std::vector<std::string_view> known(sources_.begin(), sources_.end());
     const auto nearest = NearestWord(header.source, known);
     return done(NotFound(fmt::format("no source '{}' in tarn.yaml{}", header.source,
                                      nearest ? fmt::format("; is it '{}'?", *nearest) : "")));
   }
-  const catalog::WatermarkKey key{header.source, header.host, header.file_id};
-  if (auto answer = Begin(key, header.begin_offset, header.end_offset)) {
-    return done(std::move(*answer));
-  }
+  auto begun = Begin(header);
+  if (auto* answer = std::get_if<Result<BatchAnswer>>(&begun)) return done(std::move(*answer));
+  File* const file = std::get<File*>(begun);
   const uint64_t end = header.end_offset;
   journal_.AppendAsync(
       EncodeJournalRecord(RecordKind::kAgentBatch, work_.clock.Now(), encoded),
-      [this, key, end, done = std::move(done)](const Result<journal::Position>& appended) {
-        End(key, appended.ok() ? std::optional(end) : std::nullopt);
+      [this, file, end, done = std::move(done)](const Result<journal::Position>& appended) {
+        End(*file, appended.ok() ? std::optional(end) : std::nullopt);
         if (!appended.ok()) return done(appended.error());
         done(BatchAnswer{BatchAnswer::Kind::kStored, end});
       });
 }
 
-std::optional<Result<BatchAnswer>> AgentDoor::Begin(const catalog::WatermarkKey& key,
-                                                    uint64_t begin, uint64_t end) {
+std::variant<Result<BatchAnswer>, AgentDoor::File*> AgentDoor::Begin(
+    const agent_wire::BatchHeader& header) {
+  const auto answer = [](BatchAnswer::Kind kind, uint64_t offset) {
+    return Result<BatchAnswer>(BatchAnswer{kind, offset});
+  };
   os::MutexLock lock(mutex_);
-  const auto [slot, is_new] = files_.try_emplace(key);
+  const auto [slot, is_new] = files_.try_emplace({header.source, header.host, header.file_id});
   File& file = slot->second;
   file.touched = work_.clock.MonotonicMicros();
-  if (!is_new && end <= file.end) return BatchAnswer{BatchAnswer::Kind::kDuplicate, file.end};
-  if (file.under_way) return Unavailable("another batch of this file is being written");
-  if (!is_new && begin > file.end) return BatchAnswer{BatchAnswer::Kind::kGap, file.end};
+  if (!is_new && header.end_offset <= file.end)
+    return answer(BatchAnswer::Kind::kDuplicate, file.end);
+  if (file.under_way)
+    return Result<BatchAnswer>(Unavailable("another batch of this file is being written"));
+  if (!is_new && header.begin_offset > file.end) return answer(BatchAnswer::Kind::kGap, file.end);
   file.under_way = true;
   if (is_new) {
-    file.end = begin;
+    file.end = header.begin_offset;
     if (files_.size() > kMaxFiles) ForgetOldest();
   }
-  return std::nullopt;
+  return &file;
 }
 
-void AgentDoor::End(const catalog::WatermarkKey& key, std::optional<uint64_t> durable_end) {
+void AgentDoor::End(File& file, std::optional<uint64_t> durable_end) {
   os::MutexLock lock(mutex_);
-  const auto slot = files_.find(key);
-  if (slot == files_.end()) return;
-  slot->second.under_way = false;
-  if (durable_end) slot->second.end = std::max(slot->second.end, *durable_end);
+  file.under_way = false;
+  if (durable_end) file.end = std::max(file.end, *durable_end);
 }
 
 // A tenth of the files, those untouched for longest, so that the search is paid for rarely.

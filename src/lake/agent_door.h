@@ -6,7 +6,9 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <variant>
 
+#include "agent_wire/batch.h"
 #include "catalog/commit.h"
 #include "journal/journal.h"
 #include "lake/workspace.h"
@@ -42,6 +44,8 @@ class AgentDoor {
   // `done` is called once, from this call or from the journal's thread. Errors: NotFound (source),
   // those of agent_wire::Decode, Unavailable and ResourceExhausted (send again later).
   void Submit(std::string_view encoded, Done done);
+  // The same for a caller that has just decoded the whole of `encoded`, whose header this is.
+  void Submit(const agent_wire::BatchHeader& header, std::string_view encoded, Done done);
 
   size_t files() const;
 
@@ -58,10 +62,10 @@ class AgentDoor {
 
   Status LoadCatalog();
   Status LoadJournal(uint64_t position);
-  // The answer that needs no journal, or nothing: then the file is marked as under way.
-  std::optional<Result<BatchAnswer>> Begin(const catalog::WatermarkKey& key, uint64_t begin,
-                                           uint64_t end);
-  void End(const catalog::WatermarkKey& key, std::optional<uint64_t> durable_end);
+  // The answer that needs no journal, or the file, marked as under way: it stays where it is until
+  // End.
+  std::variant<Result<BatchAnswer>, File*> Begin(const agent_wire::BatchHeader& header);
+  void End(File& file, std::optional<uint64_t> durable_end);
   void ForgetOldest() TARN_REQUIRES(mutex_);
 
   const Workspace work_;

@@ -45,6 +45,11 @@ void RecordRefused::Emit(const Workspace& work) const {
                  {{"position", static_cast<int64_t>(position)}, {"error", error.ToString()}});
 }
 
+void RecordsMissing::Emit(const Workspace& work) const {
+  work.log.Write(obs::Level::kError, "landing.loss_accepted",
+                 {{"from", static_cast<int64_t>(from)}, {"to", static_cast<int64_t>(to)}});
+}
+
 void FormatRefused::Emit(const Workspace& work) const {
   work.metrics.GetCounter("tarn_formats_refused_total", "Formats that could not be used.").Add();
   work.log.Write(obs::Level::kError, "landing.format_refused",

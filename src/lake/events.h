@@ -41,6 +41,13 @@ struct RecordRefused {
   void Emit(const Workspace& work) const;
 };
 
+// Acknowledged records [from, to) are gone from the journal and a person said to go on without.
+struct RecordsMissing {
+  uint64_t from;
+  uint64_t to;
+  void Emit(const Workspace& work) const;
+};
+
 // A format that does not compile, or whose columns the table cannot take.
 struct FormatRefused {
   const std::string& source;

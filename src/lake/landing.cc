@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include "base/text.h"
 #include "codec/zstd.h"
+#include "lake/data_files.h"
 #include "lake/events.h"
 #include "lake/journal_record.h"
+#include "lake/json_rows.h"
 #include "lake/log_schema.h"
 #include "lake/table.h"
 
@@ -26,11 +30,12 @@ constexpr size_t kMaxFormats = 64;
 }  // namespace
 
 struct Landing::FlushRound {
+  explicit FlushRound(const Workspace& work) : writer(work) {}
   uint64_t first = 0;  // journal positions [first, last]
   uint64_t last = 0;
+  DataFiles writer;
   std::map<catalog::DatasetName, std::vector<iceberg::DataFile>> files;
-  std::vector<std::string> json_keys;
-  std::map<catalog::DatasetName, std::pair<int64_t, int64_t>> json_totals;  // rows?, bytes
+  std::set<std::string> json_keys;
 };
 
 Result<std::unique_ptr<Landing>> Landing::Start(const Workspace& work, journal::Journal& journal,
@@ -75,26 +80,29 @@ Status Landing::Recover() {
                         work_.catalog.AcquireFence(pipeline, "server", 0, catalog::Acquire::kTake));
   token_ = fence.token;
   TARN_ASSIGN_OR_RETURN(committed_position_, work_.catalog.GetPosition(pipeline));
-  const uint64_t position = committed_position_.empty()
-                                ? journal_.begin().value
-                                : ParseUint64(committed_position_).value_or(0);
-  if (position < journal_.begin().value || position > journal_.end().value) {
+  const uint64_t begin = journal_.begin().value;
+  const uint64_t position =
+      committed_position_.empty() ? begin : ParseUint64(committed_position_).value_or(0);
+  next_position_ = position;
+  if (position < begin && options_.accept_loss) {
+    RecordsMissing{position, begin}.Emit(work_);
+    next_position_ = begin;
+  } else if (position < begin || position > journal_.end().value) {
     return DataLoss(fmt::format(
         "the lake expects record {} of the journal next, which holds {} to {}: records that were "
         "acknowledged are missing. Restore the journal's folder; to go on without them, start with "
         "--accept-loss",
-        position, journal_.begin().value, journal_.end().value));
+        position, begin, journal_.end().value));
   }
-  next_position_ = position;
   for (auto& [name, source] : sources_) {
     TARN_TRY(OpenTables(source));
     TARN_TRY(RemoveLeftovers(source, position));
     TARN_ASSIGN_OR_RETURN(const auto marks, work_.catalog.ListWatermarks(name));
     for (const catalog::Watermark& mark : marks) marks_[mark.key] = mark;
   }
-  TARN_ASSIGN_OR_RETURN(cursor_, journal_.ReadFrom({position}));
+  TARN_ASSIGN_OR_RETURN(cursor_, journal_.ReadFrom({next_position_}));
   os::MutexLock lock(mutex_);
-  status_.position = position;
+  status_.position = next_position_;
   return {};
 }
 
@@ -252,7 +260,7 @@ LogBuffer& Landing::BufferOf(Source& source, const std::string& format) {
     // Nothing is dropped: the lines go to quarantine with the reason and can be replayed.
     FormatRefused{source.config.name, format, made.error()}.Emit(work_);
     slot = std::make_unique<LogBuffer>(access_log::Format::Compile(source.config.format).value(),
-                                       source.config.land, made.error().message());
+                                       made.error().message());
   }
   return *slot;
 }
@@ -261,32 +269,20 @@ Result<std::unique_ptr<LogBuffer>> Landing::MakeBuffer(Source& source, const std
   TARN_ASSIGN_OR_RETURN(auto compiled, access_log::Format::Compile(format));
   TARN_TRY(committer_.Evolve(source.raw, RawSchema(compiled.schema())));
   TARN_TRY(committer_.Evolve(source.clean, CleanSchema(compiled.schema())));
-  return std::make_unique<LogBuffer>(std::move(compiled), source.config.land, "");
+  return std::make_unique<LogBuffer>(std::move(compiled), "");
 }
 
 Status Landing::Flush() {
-  FlushRound round;
+  FlushRound round(work_);
   round.first = ParseUint64(committed_position_).value_or(journal_.begin().value);
   round.last = next_position_ - 1;
+  const Status written = WriteFiles(round);
   CommitRequest request;
-  Status written;
-  for (auto& [name, source] : sources_) {
-    written = WriteSource(source, round);
-    if (!written.ok()) break;
-  }
   for (auto& [dataset, files] : round.files) {
     request.tables.push_back({dataset, {.operation = "append", .added = std::move(files)}});
   }
-  const auto drop_json = [&] {
-    for (const std::string& key : round.json_keys) (void)work_.store.Delete(key);
-  };
   if (!written.ok()) {
-    for (const TableChange& table : request.tables) {
-      for (const auto& file : table.change.added) {
-        (void)iceberg::DeleteFiles(work_.store, {file.path});
-      }
-    }
-    drop_json();
+    DropFiles(request, round);
     return written;
   }
   catalog::Commit& commit = request.commit;
@@ -301,7 +297,7 @@ Status Landing::Flush() {
   commit.audit = {.who = "landing", .action = "commit", .object = std::string(kPipeline)};
   auto receipt = committer_.Run(request);
   if (!receipt.ok()) {
-    drop_json();
+    DropFiles(request, round);
     return std::move(receipt).error();
   }
   committed_position_ = commit.new_position;
@@ -309,6 +305,23 @@ Status Landing::Flush() {
   // What cannot be trimmed now is trimmed after the next commit.
   (void)journal_.TrimBefore({next_position_});
   return {};
+}
+
+Status Landing::WriteFiles(FlushRound& round) {
+  for (auto& [name, source] : sources_) {
+    for (auto& [format, buffer] : source.buffers) TARN_TRY(WriteBuffer(source, *buffer, round));
+  }
+  return round.writer.Publish();
+}
+
+// What a flush that failed has written; what cannot be deleted now is an orphan.
+void Landing::DropFiles(const CommitRequest& request, const FlushRound& round) {
+  for (const TableChange& table : request.tables) {
+    for (const iceberg::DataFile& file : table.change.added) {
+      (void)iceberg::DeleteFiles(work_.store, {file.path});
+    }
+  }
+  for (const std::string& key : round.json_keys) (void)work_.store.Delete(key);
 }
 
 void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
@@ -354,65 +367,53 @@ void Landing::NoteUnreadable(const Error& error) {
   if (!stopping_) changed_.WaitFor(mutex_, kRetryMicros);
 }
 
-Status Landing::WriteSource(Source& source, FlushRound& round) {
-  for (auto& [format, buffer] : source.buffers) TARN_TRY(WriteBuffer(source, *buffer, round));
-  return {};
-}
-
 Status Landing::WriteBuffer(Source& source, LogBuffer& buffer, FlushRound& round) {
   const event::Schema& columns = buffer.format().schema();
-  TARN_ASSIGN_OR_RETURN(const auto raw, committer_.Table(source.raw));
   TARN_ASSIGN_OR_RETURN(const auto clean, committer_.Table(source.clean));
-  const event::Schema raw_schema = WithIdsOf(raw, BufferSchema(columns));
-  const event::Schema clean_schema = WithIdsOf(clean, CleanSchema(columns));
+  const event::Schema clean_columns = WithIdsOf(clean, CleanSchema(columns));
   for (auto& [hour, rows] : buffer.hours()) {
-    if (rows.rows.rows() == 0) continue;
-    if (source.config.land.parquet) {
-      TARN_ASSIGN_OR_RETURN(auto file,
-                            WriteDataFile(work_, raw, source.raw, hour, raw_schema, rows.rows));
-      round.files[source.raw].push_back(std::move(file));
-    }
-    const event::ColumnBatch valid = ToCleanRows(columns, std::move(rows.rows));
-    TARN_ASSIGN_OR_RETURN(auto file,
-                          WriteDataFile(work_, clean, source.clean, hour, clean_schema, valid));
+    if (rows.rows() == 0) continue;
+    TARN_TRY(WriteRaw(source, buffer, hour, rows, round));
+    TARN_ASSIGN_OR_RETURN(auto file, round.writer.Write({source.clean, clean, clean_columns}, hour,
+                                                        ToCleanRows(columns, std::move(rows))));
     round.files[source.clean].push_back(std::move(file));
-    TARN_TRY(WriteJson(source, hour, rows.json, round));
   }
-  if (buffer.rejected().rows.rows() == 0) return {};
+  if (buffer.rejected().rows() == 0) return {};
+  TARN_TRY(WriteRaw(source, buffer, std::nullopt, buffer.rejected(), round));
+  return WriteQuarantine(source, buffer, round);
+}
+
+Status Landing::WriteRaw(Source& source, LogBuffer& buffer, Hour hour,
+                         const event::ColumnBatch& rows, FlushRound& round) {
   if (source.config.land.parquet) {
-    TARN_ASSIGN_OR_RETURN(auto file, WriteDataFile(work_, raw, source.raw, std::nullopt, raw_schema,
-                                                   buffer.rejected().rows));
+    TARN_ASSIGN_OR_RETURN(const auto raw, committer_.Table(source.raw));
+    const event::Schema columns = WithIdsOf(raw, buffer.schema());
+    TARN_ASSIGN_OR_RETURN(auto file, round.writer.Write({source.raw, raw, columns}, hour, rows));
     round.files[source.raw].push_back(std::move(file));
   }
-  TARN_TRY(WriteQuarantine(source, buffer, round));
-  return WriteJson(source, std::nullopt, buffer.rejected().json, round);
+  if (!source.config.land.json) return {};
+  // Buffers of several formats may hold the same hour: the first free name wins.
+  constexpr std::string_view kEnding = ".json.zst";
+  const std::string first_name = JsonKey(source.raw, hour, round.first, round.last);
+  std::string key = first_name;
+  for (int number = 2; round.json_keys.contains(key); ++number) {
+    key = first_name;
+    key.insert(key.size() - kEnding.size(), fmt::format(".{}", number));
+  }
+  round.json_keys.insert(key);
+  codec::ZstdCompressor zstd(1);
+  return round.writer.Put(key, zstd.Compress(JsonLines(buffer.schema(), rows)));
 }
 
 Status Landing::WriteQuarantine(Source& source, LogBuffer& buffer, FlushRound& round) {
   TARN_ASSIGN_OR_RETURN(const auto table, committer_.Table(source.quarantine));
+  const event::Schema columns = WithIdsOf(table, QuarantineSchema());
   const event::ColumnBatch rows =
-      ToQuarantineRows(buffer.format().schema(), buffer.rejected().rows, buffer.format().text());
-  TARN_ASSIGN_OR_RETURN(auto files, WriteByHour(work_, table, source.quarantine,
-                                                WithIdsOf(table, QuarantineSchema()), rows));
+      ToQuarantineRows(buffer.format().schema(), buffer.rejected(), buffer.format().text());
+  TARN_ASSIGN_OR_RETURN(auto files,
+                        round.writer.WriteByHour({source.quarantine, table, columns}, rows));
   auto& all = round.files[source.quarantine];
   std::move(files.begin(), files.end(), std::back_inserter(all));
-  return {};
-}
-
-Status Landing::WriteJson(const Source& source, Hour hour, const std::string& json,
-                          FlushRound& round) {
-  if (!source.config.land.json || json.empty()) return {};
-  codec::ZstdCompressor zstd(1);
-  // Buffers of several formats may hold the same hour: the first free name wins.
-  std::string key = JsonKey(source.raw, hour, round.first, round.last);
-  for (int number = 2;
-       std::find(round.json_keys.begin(), round.json_keys.end(), key) != round.json_keys.end();
-       ++number) {
-    key = JsonKey(source.raw, hour, round.first, round.last);
-    key.insert(key.size() - std::string_view(".json.zst").size(), fmt::format(".{}", number));
-  }
-  TARN_TRY(work_.store.Put(key, zstd.Compress(json)));
-  round.json_keys.push_back(std::move(key));
   return {};
 }
 

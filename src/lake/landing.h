@@ -89,10 +89,12 @@ class Landing {
   Result<std::unique_ptr<LogBuffer>> MakeBuffer(Source& source, const std::string& format);
   bool FlushDue() const;
   Status Flush();
-  Status WriteSource(Source& source, FlushRound& round);
+  Status WriteFiles(FlushRound& round);
+  void DropFiles(const CommitRequest& request, const FlushRound& round);
   Status WriteBuffer(Source& source, LogBuffer& buffer, FlushRound& round);
   Status WriteQuarantine(Source& source, LogBuffer& buffer, FlushRound& round);
-  Status WriteJson(const Source& source, Hour hour, const std::string& json, FlushRound& round);
+  Status WriteRaw(Source& source, LogBuffer& buffer, Hour hour, const event::ColumnBatch& rows,
+                  FlushRound& round);
   void ClearBuffers();
   void NoteCommit(const catalog::CommitReceipt& receipt);
   // A record that cannot be read now: said once, tried again after a wait.

@@ -57,6 +57,25 @@ TEST(Landing, BatchPastAGapIsSentBackToTheGap) {
   EXPECT_EQ(answer->offset, offset);
 }
 
+TEST(Landing, JournalThatIsGoneIsDataLossAndCanBeGoneOnWithout) {
+  TestLake lake("journal_gone");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 10).ok());
+  ASSERT_TRUE(lake.SendLines("w1", offset, 10).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  lake.Kill();
+  ASSERT_TRUE(lake.files().RemoveRecursively(lake.root() + "/journal").ok());
+  EXPECT_EQ(lake.Open().error().code(), Code::kDataLoss);
+  lake.Kill();
+  lake.accept_loss(2);
+  ASSERT_TRUE(lake.Open().ok());
+  EXPECT_EQ(lake.store().List("raw/web_log/json/").value().size(), 1U) << "no leftover of a flush";
+  ASSERT_TRUE(lake.SendLines("w1", offset, 10).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || count(DISTINCT path) FROM clean.web_log"), "30 30");
+}
+
 TEST(Landing, UnknownFileMayStartAnywhere) {
   TestLake lake("anywhere");
   ASSERT_TRUE(lake.Open().ok());

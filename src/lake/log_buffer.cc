@@ -1,13 +1,15 @@
 #include "lake/log_buffer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
-#include "codec/json.h"
 #include "lake/log_schema.h"
 
 namespace tarn::lake {
 namespace {
+
+constexpr size_t kReadableSlack = 64;  // more is of no use to the parser
 
 // Records of a batch, one after the other, with their offsets in the payload.
 class Records {
@@ -37,16 +39,10 @@ class Records {
   size_t index_ = 0;
 };
 
-void AppendMember(std::string& out, std::string_view key, std::string_view value) {
-  out.append(",\"").append(key).append("\":");
-  codec::AppendJsonString(out, value);
-}
-
 }  // namespace
 
-LogBuffer::LogBuffer(access_log::Format format, RawForms land, std::string refusal)
-    : parser_(std::move(format), access_log::JsonShape::kFull),
-      land_(land),
+LogBuffer::LogBuffer(access_log::Format format, std::string refusal)
+    : parser_(std::move(format)),
       refusal_(std::move(refusal)),
       schema_(BufferSchema(parser_.format().schema())),
       columns_(parser_.format().schema().fields.size()),
@@ -58,25 +54,20 @@ LineCounts LogBuffer::Add(const agent_wire::Batch& batch, uint64_t from, Timesta
   const agent_wire::BatchHeader& header = batch.header;
   const LineOrigin origin{header.host, header.file_id, header.path, header.batch_number,
                           ingested_at};
-  SetOrigin(origin);
   LineCounts counts;
   Records records(batch);
   std::string_view line;
   uint64_t offset = 0;
+  const char* const payload_end = batch.payload.data() + batch.payload.size();
   while (records.Next(line, offset)) {
-    if (offset >= from && !line.empty()) AddLine(line, offset, origin, counts);
+    if (offset < from || line.empty()) continue;
+    // The vector code may read on behind the line, as far as the payload goes.
+    parser_.set_readable_slack(
+        std::min(kReadableSlack, static_cast<size_t>(payload_end - (line.data() + line.size()))));
+    AddLine(line, offset, origin, counts);
   }
+  parser_.set_readable_slack(0);
   return counts;
-}
-
-void LogBuffer::SetOrigin(const LineOrigin& origin) {
-  json_origin_.clear();
-  if (!land_.json) return;
-  AppendMember(json_origin_, kSourceColumn, origin.host);
-  AppendMember(json_origin_, kFileColumn, origin.file_id);
-  AppendMember(json_origin_, kPathColumn, origin.path);
-  json_origin_ += ",\"_batch\":" + std::to_string(origin.batch_number);
-  AppendMember(json_origin_, kIngestedAtColumn, FormatTimestamp(origin.ingested_at));
 }
 
 void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin& origin,
@@ -84,18 +75,17 @@ void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin
   ++counts.lines;
   counts.bytes += line.size();
   if (current_ == nullptr) current_ = &RowsOf(current_hour_);
-  event::ColumnBatch& rows = current_->rows;
+  event::ColumnBatch& rows = *current_;
   std::string_view reason = refusal_;
   // A row in memory is about its values, its raw line, and some 120 bytes of origin.
   memory_bytes_ += 2 * line.size() + 120;
   if (!refusal_.empty() || !parser_.Parse(line, rows, reason)) {
     ++counts.rejected;
-    event::ColumnBatch& apart = rejected_.rows;
+    event::ColumnBatch& apart = rejected_;
     for (size_t i = 0; i < columns_; ++i) apart.column(i).AppendNull();
     if (own_time_) apart.column(time_index_).AppendNull();
     AppendOrigin(apart, line, offset, origin);
     apart.column(apart.column_count() - 1).AppendBytes(reason);
-    if (land_.json) AppendRejectedJson(line, offset, reason);
     return;
   }
   if (own_time_) rows.column(time_index_).AppendInt(origin.ingested_at.micros);
@@ -103,16 +93,17 @@ void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin
   rows.column(rows.column_count() - 1).AppendNull();
   const Hour hour = HourOfLast(rows);
   if (hour != current_hour_) {
-    HourRows& target = RowsOf(hour);
-    target.rows.AppendRowFrom(rows, rows.rows() - 1);
+    event::ColumnBatch& target = RowsOf(hour);
+    target.AppendRowFrom(rows, rows.rows() - 1);
     rows.RemoveLastRow();
     current_ = &target;
     current_hour_ = hour;
   }
-  if (land_.json) AppendJson(*current_, line, offset);
 }
 
-HourRows& LogBuffer::RowsOf(Hour hour) { return hours_.try_emplace(hour, schema_).first->second; }
+event::ColumnBatch& LogBuffer::RowsOf(Hour hour) {
+  return hours_.try_emplace(hour, schema_).first->second;
+}
 
 Hour LogBuffer::HourOfLast(const event::ColumnBatch& rows) const {
   const event::Column& time = rows.column(time_index_);
@@ -138,39 +129,9 @@ void LogBuffer::AppendOrigin(event::ColumnBatch& rows, std::string_view line, ui
   }
 }
 
-void LogBuffer::AppendJson(HourRows& target, std::string_view line, uint64_t offset) {
-  std::string& json = target.json;
-  const size_t before = json.size();
-  std::string_view reason;
-  if (!parser_.AppendJson(line, json, reason)) return;
-  json.resize(json.size() - 2);  // "}\n"; our members follow
-  if (json.back() == '{') {
-    json.append(json_origin_, 1);  // no member of the format's: no comma either
-  } else {
-    json.append(json_origin_);
-  }
-  json.append(",\"_position\":").append(std::to_string(offset));
-  AppendMember(json, kRawColumn, line);
-  json.append("}\n");
-  memory_bytes_ += json.size() - before;
-}
-
-void LogBuffer::AppendRejectedJson(std::string_view line, uint64_t offset,
-                                   std::string_view reason) {
-  std::string& json = rejected_.json;
-  const size_t before = json.size();
-  json.append("{\"_error\":");
-  codec::AppendJsonString(json, reason);
-  json.append(json_origin_).append(",\"_position\":").append(std::to_string(offset));
-  AppendMember(json, kRawColumn, line);
-  json.append("}\n");
-  memory_bytes_ += json.size() - before;
-}
-
 void LogBuffer::Clear() {
   hours_.clear();
-  rejected_.rows.Clear();
-  rejected_.json.clear();
+  rejected_.Clear();
   current_ = nullptr;
   memory_bytes_ = 0;
 }

@@ -8,17 +8,9 @@
 #include "agent_wire/batch.h"
 #include "event/column_batch.h"
 #include "lake/layout.h"
-#include "lake/log_source.h"
 #include "source/access_log/parser.h"
 
 namespace tarn::lake {
-
-// Rows of one hour, waiting for a flush.
-struct HourRows {
-  explicit HourRows(const event::Schema& schema) : rows(schema) {}
-  event::ColumnBatch rows;  // of BufferSchema
-  std::string json;         // the same rows as JSON lines, if they land so
-};
 
 struct LineCounts {
   uint64_t lines = 0;
@@ -40,44 +32,39 @@ struct LineOrigin {
 class LogBuffer {
  public:
   // `refusal`, if not empty, rejects every line for that reason: the format does not fit the table.
-  LogBuffer(access_log::Format format, RawForms land, std::string refusal);
+  LogBuffer(access_log::Format format, std::string refusal);
 
   // The records of a batch from offset `from` on (what is before it landed already).
   LineCounts Add(const agent_wire::Batch& batch, uint64_t from, Timestamp ingested_at);
-
   // One line at its offset.
   void AddLine(std::string_view line, uint64_t offset, const LineOrigin& origin,
                LineCounts& counts);
 
   const access_log::Format& format() const { return parser_.format(); }
-  const std::map<Hour, HourRows>& hours() const { return hours_; }
-  std::map<Hour, HourRows>& hours() { return hours_; }
+  const event::Schema& schema() const { return schema_; }  // BufferSchema of the format
+  // Rows of schema(), by hour; some hours may be empty.
+  std::map<Hour, event::ColumnBatch>& hours() { return hours_; }
   // Rejected lines; the format's columns are null.
-  HourRows& rejected() { return rejected_; }
+  event::ColumnBatch& rejected() { return rejected_; }
   size_t memory_bytes() const { return memory_bytes_; }
   void Clear();
 
  private:
-  void SetOrigin(const LineOrigin& origin);
-  HourRows& RowsOf(Hour hour);
+  event::ColumnBatch& RowsOf(Hour hour);
   Hour HourOfLast(const event::ColumnBatch& rows) const;
   void AppendOrigin(event::ColumnBatch& rows, std::string_view line, uint64_t offset,
                     const LineOrigin& origin) const;
-  void AppendJson(HourRows& target, std::string_view line, uint64_t offset);
-  void AppendRejectedJson(std::string_view line, uint64_t offset, std::string_view reason);
 
   access_log::Parser parser_;
-  const RawForms land_;
   const std::string refusal_;
   const event::Schema schema_;
   const size_t columns_;     // of the format
   const size_t time_index_;  // of "time"
   const bool own_time_;      // the format has no "time"; ours is the time of arrival
-  std::map<Hour, HourRows> hours_;
-  HourRows rejected_;
-  std::string json_origin_;  // JSON members that the lines of one batch share
+  std::map<Hour, event::ColumnBatch> hours_;
+  event::ColumnBatch rejected_;
   Hour current_hour_;
-  HourRows* current_ = nullptr;  // where the last line went: most go to the same hour
+  event::ColumnBatch* current_ = nullptr;  // where the last line went: most go to the same hour
   size_t memory_bytes_ = 0;
 };
 

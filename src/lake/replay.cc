@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "iceberg/scan.h"
+#include "lake/data_files.h"
 #include "lake/log_buffer.h"
 #include "lake/log_schema.h"
 #include "lake/table.h"
@@ -81,21 +82,24 @@ Result<CommitRequest> MakeCommit(const Workspace& work, Committer& committer, co
   const event::Schema& columns = buffer.format().schema();
   TARN_ASSIGN_OR_RETURN(const auto clean, committer.Evolve(tables.clean, CleanSchema(columns)));
   TARN_ASSIGN_OR_RETURN(const auto quarantine, committer.Table(tables.quarantine));
+  const event::Schema clean_columns = WithIdsOf(clean, CleanSchema(columns));
+  const event::Schema quarantine_columns = WithIdsOf(quarantine, QuarantineSchema());
   TableChange taken{tables.quarantine, {.operation = "overwrite", .removed_paths = {path}}};
   TableChange added{tables.clean, {.operation = "append"}};
+  DataFiles files(work);
   for (auto& [hour, rows] : buffer.hours()) {
-    if (rows.rows.rows() == 0) continue;
-    TARN_ASSIGN_OR_RETURN(auto file, WriteDataFile(work, clean, tables.clean, hour,
-                                                   WithIdsOf(clean, CleanSchema(columns)),
-                                                   ToCleanRows(columns, std::move(rows.rows))));
+    if (rows.rows() == 0) continue;
+    TARN_ASSIGN_OR_RETURN(auto file, files.Write({tables.clean, clean, clean_columns}, hour,
+                                                 ToCleanRows(columns, std::move(rows))));
     added.change.added.push_back(std::move(file));
   }
-  if (buffer.rejected().rows.rows() > 0) {
+  if (buffer.rejected().rows() > 0) {
     TARN_ASSIGN_OR_RETURN(
         taken.change.added,
-        WriteByHour(work, quarantine, tables.quarantine, WithIdsOf(quarantine, QuarantineSchema()),
-                    ToQuarantineRows(columns, buffer.rejected().rows, buffer.format().text())));
+        files.WriteByHour({tables.quarantine, quarantine, quarantine_columns},
+                          ToQuarantineRows(columns, buffer.rejected(), buffer.format().text())));
   }
+  TARN_TRY(files.Publish());
   CommitRequest request;
   request.tables = {std::move(taken), std::move(added)};
   request.commit.run.run_id = FormatUuid(work.random.NewUuidV7(work.clock.Now()));
@@ -123,7 +127,7 @@ Result<ReplayReport> ReplayQuarantine(const Workspace& work, sql::Engine& engine
   for (const iceberg::PlannedFile& planned : plan.files) {
     TARN_ASSIGN_OR_RETURN(const std::string path, one.Choose(planned.file.path));
     if (path.empty()) continue;  // another replay took it meanwhile
-    LogBuffer buffer(compiled, {.parquet = false, .json = false}, "");
+    LogBuffer buffer(compiled, "");
     LineCounts counts;
     TARN_TRY(ReadRows(*session, names.quarantine.ToString(), buffer, counts));
     ++report.files;

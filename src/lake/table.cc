@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <map>
 #include <utility>
 
 #include "iceberg/schema_json.h"
 #include "iceberg/update.h"
+#include "lake/layout.h"
 
 namespace tarn::lake {
 namespace {
@@ -127,43 +127,6 @@ iceberg::DataFile DescribeFile(const event::Schema& columns, const parquet::File
     }
   }
   return file;
-}
-
-Result<iceberg::DataFile> WriteDataFile(const Workspace& work, const iceberg::TableMetadata& table,
-                                        const catalog::DatasetName& name, Hour hour,
-                                        const event::Schema& columns,
-                                        const event::ColumnBatch& rows) {
-  const std::string key =
-      DataKey(name, hour, FormatUuid(work.random.NewUuidV7(work.clock.Now())) + ".parquet");
-  TARN_ASSIGN_OR_RETURN(auto sink, work.store.OpenWriter(key));
-  TARN_ASSIGN_OR_RETURN(const auto writer, parquet::FileWriter::Open(std::move(sink), columns));
-  TARN_TRY(writer->Write(rows));
-  TARN_ASSIGN_OR_RETURN(const parquet::FileStats stats, writer->Finish());
-  iceberg::DataFile file = DescribeFile(columns, stats, work.store.UrlOf(key));
-  file.spec_id = table.default_spec_id;
-  file.partition = {hour ? iceberg::Value(*hour) : iceberg::Value()};
-  return file;
-}
-
-Result<std::vector<iceberg::DataFile>> WriteByHour(const Workspace& work,
-                                                   const iceberg::TableMetadata& table,
-                                                   const catalog::DatasetName& name,
-                                                   const event::Schema& columns,
-                                                   const event::ColumnBatch& rows) {
-  const int32_t source_id = table.spec().fields.front().source_id;
-  const event::Column& times =
-      rows.column(static_cast<size_t>(columns.FindById(source_id) - columns.fields.data()));
-  std::map<Hour, event::ColumnBatch> by_hour;
-  for (size_t row = 0; row < rows.rows(); ++row) {
-    const Hour hour = times.IsNull(row) ? Hour() : FloorDiv(times.IntAt(row), kMicrosPerHour);
-    by_hour.try_emplace(hour, columns).first->second.AppendRowFrom(rows, row);
-  }
-  std::vector<iceberg::DataFile> files;
-  for (const auto& [hour, batch] : by_hour) {
-    TARN_ASSIGN_OR_RETURN(auto file, WriteDataFile(work, table, name, hour, columns, batch));
-    files.push_back(std::move(file));
-  }
-  return files;
 }
 
 }  // namespace tarn::lake

@@ -7,7 +7,6 @@
 #include "catalog/dataset.h"
 #include "event/schema.h"
 #include "iceberg/table_metadata.h"
-#include "lake/layout.h"
 #include "lake/workspace.h"
 #include "parquet/file_writer.h"
 
@@ -35,20 +34,6 @@ Result<bool> ReconcileSchema(iceberg::TableMetadata& table, const event::Schema&
 
 // `columns` with the ids of the table's columns of the same names; all must be there.
 event::Schema WithIdsOf(const iceberg::TableMetadata& table, const event::Schema& columns);
-
-// Writes rows of one hour as a data file of the table. The columns of `rows` are those of
-// `columns`, which carry the table's ids.
-Result<iceberg::DataFile> WriteDataFile(const Workspace& work, const iceberg::TableMetadata& table,
-                                        const catalog::DatasetName& name, Hour hour,
-                                        const event::Schema& columns,
-                                        const event::ColumnBatch& rows);
-
-// Writes rows of any hours, sorted out by the table's partition column: a file an hour.
-Result<std::vector<iceberg::DataFile>> WriteByHour(const Workspace& work,
-                                                   const iceberg::TableMetadata& table,
-                                                   const catalog::DatasetName& name,
-                                                   const event::Schema& columns,
-                                                   const event::ColumnBatch& rows);
 
 // What a manifest says of a written file.
 iceberg::DataFile DescribeFile(const event::Schema& columns, const parquet::FileStats& stats,

@@ -38,6 +38,11 @@ class TestLake {
   }
 
   LandingOptions& options() { return options_; }
+  // As an operator who goes on without what is gone; the lake has records up to `position`.
+  void accept_loss(uint64_t position) {
+    options_.accept_loss = true;
+    resume_at_ = position;
+  }
   const std::string& root() const { return root_; }
   catalog::Catalog& catalog() { return *catalog_; }
   store::LocalStore& store() { return *store_; }
@@ -55,6 +60,8 @@ class TestLake {
     journal.segment_bytes = 4 << 20;
     journal.max_bytes = 64 << 20;
     journal.max_record_bytes = 2 << 20;
+    journal.accept_loss = options_.accept_loss;
+    journal.resume_at = resume_at_;
     TARN_ASSIGN_OR_RETURN(journal_,
                           journal::Journal::Open({files_, random_, clock_, log_, metrics_},
                                                  root_ + "/journal", journal));
@@ -146,6 +153,7 @@ class TestLake {
   iceberg::ManifestCache manifests_;
   codec::ZstdCompressor zstd_;
   LandingOptions options_;
+  uint64_t resume_at_ = 0;
   std::unique_ptr<store::LocalStore> store_;
   std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<journal::Journal> journal_;

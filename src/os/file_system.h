@@ -24,6 +24,8 @@ class File {
   virtual Status WriteAt(uint64_t offset, std::string_view bytes) = 0;
   // Data (and the size, if it changed) is on disk when this returns: fdatasync.
   virtual Status Sync() = 0;
+  // A hint that Sync will follow: the disk may begin now. Promises nothing.
+  virtual void StartSync() {}
   // Reserves space and extends the file with zeros, so that later writes need no new blocks.
   virtual Status Preallocate(uint64_t size) = 0;
   virtual Status Truncate(uint64_t size) = 0;
@@ -67,6 +69,9 @@ class FileSystem {
   // Makes the folder and its parents; fine if it is there. New entries are synced into their
   // parents.
   virtual Status CreateDirectories(const std::string& path) = 0;
+  // The same for one folder whose parent is there, without any sync: durable only after
+  // SyncDirectory of the parent. For many folders at once.
+  virtual Status MakeDirectory(const std::string& path) { return CreateDirectories(path); }
   // Replaces `to` atomically. Durable only after SyncDirectory of the parent.
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
   // The same, but AlreadyExists if `to` is there; of several callers exactly one wins.

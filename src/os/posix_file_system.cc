@@ -100,6 +100,8 @@ class PosixFile final : public File {
     return {};
   }
 
+  void StartSync() override { sync_file_range(fd_.get(), 0, 0, SYNC_FILE_RANGE_WRITE); }
+
   Status Preallocate(uint64_t size) override {
     const int error = posix_fallocate(fd_.get(), 0, static_cast<off_t>(size));
     if (error != 0) return SystemError("reserve space for", path_, error);
@@ -189,6 +191,13 @@ Status PosixFileSystem::CreateDirectories(const std::string& path) {
   if (mkdir(path.c_str(), 0750) != 0 && errno != EEXIST)
     return SystemError("make folder", path, errno);
   return SyncDirectory(parent);
+}
+
+Status PosixFileSystem::MakeDirectory(const std::string& path) {
+  if (mkdir(path.c_str(), 0750) == 0) return {};
+  const int error = errno;
+  if (const auto info = Stat(path); info.ok() && info->is_directory) return {};
+  return SystemError("make folder", path, error);
 }
 
 Status PosixFileSystem::Rename(const std::string& from, const std::string& to) {

@@ -10,6 +10,7 @@ class PosixFileSystem final : public FileSystem {
   Result<FileInfo> Stat(const std::string& path) const override;
   Result<std::vector<std::string>> List(const std::string& path) const override;
   Status CreateDirectories(const std::string& path) override;
+  Status MakeDirectory(const std::string& path) override;
   Status Rename(const std::string& from, const std::string& to) override;
   Status RenameNoReplace(const std::string& from, const std::string& to) override;
   Status Remove(const std::string& path) override;

@@ -318,6 +318,22 @@ Status SimFileSystem::CreateDirectories(const std::string& path) {
   return {};
 }
 
+Status SimFileSystem::MakeDirectory(const std::string& path) {
+  MutexLock lock(mutex_);
+  TARN_TRY(Enter(Call::kCreateDirectories, path));
+  if (const NodePtr there = Find(path); there != nullptr) {
+    if (there->is_directory) return {};
+    return SimError(Call::kCreateDirectories, path, Code::kAlreadyExists,
+                    "a file of that name is there");
+  }
+  TARN_ASSIGN_OR_RETURN(const auto place, FolderOf(path));
+  const NodePtr node = std::make_shared<Node>();
+  node->is_directory = true;
+  node->inode = next_inode_++;
+  Change({.to_folder = place.first, .to_name = place.second, .node = node});
+  return {};
+}
+
 Status SimFileSystem::RenameLocked(const std::string& from, const std::string& to, bool replace) {
   const bool was_off = power_off_;
   const Status entered = Enter(Call::kRename, from + " to " + to);

@@ -31,8 +31,8 @@ class SimFileSystem final : public FileSystem {
     kTruncate,
     kStat,
     kList,
-    kCreateDirectories,
-    kRename,  // RenameNoReplace too
+    kCreateDirectories,  // MakeDirectory too
+    kRename,             // RenameNoReplace too
     kRemove,
     kSyncDirectory,
     kLock,
@@ -48,6 +48,7 @@ class SimFileSystem final : public FileSystem {
   Result<FileInfo> Stat(const std::string& path) const override;
   Result<std::vector<std::string>> List(const std::string& path) const override;
   Status CreateDirectories(const std::string& path) override;
+  Status MakeDirectory(const std::string& path) override;
   Status Rename(const std::string& from, const std::string& to) override;
   Status RenameNoReplace(const std::string& from, const std::string& to) override;
   Status Remove(const std::string& path) override;

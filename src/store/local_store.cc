@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace tarn::store {
 namespace {
@@ -24,11 +26,52 @@ Error AsKeyError(const std::string& key, Error error) {
 
 }  // namespace
 
+// Objects whose files are written but not yet synced, and folders made or changed but not synced.
+class LocalStore::Batch final : public ObjectBatch {
+ public:
+  explicit Batch(LocalStore& store) : store_(store) {}
+  ~Batch() override {
+    for (const Pending& pending : pending_) {
+      // If this fails too, Sweep finds it.
+      [[maybe_unused]] const Status removed = store_.files_.Remove(pending.temporary);
+    }
+  }
+
+  Result<std::unique_ptr<ObjectWriter>> OpenWriter(const std::string& key) override;
+  Status Publish() override;
+
+  // From a writer's Finish. The file stays open: an error of writing it back shows at its sync.
+  Status Take(std::string key, std::string temporary, std::unique_ptr<os::File> file) {
+    file->StartSync();
+    pending_.push_back({std::move(key), std::move(temporary), std::move(file)});
+    return pending_.size() < kMaxOpenFiles ? Status() : SyncPending();
+  }
+
+ private:
+  static constexpr size_t kMaxOpenFiles = 256;
+  struct Pending {
+    std::string key;
+    std::string temporary;
+    std::unique_ptr<os::File> file;
+  };
+
+  Status SyncPending();
+  Status MakeFolder(const std::string& path);
+
+  LocalStore& store_;
+  std::vector<Pending> pending_;
+  std::set<std::string> changed_folders_;  // to be synced
+  std::set<std::string> made_folders_;     // durable once changed_folders_ are
+};
+
 // Buffers small writes; the file is a temporary until Finish.
 class LocalStore::Writer final : public ObjectWriter {
  public:
-  Writer(LocalStore& store, std::string key, std::string temporary, std::unique_ptr<os::File> file)
+  // `batch` is null for an object on its own.
+  Writer(LocalStore& store, Batch* batch, std::string key, std::string temporary,
+         std::unique_ptr<os::File> file)
       : store_(store),
+        batch_(batch),
         key_(std::move(key)),
         temporary_(std::move(temporary)),
         file_(std::move(file)) {}
@@ -60,6 +103,10 @@ class LocalStore::Writer final : public ObjectWriter {
     if (finished_) return InvalidArgument("object '" + key_ + "' is finished");
     finished_ = true;
     TARN_TRY(Flush());
+    if (batch_ != nullptr) {
+      published_ = true;  // from here on the temporary is the batch's
+      return batch_->Take(key_, temporary_, std::move(file_));
+    }
     TARN_TRY(file_->Sync());
     return store_.Publish(temporary_, key_, replace, published_);
   }
@@ -76,9 +123,10 @@ class LocalStore::Writer final : public ObjectWriter {
   }
 
   LocalStore& store_;
+  Batch* const batch_;
   const std::string key_;
   const std::string temporary_;
-  const std::unique_ptr<os::File> file_;
+  std::unique_ptr<os::File> file_;
   std::string buffer_;
   uint64_t flushed_ = 0;
   bool finished_ = false;
@@ -149,7 +197,60 @@ Result<std::unique_ptr<ObjectWriter>> LocalStore::OpenWriter(const std::string& 
   std::string temporary = TemporaryPath();
   TARN_ASSIGN_OR_RETURN(auto file, files_.Open(temporary, os::OpenMode::kCreateNew));
   return std::unique_ptr<ObjectWriter>(
-      std::make_unique<Writer>(*this, key, std::move(temporary), std::move(file)));
+      std::make_unique<Writer>(*this, nullptr, key, std::move(temporary), std::move(file)));
+}
+
+std::unique_ptr<ObjectBatch> LocalStore::OpenBatch() { return std::make_unique<Batch>(*this); }
+
+Result<std::unique_ptr<ObjectWriter>> LocalStore::Batch::OpenWriter(const std::string& key) {
+  TARN_TRY(Check(key));
+  std::string temporary = store_.TemporaryPath();
+  TARN_ASSIGN_OR_RETURN(auto file, store_.files_.Open(temporary, os::OpenMode::kCreateNew));
+  return std::unique_ptr<ObjectWriter>(
+      std::make_unique<Writer>(store_, this, key, std::move(temporary), std::move(file)));
+}
+
+Status LocalStore::Batch::SyncPending() {
+  for (const Pending& pending : pending_) TARN_TRY(pending.file->Sync());
+  while (!pending_.empty()) {
+    const Pending& last = pending_.back();
+    const std::string path = store_.PathOf(last.key);
+    const std::string folder = os::ParentOf(path);
+    if (auto made = MakeFolder(folder); !made.ok()) {
+      return AsKeyError(last.key, std::move(made).error());
+    }
+    TARN_TRY(store_.files_.Rename(last.temporary, path));
+    changed_folders_.insert(folder);
+    pending_.pop_back();
+  }
+  return {};
+}
+
+Status LocalStore::Batch::MakeFolder(const std::string& path) {
+  if (made_folders_.contains(path)) return {};
+  {
+    os::MutexLock lock(store_.mutex_);
+    if (store_.durable_folders_.contains(path)) return {};
+  }
+  const std::string parent = os::ParentOf(path);
+  TARN_TRY(MakeFolder(parent));
+  TARN_TRY(store_.files_.MakeDirectory(path));
+  // If it was there already, whoever made it may not have lived to sync it.
+  changed_folders_.insert(parent);
+  made_folders_.insert(path);
+  return {};
+}
+
+Status LocalStore::Batch::Publish() {
+  TARN_TRY(SyncPending());
+  for (const std::string& folder : changed_folders_) {
+    TARN_TRY(store_.files_.SyncDirectory(folder));
+  }
+  changed_folders_.clear();
+  os::MutexLock lock(store_.mutex_);
+  store_.durable_folders_.insert(made_folders_.begin(), made_folders_.end());
+  made_folders_.clear();
+  return {};
 }
 
 Status LocalStore::Store(const std::string& key, std::string_view bytes, Replace replace) {

@@ -26,6 +26,8 @@ class LocalStore final : public ObjectStore {
   Status Put(const std::string& key, std::string_view bytes) override;
   Status PutIfAbsent(const std::string& key, std::string_view bytes) override;
   Result<std::unique_ptr<ObjectWriter>> OpenWriter(const std::string& key) override;
+  // Starts all syncs before it waits for one, and syncs each folder once.
+  std::unique_ptr<ObjectBatch> OpenBatch() override;
   Result<std::string> Get(const std::string& key) const override;
   Result<std::string> GetRange(const std::string& key, uint64_t offset, size_t size) const override;
   Result<ObjectInfo> Head(const std::string& key) const override;
@@ -42,6 +44,7 @@ class LocalStore final : public ObjectStore {
 
  private:
   class Writer;
+  class Batch;
   enum class Replace : uint8_t { kYes, kNo };
 
   LocalStore(os::FileSystem& files, os::Random& random, std::string root);

@@ -44,7 +44,24 @@ Error BadKey(std::string_view key, std::string_view rule) {
   return InvalidArgument(std::move(message));
 }
 
+// A batch of a store that gains nothing by one.
+class SingleObjects final : public ObjectBatch {
+ public:
+  explicit SingleObjects(ObjectStore& store) : store_(store) {}
+  Result<std::unique_ptr<ObjectWriter>> OpenWriter(const std::string& key) override {
+    return store_.OpenWriter(key);
+  }
+  Status Publish() override { return {}; }
+
+ private:
+  ObjectStore& store_;
+};
+
 }  // namespace
+
+std::unique_ptr<ObjectBatch> ObjectStore::OpenBatch() {
+  return std::make_unique<SingleObjects>(*this);
+}
 
 std::string EncodeUrlPath(std::string_view path) {
   std::string encoded;

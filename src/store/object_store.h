@@ -28,6 +28,18 @@ class ObjectWriter {
   virtual uint64_t written() const = 0;
 };
 
+// Several objects written together, which costs less than one by one where a sync is dear. They are
+// durable and visible when Publish returns, and only promised then; if it fails, or the batch is
+// dropped without it, some of those that were finished may be visible. Thread-confined; the store
+// outlives it.
+class ObjectBatch {
+ public:
+  virtual ~ObjectBatch() = default;
+  // Finish hands the object to the batch. The writer must not outlive it.
+  virtual Result<std::unique_ptr<ObjectWriter>> OpenWriter(const std::string& key) = 0;
+  virtual Status Publish() = 0;
+};
+
 // A place for immutable objects under '/'-separated keys: a local folder, or any S3. Keys are
 // relative, have no empty,
 // "." or ".." part and at most 1,024 bytes; others are InvalidArgument. Every write is atomic (old
@@ -41,6 +53,9 @@ class ObjectStore {
   // AlreadyExists if the key is taken; of several writers exactly one wins.
   virtual Status PutIfAbsent(const std::string& key, std::string_view bytes) = 0;
   virtual Result<std::unique_ptr<ObjectWriter>> OpenWriter(const std::string& key) = 0;
+
+  // By default each object is published by its own Finish.
+  virtual std::unique_ptr<ObjectBatch> OpenBatch();
 
   virtual Result<std::string> Get(const std::string& key) const = 0;  // NotFound
   virtual Result<std::string> GetRange(const std::string& key, uint64_t offset,

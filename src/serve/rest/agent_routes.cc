@@ -1,31 +1,29 @@
 #include "serve/rest/agent_routes.h"
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "agent_wire/batch.h"
-#include "codec/json.h"
 
 namespace tarn::serve::rest {
 namespace {
 
 http::Response AnswerOf(const lake::BatchAnswer& answer) {
   http::Response response;
-  const auto offset = static_cast<int64_t>(answer.offset);
-  codec::Json body;
+  const std::string offset = std::to_string(answer.offset);
   switch (answer.kind) {
     case lake::BatchAnswer::Kind::kStored:
-      body = codec::Json::Object{{"status", "stored"}, {"next_offset", offset}};
+      response.body = R"({"status":"stored","next_offset":)" + offset + "}";
       break;
     case lake::BatchAnswer::Kind::kDuplicate:
-      body = codec::Json::Object{{"status", "duplicate"}, {"next_offset", offset}};
+      response.body = R"({"status":"duplicate","next_offset":)" + offset + "}";
       break;
     case lake::BatchAnswer::Kind::kGap:
       response.status = 409;
-      body = codec::Json::Object{{"expected_offset", offset}};
+      response.body = R"({"expected_offset":)" + offset + "}";
       break;
   }
-  response.body = codec::DumpJson(body);
   return response;
 }
 
@@ -37,28 +35,32 @@ http::Response AnswerOf(const Error& error) {
   return http::ErrorResponse(error);
 }
 
-Status Authorize(const Backend& backend, const http::Request& request) {
+// The batch of a request that may be stored, checked in all its parts.
+Result<agent_wire::Batch> BatchOf(const Backend& backend, const http::Request& request) {
   TARN_ASSIGN_OR_RETURN(const auth::Principal who,
                         backend.keys.Check(request.headers.Find("authorization"), request.peer));
   // A key that may not send at all learns nothing about the bytes.
-  if (who.role != auth::Role::kAdmin) TARN_TRY(who.Require(auth::Role::kIngest));
-  TARN_ASSIGN_OR_RETURN(const auto header, agent_wire::DecodeHeader(request.body));
-  return who.RequireSource(header.source);
+  TARN_TRY(who.Require(auth::Role::kIngest));
+  TARN_ASSIGN_OR_RETURN(agent_wire::Batch batch, agent_wire::Decode(request.body));
+  TARN_TRY(who.RequireSource(batch.header.source));
+  return batch;
 }
 
 }  // namespace
 
 void AddAgentRoutes(const Backend& backend, http::Router& router) {
   const auto receive = [&backend](http::Request&& request, http::Responder responder) {
-    if (const Status allowed = Authorize(backend, request); !allowed.ok()) {
-      std::move(responder).Send(AnswerOf(allowed.error()));
+    const auto batch = BatchOf(backend, request);
+    if (!batch.ok()) {
+      std::move(responder).Send(AnswerOf(batch.error()));
       return;
     }
     // std::function wants a copyable callback; the responder is not.
     auto shared = std::make_shared<http::Responder>(std::move(responder));
-    backend.door.Submit(request.body, [shared](const Result<lake::BatchAnswer>& answer) {
-      std::move(*shared).Send(answer.ok() ? AnswerOf(*answer) : AnswerOf(answer.error()));
-    });
+    backend.door.Submit(
+        batch->header, request.body, [shared](const Result<lake::BatchAnswer>& answer) {
+          std::move(*shared).Send(answer.ok() ? AnswerOf(*answer) : AnswerOf(answer.error()));
+        });
   };
   router.Exact(http::Method::kPost, std::string(agent_wire::kPath), receive,
                {.max_body_bytes = agent_wire::kMaxBatchBytes});
