@@ -15,6 +15,8 @@
 #include "agent_wire/batch.h"
 #include "base/check.h"
 #include "catalog/sqlite_catalog.h"
+#include "lake/data_files.h"
+#include "lake/json_rows.h"
 #include "lake/log_buffer.h"
 #include "lake/log_schema.h"
 #include "lake/table.h"
@@ -101,7 +103,7 @@ class Bench {
         store_(Must(store::LocalStore::Open(files_, random_, folder + "/lake"))),
         catalog_(OpenCatalog(folder)),
         work_{*store_, *catalog_, clock_, random_, manifests_, log_, metrics_},
-        buffer_(Must(access_log::Format::Compile("combined")), land, "") {}
+        buffer_(Must(access_log::Format::Compile("combined")), "") {}
 
   void Run(Batches& batches, uint64_t buffer_bytes) {
     for (std::string encoded; !(encoded = batches.Next()).empty();) {
@@ -139,33 +141,35 @@ class Bench {
     const event::Schema& columns = buffer_.format().schema();
     const event::Schema raw_schema = lake::BufferSchema(columns);
     const event::Schema clean_schema = lake::CleanSchema(columns);
-    rejected_ += buffer_.rejected().rows.rows();
+    rejected_ += buffer_.rejected().rows();
+    lake::DataFiles files(work_);
     for (auto& [hour, rows] : buffer_.hours()) {
-      if (rows.rows.rows() == 0) continue;
+      if (rows.rows() == 0) continue;
       double before = CpuSeconds();
-      if (land_.parquet) Write(raw_name_, hour, raw_schema, rows.rows);
+      if (land_.parquet) Write(files, {raw_name_, table_, raw_schema}, hour, rows);
       raw_ += CpuSeconds() - before;
       before = CpuSeconds();
-      const event::ColumnBatch valid = lake::ToCleanRows(columns, std::move(rows.rows));
-      Write(clean_name_, hour, clean_schema, valid);
-      clean_ += CpuSeconds() - before;
-      before = CpuSeconds();
       if (land_.json) {
-        const std::string packed = zstd_.Compress(rows.json);
-        Must(store_->Put(lake::JsonKey(raw_name_, hour, flushes_, flushes_), packed));
+        const std::string packed = zstd_.Compress(lake::JsonLines(raw_schema, rows));
+        Must(files.Put(lake::JsonKey(raw_name_, hour, flushes_, flushes_), packed));
         stored_ += static_cast<double>(packed.size());
         ++files_written_;
       }
       json_ += CpuSeconds() - before;
+      before = CpuSeconds();
+      Write(files, {clean_name_, table_, clean_schema}, hour,
+            lake::ToCleanRows(columns, std::move(rows)));
+      clean_ += CpuSeconds() - before;
     }
+    Must(files.Publish());
     buffer_.Clear();
     ++flushes_;
     flush_wall_ += WallSeconds() - wall;
   }
 
-  void Write(const catalog::DatasetName& name, lake::Hour hour, const event::Schema& schema,
+  void Write(lake::DataFiles& files, const lake::TableTarget& target, lake::Hour hour,
              const event::ColumnBatch& rows) {
-    const auto file = Must(lake::WriteDataFile(work_, table_, name, hour, schema, rows));
+    const auto file = Must(files.Write(target, hour, rows));
     stored_ += static_cast<double>(file.file_size_in_bytes);
     ++files_written_;
   }

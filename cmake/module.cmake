@@ -42,17 +42,20 @@ function(tarn_module path)
   endif()
 endfunction()
 
-# tarn_test(NAME SRCS … TARGETS … LABEL unit): a GoogleTest program whose cases ctest lists one by one.
+# tarn_test(NAME SRCS … TARGETS … LABEL unit TIMEOUT 300): a GoogleTest program whose cases ctest lists one by one.
 function(tarn_test name)
-  cmake_parse_arguments(ARG "" "LABEL" "SRCS;TARGETS" ${ARGN})
+  cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SRCS;TARGETS" ${ARGN})
   if(NOT ARG_LABEL)
     set(ARG_LABEL unit)
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
   endif()
   add_executable(${name} ${ARG_SRCS})
   target_link_libraries(${name} PRIVATE tarn_warnings ${ARG_TARGETS} GTest::gtest GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE TARN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_precompile_headers(${name} REUSE_FROM tarn_test_pch)
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 300)
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
 endfunction()
 
 # x_fuzz.cc defines LLVMFuzzerTestOneInput. Everywhere it is replayed over corpus/x/; with clang and

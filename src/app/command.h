@@ -31,6 +31,7 @@ void AddStatus(CLI::App& app, Context& context, Run& run);
 void AddDatasets(CLI::App& app, Context& context, Run& run);
 void AddDataset(CLI::App& app, Context& context, Run& run);
 void AddQuarantine(CLI::App& app, Context& context, Run& run);
+void AddMaintain(CLI::App& app, Context& context, Run& run);
 void AddKeys(CLI::App& app, Context& context, Run& run);
 void AddConfigReference(CLI::App& app, Context& context, Run& run);
 void AddCompletion(CLI::App& app, Context& context, Run& run);

@@ -28,6 +28,7 @@ void AddCommands(CLI::App& app, Context& context, Run& run) {
   AddDatasets(app, context, run);
   AddDataset(app, context, run);
   AddQuarantine(app, context, run);
+  AddMaintain(app, context, run);
   AddParse(app, context, run);
   AddKeys(app, context, run);
   AddConfigReference(app, context, run);

@@ -12,6 +12,7 @@
 #include "journal/journal.h"
 #include "lake/agent_door.h"
 #include "lake/landing.h"
+#include "lake/maintenance.h"
 #include "serve/rest/rest_server.h"
 
 namespace tarn::app {
@@ -47,6 +48,7 @@ struct Parts {
   std::unique_ptr<lake::Workspace> work;
   std::unique_ptr<journal::Journal> journal;
   std::unique_ptr<lake::Landing> landing;
+  std::unique_ptr<lake::Maintenance> maintenance;
   std::unique_ptr<lake::AgentDoor> door;
   std::unique_ptr<auth::Authenticator> keys;
   std::unique_ptr<serve::rest::RestServer> rest;
@@ -150,6 +152,14 @@ Status OpenDoor(Machine& machine, const Project& project, Parts& parts) {
   return {};
 }
 
+void StartMaintenance(Machine& machine, const Project& project, Parts& parts) {
+  lake::MaintenanceOptions options;
+  options.temp_directory = os::JoinPath(project.state_folder, "maintenance");
+  options.data_directory = project.lake_folder;
+  parts.maintenance =
+      lake::Maintenance::Start(*parts.work, *parts.store, machine.files, std::move(options));
+}
+
 std::string UrlOf(const Project& project, uint16_t port) {
   const bool six = project.listen_address.find(':') != std::string::npos;
   std::string host = six ? "[" + project.listen_address + "]" : project.listen_address;
@@ -195,6 +205,7 @@ Status Serve(Machine& machine, const Project& project, const ServeOptions& optio
   TARN_TRY(OpenStorage(machine, project, options, parts));
   TARN_TRY(OpenLanding(project, options, parts));
   TARN_TRY(OpenDoor(machine, project, parts));
+  StartMaintenance(machine, project, parts);
   const std::string url = UrlOf(project, parts.rest->port());
   codec::Json running;
   running.Set("pid", int64_t{getpid()});
@@ -209,6 +220,7 @@ Status Serve(Machine& machine, const Project& project, const ServeOptions& optio
   const int signal = WaitForEnd(machine, project, signals, parts);
   parts.log.Write(obs::Level::kInfo, "server.stopping",
                   {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
+  parts.maintenance->Stop();
   parts.rest->Stop(kRequestGraceMicros);
   parts.landing->Stop(true);
   (void)machine.files.Remove(project.server_file());

@@ -50,6 +50,10 @@ Committer::Committer(const Workspace& work, iceberg::ExpirePolicy policy,
                      int64_t reader_grace_micros)
     : work_(work), policy_(policy), reader_grace_micros_(reader_grace_micros) {}
 
+bool Committer::OutcomeUnknown(const Error& error) {
+  return error.code() == Code::kIo || error.code() == Code::kUnavailable;
+}
+
 Result<iceberg::TableMetadata> Committer::Table(const catalog::DatasetName& dataset) {
   const auto known = tables_.find(dataset);
   if (known != tables_.end()) return known->second;
@@ -67,22 +71,50 @@ Result<iceberg::TableMetadata> Committer::Evolve(const catalog::DatasetName& dat
     if (!any) return base;
     TARN_ASSIGN_OR_RETURN(iceberg::Prepared prepared,
                           iceberg::PrepareMetadata(work_.ForIceberg(), &base, std::move(changed)));
-    catalog::Commit commit;
-    commit.commit_id = FormatUuid(work_.random.NewUuidV7(work_.clock.Now()));
-    commit.swaps.push_back({dataset, base.metadata_location, prepared.metadata.metadata_location,
-                            base.current_snapshot_id.value_or(0)});
-    commit.audit = {.who = "landing", .action = "table.evolve", .object = dataset.ToString()};
-    auto receipt = ApplyKnown(commit);
-    if (receipt.ok()) {
-      tables_[dataset] = prepared.metadata;
-      return std::move(prepared.metadata);
-    }
-    (void)iceberg::DeleteFiles(work_.store, prepared.files_written);
-    if (receipt.error().code() != Code::kConflict || number == kMaxAttempts) {
-      return std::move(receipt).error();
-    }
-    Forget(dataset);
+    TARN_ASSIGN_OR_RETURN(
+        const Swap swap,
+        SwapMetadata(dataset, base, std::move(prepared),
+                     {.who = "landing", .action = "table.evolve", .object = dataset.ToString()}));
+    if (swap == Swap::kDone) return Table(dataset);
+    if (number == kMaxAttempts) return Conflict(dataset.ToString() + " changes all the time");
   }
+}
+
+Result<bool> Committer::Expire(const catalog::DatasetName& dataset,
+                               const iceberg::ExpirePolicy& policy) {
+  for (int number = 1;; ++number) {
+    TARN_ASSIGN_OR_RETURN(const iceberg::TableMetadata base, Table(dataset));
+    TARN_ASSIGN_OR_RETURN(auto prepared, iceberg::PrepareExpiry(work_.ForIceberg(), base, policy));
+    if (!prepared) return false;
+    TARN_ASSIGN_OR_RETURN(const Swap swap, SwapMetadata(dataset, base, std::move(*prepared),
+                                                        {.who = "maintenance",
+                                                         .action = "table.expire",
+                                                         .object = dataset.ToString()}));
+    if (swap == Swap::kDone) return true;
+    if (number == kMaxAttempts) return Conflict(dataset.ToString() + " changes all the time");
+  }
+}
+
+Result<Committer::Swap> Committer::SwapMetadata(const catalog::DatasetName& dataset,
+                                                const iceberg::TableMetadata& base,
+                                                iceberg::Prepared prepared,
+                                                catalog::AuditRow audit) {
+  catalog::Commit commit;
+  commit.commit_id = FormatUuid(work_.random.NewUuidV7(work_.clock.Now()));
+  commit.swaps.push_back({dataset, base.metadata_location, prepared.metadata.metadata_location,
+                          base.current_snapshot_id.value_or(0)});
+  commit.audit = std::move(audit);
+  const auto receipt = ApplyKnown(commit);
+  if (receipt.ok()) {
+    tables_[dataset] = std::move(prepared.metadata);
+    Doom(std::move(prepared.files_unreachable));
+    return Swap::kDone;
+  }
+  Forget(dataset);
+  if (OutcomeUnknown(receipt.error())) return receipt.error();
+  (void)iceberg::DeleteFiles(work_.store, prepared.files_written);
+  if (receipt.error().code() == Code::kConflict) return Swap::kLostRace;
+  return receipt.error();
 }
 
 Result<Committer::Attempt> Committer::Prepare(const CommitRequest& request,
@@ -145,6 +177,9 @@ Result<catalog::CommitReceipt> Committer::Run(const CommitRequest& request) {
       Accept(std::move(*attempt));
       return receipt;
     }
+    for (const TableChange& table : request.tables) Forget(table.dataset);
+    // Deleting now might take away what the table points to.
+    if (OutcomeUnknown(receipt.error())) return receipt;
     (void)iceberg::DeleteFiles(work_.store, attempt->written);
     const bool conflict = receipt.error().code() == Code::kConflict;
     bool retry = conflict && number < kMaxAttempts;
@@ -156,7 +191,6 @@ Result<catalog::CommitReceipt> Committer::Run(const CommitRequest& request) {
       DropDataFiles(request);
       return receipt;
     }
-    for (const TableChange& table : request.tables) Forget(table.dataset);
   }
 }
 
@@ -166,8 +200,7 @@ Result<catalog::CommitReceipt> Committer::ApplyKnown(const catalog::Commit& comm
   for (int number = 1;; ++number) {
     auto receipt = work_.catalog.Apply(commit);
     if (receipt.ok() || number == kMaxAttempts) return receipt;
-    const Code code = receipt.error().code();
-    if (code != Code::kIo && code != Code::kUnavailable) return receipt;
+    if (!OutcomeUnknown(receipt.error())) return receipt;
   }
 }
 
@@ -184,11 +217,13 @@ Result<bool> Committer::IsFenced(const catalog::Commit& commit) {
 
 void Committer::Accept(Attempt attempt) {
   for (auto& [dataset, table] : attempt.tables) tables_[dataset] = std::move(table);
-  if (!attempt.unreachable.empty()) {
-    doomed_.push_back(
-        {work_.clock.MonotonicMicros() + reader_grace_micros_, std::move(attempt.unreachable)});
-  }
+  Doom(std::move(attempt.unreachable));
   DeleteExpired();
+}
+
+void Committer::Doom(std::vector<std::string> urls) {
+  if (urls.empty()) return;
+  doomed_.push_back({work_.clock.MonotonicMicros() + reader_grace_micros_, std::move(urls)});
 }
 
 void Committer::DeleteExpired() {

@@ -26,8 +26,9 @@ struct CommitRequest {
 // Makes the one commit of DESIGN: prepares Iceberg metadata, then swaps pointers, positions,
 // watermarks, lineage and events in one catalog transaction. Lost races for a pointer are retried
 // on the new state; a lost fencing token is Conflict for good. Files of a commit that failed for
-// sure are deleted again (the data files too); when the outcome is unknown it is asked for until
-// known. Files that expired snapshots let go are deleted after the readers' grace. Thread-confined.
+// sure are deleted again (the data files too); when the outcome is unknown it is asked for again,
+// and if the catalog does not say, nothing is deleted: orphan removal decides. Files that expired
+// snapshots let go are deleted after the readers' grace. Thread-confined.
 class Committer {
  public:
   // Commits expire old snapshots by `policy`.
@@ -43,8 +44,15 @@ class Committer {
   // table as it then is.
   Result<iceberg::TableMetadata> Evolve(const catalog::DatasetName& dataset,
                                         const event::Schema& wanted);
+  // Drops the snapshots that `policy` lets go of, in a commit of its own. False: none was due.
+  // Files that only they had are deleted after the readers' grace.
+  Result<bool> Expire(const catalog::DatasetName& dataset, const iceberg::ExpirePolicy& policy);
   // Next time the table is loaded afresh.
   void Forget(const catalog::DatasetName& dataset) { tables_.erase(dataset); }
+
+  // After this error of Run the commit may have been applied or not: what it would have made
+  // visible must be kept until the catalog says.
+  static bool OutcomeUnknown(const Error& error);
 
   // Deletes files whose grace is over. Failures are left for orphan removal.
   void DeleteExpired();
@@ -58,6 +66,11 @@ class Committer {
   };
   Result<Attempt> Prepare(const CommitRequest& request, const std::string& commit_id);
   Result<catalog::CommitReceipt> ApplyKnown(const catalog::Commit& commit);
+  enum class Swap : uint8_t { kDone, kLostRace };
+  // Makes metadata without a new snapshot the table's, and what it lets go of doomed.
+  Result<Swap> SwapMetadata(const catalog::DatasetName& dataset, const iceberg::TableMetadata& base,
+                            iceberg::Prepared prepared, catalog::AuditRow audit);
+  void Doom(std::vector<std::string> urls);
   Result<bool> IsFenced(const catalog::Commit& commit);
   void Accept(Attempt attempt);
   void DropDataFiles(const CommitRequest& request);

@@ -1,6 +1,7 @@
 #include "lake/events.h"
 
 #include "lake/committer.h"
+#include "lake/compaction.h"
 
 namespace tarn::lake {
 
@@ -59,6 +60,50 @@ void FormatRefused::Emit(const Workspace& work) const {
 void LeftoversRemoved::Emit(const Workspace& work) const {
   work.log.Write(obs::Level::kInfo, "landing.leftovers_removed",
                  {{"objects", static_cast<int64_t>(objects)}});
+}
+
+void CompactionDone::Emit(const Workspace& work) const {
+  const auto count = [](int64_t value) { return static_cast<uint64_t>(value); };
+  work.metrics.GetCounter("tarn_compactions_total", "Rewrites of small files into one.").Add();
+  work.metrics.GetCounter("tarn_compacted_files_total", "Small files rewritten.")
+      .Add(count(result.files));
+  work.metrics.GetCounter("tarn_compacted_bytes_total", "Bytes of small files rewritten.")
+      .Add(count(result.bytes_in));
+  work.metrics.GetHistogram("tarn_compaction_seconds", "From the first row read to the commit.")
+      .Observe(static_cast<double>(took_micros) / 1e6);
+  work.log.Write(obs::Level::kDebug, "compaction.done",
+                 {{"table", dataset.ToString()},
+                  {"files", result.files},
+                  {"rows", result.rows},
+                  {"bytes_in", result.bytes_in},
+                  {"bytes_out", result.bytes_out},
+                  {"took_ms", took_micros / 1'000}});
+}
+
+void CompactionOvertaken::Emit(const Workspace& work) const {
+  work.metrics.GetCounter("tarn_compaction_conflicts_total", "Rewrites another commit came before.")
+      .Add();
+  work.log.Write(obs::Level::kInfo, "compaction.overtaken", {{"table", dataset.ToString()}});
+}
+
+void OrphansRemoved::Emit(const Workspace& work) const {
+  work.metrics.GetCounter("tarn_orphans_removed_total", "Files nobody pointed to, deleted.")
+      .Add(static_cast<uint64_t>(files));
+  work.log.Write(obs::Level::kInfo, "maintenance.orphans_removed",
+                 {{"table", dataset.ToString()}, {"files", files}, {"bytes", bytes}});
+}
+
+void CatalogTrimmed::Emit(const Workspace& work) const {
+  work.log.Write(obs::Level::kInfo, "maintenance.catalog_trimmed", {{"rows", rows}});
+}
+
+void MaintenanceFailed::Emit(const Workspace& work) const {
+  work.metrics
+      .GetCounter("tarn_maintenance_failures_total", "Steps that failed and are retried.",
+                  {{"step", step}})
+      .Add();
+  work.log.Write(obs::Level::kWarn, "maintenance.failed",
+                 {{"step", step}, {"object", object}, {"error", error.ToString()}});
 }
 
 }  // namespace tarn::lake

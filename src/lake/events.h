@@ -9,6 +9,7 @@
 namespace tarn::lake {
 
 struct CommitRequest;
+struct CompactionResult;
 
 // Noteworthy events of the lake: each is one log line and its metrics.
 
@@ -59,6 +60,39 @@ struct FormatRefused {
 // JSON objects an interrupted flush had left were removed.
 struct LeftoversRemoved {
   size_t objects;
+  void Emit(const Workspace& work) const;
+};
+
+struct CompactionDone {
+  const catalog::DatasetName& dataset;
+  const CompactionResult& result;
+  int64_t took_micros;
+  void Emit(const Workspace& work) const;
+};
+
+// Another commit took a file away while it was being rewritten; tried again at the next look.
+struct CompactionOvertaken {
+  const catalog::DatasetName& dataset;
+  void Emit(const Workspace& work) const;
+};
+
+struct OrphansRemoved {
+  const catalog::DatasetName& dataset;
+  int64_t files;
+  int64_t bytes;
+  void Emit(const Workspace& work) const;
+};
+
+struct CatalogTrimmed {
+  int64_t rows;
+  void Emit(const Workspace& work) const;
+};
+
+// A step of maintenance failed; it is tried again at the next look.
+struct MaintenanceFailed {
+  const char* step;
+  const std::string& object;
+  const Error& error;
   void Emit(const Workspace& work) const;
 };
 
