@@ -36,7 +36,7 @@ C
   (cd "$root" && find . -type f -not -path './DEBIAN/*' -printf '%P\0' | sort -z | xargs -0 md5sum) > "$root/DEBIAN/md5sums"
   for script in postinst prerm postrm; do install -m 0755 "$here/deb/$1.$script" "$root/DEBIAN/$script"; done
   find "$root" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
-  dpkg-deb --root-owner-group -Zxz --build "$root" "$out/$1_${version}_$arch.deb" >/dev/null
+  dpkg-deb --root-owner-group -Zxz -z2 --build "$root" "$out/$1_${version}_$arch.deb" >/dev/null
   echo "$out/$1_${version}_$arch.deb"
 }
 

@@ -111,7 +111,7 @@ http::Response ReadyAnswer(const Backend& backend) {
   Json body;
   body.Set("ready", reasons.empty());
   body.Set("reasons", std::move(reasons));
-  response.body = codec::DumpJson(body);
+  response.body = codec::DumpJson(body) + "\n";
   return response;
 }
 
