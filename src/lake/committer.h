@@ -50,8 +50,8 @@ class Committer {
   // Next time the table is loaded afresh.
   void Forget(const catalog::DatasetName& dataset) { tables_.erase(dataset); }
 
-  // After this error of Run the commit may have been applied or not: what it would have made visible
-  // must be kept until the catalog says.
+  // After this error of Run the commit may have been applied or not: what it would have made
+  // visible must be kept until the catalog says.
   static bool OutcomeUnknown(const Error& error);
 
   // Deletes files whose grace is over. Failures are left for orphan removal.
