@@ -272,7 +272,25 @@ Result<std::unique_ptr<LogBuffer>> Landing::MakeBuffer(Source& source, const std
   return std::make_unique<LogBuffer>(std::move(compiled), "");
 }
 
+Status Landing::Settle() {
+  TARN_ASSIGN_OR_RETURN(const std::string position,
+                        work_.catalog.GetPosition(std::string(kPipeline)));
+  const uint64_t next = ParseUint64(position).value_or(journal_.begin().value);
+  for (auto& [name, source] : sources_) {
+    TARN_TRY(RemoveLeftovers(source, next));
+    TARN_ASSIGN_OR_RETURN(const auto marks, work_.catalog.ListWatermarks(name));
+    for (const catalog::Watermark& mark : marks) marks_[mark.key] = mark;
+  }
+  unsettled_ = false;
+  if (position == committed_position_) return {};
+  committed_position_ = position;
+  os::MutexLock lock(mutex_);
+  status_.position = next;
+  return Unavailable("the commit that got no answer was made; reading on from there");
+}
+
 Status Landing::Flush() {
+  if (unsettled_) TARN_TRY(Settle());
   FlushRound round(work_);
   round.first = ParseUint64(committed_position_).value_or(journal_.begin().value);
   round.last = next_position_ - 1;
@@ -297,7 +315,8 @@ Status Landing::Flush() {
   commit.audit = {.who = "landing", .action = "commit", .object = std::string(kPipeline)};
   auto receipt = committer_.Run(request);
   if (!receipt.ok()) {
-    DropFiles(request, round);
+    unsettled_ = Committer::OutcomeUnknown(receipt.error());
+    if (!unsettled_) DropFiles(request, round);
     return std::move(receipt).error();
   }
   committed_position_ = commit.new_position;

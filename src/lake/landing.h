@@ -102,6 +102,9 @@ class Landing {
   // After a failed flush: back to the last commit, buffers empty, the journal read again from
   // there.
   void Rewind();
+  // Learns from the catalog whether the last commit, which got no answer, was made. Unavailable if
+  // it was: what is buffered is in the lake.
+  Status Settle();
   Status OpenTables(Source& source);
   uint64_t buffered_bytes() const;
 
@@ -114,8 +117,9 @@ class Landing {
   // The thread's own.
   std::map<std::string, Source> sources_;
   std::unique_ptr<journal::Cursor> cursor_;
-  std::string committed_position_;                               // as in the catalog
-  uint64_t next_position_ = 0;                                   // of the record to read next
+  std::string committed_position_;  // as in the catalog
+  bool unsettled_ = false;          // nobody knows whether the last commit was made
+  uint64_t next_position_ = 0;      // of the record to read next
   std::map<catalog::WatermarkKey, catalog::Watermark> marks_;    // as committed
   std::map<catalog::WatermarkKey, catalog::Watermark> pending_;  // moved since
   std::map<HostKey, HostStatus> buffered_hosts_;                 // counts of what is buffered

@@ -66,21 +66,21 @@ Status Maintainer::CompactTable(const catalog::DatasetName& dataset, Mode mode,
   }
   for (const CompactionGroup& group : plan->groups) {
     if (interrupted_ || report.compactions + report.conflicts >= options_.max_commits) return {};
-    CompactionResult result;
-    const int64_t started = work_.clock.MonotonicMicros();
+    CompactionResult result{.done = true,
+                            .files = static_cast<int64_t>(group.urls.size()),
+                            .rows = group.rows,
+                            .bytes_in = group.bytes};
     if (mode == Mode::kDo) {
-      TARN_ASSIGN_OR_RETURN(Compactor* const compactor, OpenCompactor());
-      TARN_ASSIGN_OR_RETURN(result, compactor->Compact(committer_, dataset, group));
-      if (!result.done) {
-        ++report.conflicts;
-        CompactionOvertaken{dataset}.Emit(work_);
+      const auto compacted = CompactGroup(dataset, group);
+      if (!compacted.ok()) {  // an hour that cannot be read does not hold up the later ones
+        Note("compact", dataset.ToString(), compacted.error(), report);
         continue;
       }
-      CompactionDone{dataset, result, work_.clock.MonotonicMicros() - started}.Emit(work_);
-    } else {
-      result.files = static_cast<int64_t>(group.urls.size());
-      result.rows = group.rows;
-      result.bytes_in = group.bytes;
+      result = *compacted;
+    }
+    if (!result.done) {
+      ++report.conflicts;
+      continue;
     }
     ++report.compactions;
     report.files_rewritten += result.files;
@@ -89,6 +89,20 @@ Status Maintainer::CompactTable(const catalog::DatasetName& dataset, Mode mode,
     report.bytes_out += result.bytes_out;
   }
   return {};
+}
+
+Result<CompactionResult> Maintainer::CompactGroup(const catalog::DatasetName& dataset,
+                                                  const CompactionGroup& group) {
+  const int64_t started = work_.clock.MonotonicMicros();
+  TARN_ASSIGN_OR_RETURN(Compactor* const compactor, OpenCompactor());
+  TARN_ASSIGN_OR_RETURN(const CompactionResult result,
+                        compactor->Compact(committer_, dataset, group));
+  if (result.done) {
+    CompactionDone{dataset, result, work_.clock.MonotonicMicros() - started}.Emit(work_);
+  } else {
+    CompactionOvertaken{dataset}.Emit(work_);
+  }
+  return result;
 }
 
 Result<Compactor*> Maintainer::OpenCompactor() {

@@ -92,6 +92,8 @@ class Maintainer {
   void Note(const char* step, const std::string& object, const Error& error,
             MaintenanceReport& report) const;
   Status CompactTable(const catalog::DatasetName& dataset, Mode mode, MaintenanceReport& report);
+  Result<CompactionResult> CompactGroup(const catalog::DatasetName& dataset,
+                                        const CompactionGroup& group);
   Status ExpireTable(const catalog::DatasetName& dataset, Mode mode, MaintenanceReport& report);
   Result<Compactor*> OpenCompactor();
   void CloseCompactor();

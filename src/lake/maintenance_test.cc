@@ -135,6 +135,28 @@ TEST(Maintainer, OneTableThatCannotBeReadDoesNotHoldUpTheOthers) {
   EXPECT_EQ(report.compactions, 1);
 }
 
+TEST(Maintainer, OneHourThatCannotBeReadDoesNotHoldUpTheOthers) {
+  TestTable table("broken_hour");
+  ASSERT_TRUE(table.Open().ok());
+  for (int64_t i = 0; i < 8; ++i) {
+    ASSERT_TRUE(table.Append(table.ThisHour() + kPast, i, 1).ok());
+    ASSERT_TRUE(table.Append(table.ThisHour() + kPast + 1, 8 + i, 1).ok());
+  }
+  const auto plan = table.Plan();
+  ASSERT_EQ(plan->groups.size(), 2U);
+  const std::string key = *table.store().KeyOf(plan->groups[0].urls.front());
+  const std::string bytes = *table.store().Get(key);
+  ASSERT_TRUE(table.store().Put(key, "no parquet").ok());
+  MaintenanceReport report = table.Compact();
+  EXPECT_EQ(report.failures, 1);
+  EXPECT_EQ(report.compactions, 1);
+  ASSERT_TRUE(table.store().Put(key, bytes).ok());
+  report = table.Compact();
+  EXPECT_EQ(report.failures, 0) << report.last_error;
+  EXPECT_EQ(report.compactions, 1);
+  EXPECT_EQ(table.Rows(), TestTable::RowsTo(16));
+}
+
 TEST(Maintainer, DryRunSaysWhatWouldBeDoneAndDoesNothing) {
   TestTable table("dry");
   ASSERT_TRUE(table.Open().ok());

@@ -13,6 +13,7 @@
 #include "lake/agent_door.h"
 #include "lake/landing.h"
 #include "lake/table_resolver.h"
+#include "lake/test_lossy_catalog.h"
 #include "os/posix_file_system.h"
 #include "os/queue.h"
 #include "sql/engine.h"
@@ -48,6 +49,7 @@ class TestLake {
   store::LocalStore& store() { return *store_; }
   Landing& landing() { return *landing_; }
   AgentDoor& door() { return *door_; }
+  LossyCatalog& lossy() { return *lossy_; }  // what the lake's parts see of the catalog
   os::PosixFileSystem& files() { return files_; }
   const Workspace& work() { return *work_; }
 
@@ -56,6 +58,7 @@ class TestLake {
     catalog::SqliteOptions sqlite;
     sqlite.path = root_ + "/catalog.db";
     TARN_ASSIGN_OR_RETURN(catalog_, catalog::OpenSqliteCatalog(sqlite, {files_, clock_, random_}));
+    lossy_ = std::make_unique<LossyCatalog>(*catalog_);
     journal::Options journal;
     journal.segment_bytes = 4 << 20;
     journal.max_bytes = 64 << 20;
@@ -66,7 +69,7 @@ class TestLake {
                           journal::Journal::Open({files_, random_, clock_, log_, metrics_},
                                                  root_ + "/journal", journal));
     work_ = std::make_unique<Workspace>(
-        Workspace{*store_, *catalog_, clock_, random_, manifests_, log_, metrics_});
+        Workspace{*store_, *lossy_, clock_, random_, manifests_, log_, metrics_});
     TARN_ASSIGN_OR_RETURN(landing_, Landing::Start(*work_, *journal_, options_));
     TARN_ASSIGN_OR_RETURN(
         door_, AgentDoor::Open(*work_, *journal_, {"web_log"}, landing_->status().position));
@@ -79,6 +82,7 @@ class TestLake {
     door_.reset();
     landing_.reset();
     journal_.reset();
+    lossy_.reset();
     catalog_.reset();
     store_.reset();
   }
@@ -156,6 +160,7 @@ class TestLake {
   uint64_t resume_at_ = 0;
   std::unique_ptr<store::LocalStore> store_;
   std::unique_ptr<catalog::Catalog> catalog_;
+  std::unique_ptr<LossyCatalog> lossy_;
   std::unique_ptr<journal::Journal> journal_;
   std::unique_ptr<Workspace> work_;
   std::unique_ptr<Landing> landing_;

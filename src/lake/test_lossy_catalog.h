@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,8 +16,8 @@ class LossyCatalog final : public catalog::Catalog {
  public:
   explicit LossyCatalog(catalog::Catalog& catalog) : catalog_(catalog) {}
 
-  bool lost = false;
-  bool applies = true;
+  std::atomic<bool> lost = false;
+  std::atomic<bool> applies = true;
 
   Result<catalog::CommitReceipt> Apply(const catalog::Commit& commit) override {
     if (!lost) return catalog_.Apply(commit);

@@ -70,8 +70,10 @@ inline void LandManyCommits(TestTable& table, int64_t commits) {
   EXPECT_EQ(table.Keys("/data/").size(), static_cast<size_t>(plan->live_files));
   EXPECT_LT(table.Keys("/metadata/").size(), 300U);
   EXPECT_EQ(table.Rows(), TestTable::RowsTo(commits * 2));
-  testing::Test::RecordProperty("metadata_bytes_per_commit", std::to_string(most_metadata));
-  testing::Test::RecordProperty("live_files", std::to_string(plan->live_files));
+  // For the log of the run.
+  std::printf("at most %llu bytes of metadata a commit, %lld files in %lld hours\n",
+              static_cast<unsigned long long>(most_metadata),
+              static_cast<long long>(plan->live_files), static_cast<long long>(hours));
 }
 
 }  // namespace tarn::lake

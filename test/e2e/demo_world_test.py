@@ -25,6 +25,7 @@ import http.server, json, os, signal, subprocess, sys
 if sys.argv[1] == "init":
     os.makedirs(sys.argv[2], exist_ok=True)
     open(os.path.join(sys.argv[2], "tarn.yaml"), "w").close()
+    print(json.dumps({"ingest_key": "tarn_ingest_x"}))
     sys.exit(0)
 folder = os.path.dirname(os.path.abspath(sys.argv[2]))
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -32,9 +33,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         out = subprocess.run([sys.executable, %r, folder], capture_output=True, check=True)
         servers = json.loads(out.stdout)
         hits = sum(s["lines"] - s["rejected"] for s in servers.values())
-        body = json.dumps({"zones": {"raw": {"rows": hits}, "clean": {"rows": hits},
-                           "quarantine": sum(s["rejected"] for s in servers.values())},
-                           "sources": []}).encode()
+        rejected = sum(s["rejected"] for s in servers.values())
+        rows = (("raw", hits + rejected), ("clean", hits), ("quarantine", rejected))
+        body = json.dumps({"datasets": [{"zone": zone, "name": "web_log", "rows": count}
+                                        for zone, count in rows], "sources": []}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
