@@ -7,6 +7,7 @@
 
 #include "iceberg/schema_json.h"
 #include "iceberg/update.h"
+#include "lake/log_schema.h"
 
 namespace tarn::lake {
 namespace {
@@ -17,6 +18,21 @@ using event::TypeKind;
 bool Widens(TypeKind from, TypeKind to) {
   return (from == TypeKind::kInt && to == TypeKind::kLong) ||
          (from == TypeKind::kFloat && to == TypeKind::kDouble);
+}
+
+// Texts that are whole lines, or nearly: a dictionary and bounds of them cost time and find
+// nothing.
+parquet::WriterOptions OptionsFor(const event::Schema& columns) {
+  parquet::WriterOptions options;
+  for (const Field& field : columns.fields) {
+    if (field.name == kRawColumn || field.name == kRawBytesColumn || field.name == "request") {
+      options.without_dictionary.push_back(field.id);
+      options.without_bounds.push_back(field.id);
+    } else if (field.name == "target") {
+      options.without_dictionary.push_back(field.id);
+    }
+  }
+  return options;
 }
 
 // A column of the table can hold values of `wanted` as they are.
@@ -136,7 +152,8 @@ Result<iceberg::DataFile> WriteDataFile(const Workspace& work, const iceberg::Ta
   const std::string key =
       DataKey(name, hour, FormatUuid(work.random.NewUuidV7(work.clock.Now())) + ".parquet");
   TARN_ASSIGN_OR_RETURN(auto sink, work.store.OpenWriter(key));
-  TARN_ASSIGN_OR_RETURN(const auto writer, parquet::FileWriter::Open(std::move(sink), columns));
+  TARN_ASSIGN_OR_RETURN(const auto writer,
+                        parquet::FileWriter::Open(std::move(sink), columns, OptionsFor(columns)));
   TARN_TRY(writer->Write(rows));
   TARN_ASSIGN_OR_RETURN(const parquet::FileStats stats, writer->Finish());
   iceberg::DataFile file = DescribeFile(columns, stats, work.store.UrlOf(key));
