@@ -146,8 +146,9 @@ class Bench {
       if (land_.parquet) Write(raw_name_, hour, raw_schema, rows.rows);
       raw_ += CpuSeconds() - before;
       before = CpuSeconds();
-      const event::ColumnBatch valid = lake::ToCleanRows(columns, std::move(rows.rows));
+      event::ColumnBatch valid = lake::TakeCleanRows(columns, rows.rows);
       Write(clean_name_, hour, clean_schema, valid);
+      lake::ReturnCleanRows(columns, std::move(valid), rows.rows);
       clean_ += CpuSeconds() - before;
       before = CpuSeconds();
       if (land_.json) {
