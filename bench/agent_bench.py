@@ -131,7 +131,8 @@ def main():
     block, written = blocks[0], 0
     with open(log, "ab", buffering=0) as out:
         while time.time() - begin < args.live_seconds:
-            out.write(block[written % (len(block) - 100_000):][:100_000].rsplit(b"\n", 1)[0] + b"\n")
+            at = written % (len(block) - 100_000)
+            out.write(block[at:at + 100_000].rsplit(b"\n", 1)[0] + b"\n")
             written += 100_000
             time.sleep(max(0.0, begin + written / 10e6 - time.time()))
     cpu, peak = cpu_and_peak(agent.pid)

@@ -3,18 +3,38 @@
 #include <map>
 #include <utility>
 
+#include "lake/log_schema.h"
 #include "lake/table.h"
 #include "parquet/file_writer.h"
 
 namespace tarn::lake {
+namespace {
+
+// Texts that are whole lines, or nearly: a dictionary and bounds of them cost time and find
+// nothing.
+parquet::WriterOptions OptionsFor(const event::Schema& columns) {
+  parquet::WriterOptions options;
+  for (const event::Field& field : columns.fields) {
+    if (field.name == kRawColumn || field.name == kRawBytesColumn || field.name == "request") {
+      options.without_dictionary.push_back(field.id);
+      options.without_bounds.push_back(field.id);
+    } else if (field.name == "target") {
+      options.without_dictionary.push_back(field.id);
+    }
+  }
+  return options;
+}
+
+}  // namespace
 
 Result<iceberg::DataFile> DataFiles::Write(const TableTarget& target, Hour hour,
                                            const event::ColumnBatch& rows) {
   const std::string name = FormatUuid(work_.random.NewUuidV7(work_.clock.Now())) + ".parquet";
   const std::string key = DataKey(target.name, hour, name);
   TARN_ASSIGN_OR_RETURN(auto sink, batch_->OpenWriter(key));
-  TARN_ASSIGN_OR_RETURN(const auto writer,
-                        parquet::FileWriter::Open(std::move(sink), target.columns));
+  TARN_ASSIGN_OR_RETURN(
+      const auto writer,
+      parquet::FileWriter::Open(std::move(sink), target.columns, OptionsFor(target.columns)));
   TARN_TRY(writer->Write(rows));
   TARN_ASSIGN_OR_RETURN(const parquet::FileStats stats, writer->Finish());
   iceberg::DataFile file = DescribeFile(target.columns, stats, work_.store.UrlOf(key));

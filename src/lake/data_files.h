@@ -23,8 +23,8 @@ struct TableTarget {
 };
 
 // Writes the data files of one commit. They are durable once Publish has returned, which must be
-// before the commit; dropped without it, what was written goes again, as far as it can.
-// Thread-confined.
+// before the commit; dropped without it, what was written goes again, as far as it can. Write and
+// Put are thread-safe beside each other.
 class DataFiles {
  public:
   explicit DataFiles(const Workspace& work) : work_(work), batch_(work.store.OpenBatch()) {}

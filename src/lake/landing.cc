@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <functional>
 #include <iterator>
 #include <set>
 #include <utility>
@@ -24,8 +26,23 @@ constexpr int64_t kIdleMicros = 50'000;
 constexpr int64_t kRetryMicros = 1'000'000;
 // Snapshots kept for time travel and running readers.
 constexpr iceberg::ExpirePolicy kExpire{.max_age_ms = 2 * 3'600'000, .min_to_keep = 10};
+// Threads that encode the hours of a flush; one hour is written by the landing's own thread.
+constexpr size_t kFlushThreads = 4;
 // Different formats a source may bring before further ones are refused; each has its own buffers.
 constexpr size_t kMaxFormats = 64;
+
+template <typename Item>
+void ForEachInParallel(std::vector<Item>& items, const std::function<void(Item&)>& work) {
+  std::atomic<size_t> next = 0;
+  const auto run = [&] {
+    for (size_t i = next++; i < items.size(); i = next++) work(items[i]);
+  };
+  std::vector<os::Thread> threads;
+  for (size_t i = 1; i < std::min(items.size(), kFlushThreads); ++i) {
+    threads.emplace_back("flush", run);
+  }
+  run();
+}
 
 }  // namespace
 
@@ -386,32 +403,71 @@ void Landing::NoteUnreadable(const Error& error) {
   if (!stopping_) changed_.WaitFor(mutex_, kRetryMicros);
 }
 
+// The rows of one hour, and the files they became.
+struct Landing::HourJob {
+  Hour hour;
+  event::ColumnBatch* rows;
+  std::string json_key;  // empty: does not land so
+  std::optional<iceberg::DataFile> raw;
+  std::optional<iceberg::DataFile> clean;
+  Status status;
+};
+
+// What the jobs of one buffer share.
+struct Landing::Layouts {
+  iceberg::TableMetadata raw_table;
+  iceberg::TableMetadata clean_table;
+  event::Schema raw;
+  event::Schema clean;
+};
+
 Status Landing::WriteBuffer(Source& source, LogBuffer& buffer, FlushRound& round) {
-  const event::Schema& columns = buffer.format().schema();
-  TARN_ASSIGN_OR_RETURN(const auto clean, committer_.Table(source.clean));
-  const event::Schema clean_columns = WithIdsOf(clean, CleanSchema(columns));
+  Layouts layouts;
+  TARN_ASSIGN_OR_RETURN(layouts.raw_table, committer_.Table(source.raw));
+  TARN_ASSIGN_OR_RETURN(layouts.clean_table, committer_.Table(source.clean));
+  layouts.raw = WithIdsOf(layouts.raw_table, buffer.schema());
+  layouts.clean = WithIdsOf(layouts.clean_table, CleanSchema(buffer.format().schema()));
+  std::vector<HourJob> jobs;
   for (auto& [hour, rows] : buffer.hours()) {
-    if (rows.rows() == 0) continue;
-    TARN_TRY(WriteRaw(source, buffer, hour, rows, round));
-    TARN_ASSIGN_OR_RETURN(auto file, round.writer.Write({source.clean, clean, clean_columns}, hour,
-                                                        ToCleanRows(columns, std::move(rows))));
-    round.files[source.clean].push_back(std::move(file));
+    if (rows.rows() > 0) jobs.push_back({hour, &rows, NewJsonKey(source, hour, round)});
   }
-  if (buffer.rejected().rows() == 0) return {};
-  TARN_TRY(WriteRaw(source, buffer, std::nullopt, buffer.rejected(), round));
+  const bool rejected = buffer.rejected().rows() > 0;
+  if (rejected) {
+    jobs.push_back({std::nullopt, &buffer.rejected(), NewJsonKey(source, std::nullopt, round)});
+  }
+  ForEachInParallel<HourJob>(
+      jobs, [&](HourJob& job) { job.status = WriteHour(source, buffer, layouts, job, round); });
+  Status status;
+  for (HourJob& job : jobs) {
+    if (job.raw) round.files[source.raw].push_back(std::move(*job.raw));
+    if (job.clean) round.files[source.clean].push_back(std::move(*job.clean));
+    if (status.ok()) status = std::move(job.status);
+  }
+  if (!status.ok() || !rejected) return status;
   return WriteQuarantine(source, buffer, round);
 }
 
-Status Landing::WriteRaw(Source& source, LogBuffer& buffer, Hour hour,
-                         const event::ColumnBatch& rows, FlushRound& round) {
+Status Landing::WriteHour(const Source& source, LogBuffer& buffer, const Layouts& layouts,
+                          HourJob& job, FlushRound& round) {
   if (source.config.land.parquet) {
-    TARN_ASSIGN_OR_RETURN(const auto raw, committer_.Table(source.raw));
-    const event::Schema columns = WithIdsOf(raw, buffer.schema());
-    TARN_ASSIGN_OR_RETURN(auto file, round.writer.Write({source.raw, raw, columns}, hour, rows));
-    round.files[source.raw].push_back(std::move(file));
+    TARN_ASSIGN_OR_RETURN(job.raw, round.writer.Write({source.raw, layouts.raw_table, layouts.raw},
+                                                      job.hour, *job.rows));
   }
-  if (!source.config.land.json) return {};
-  // Buffers of several formats may hold the same hour: the first free name wins.
+  if (!job.json_key.empty()) {
+    codec::ZstdCompressor zstd(1);
+    TARN_TRY(round.writer.Put(job.json_key, zstd.Compress(JsonLines(buffer.schema(), *job.rows))));
+  }
+  if (job.rows == &buffer.rejected()) return {};
+  const event::ColumnBatch valid = ToCleanRows(buffer.format().schema(), std::move(*job.rows));
+  TARN_ASSIGN_OR_RETURN(
+      job.clean,
+      round.writer.Write({source.clean, layouts.clean_table, layouts.clean}, job.hour, valid));
+  return {};
+}
+
+// Buffers of several formats may hold the same hour: the first free name wins.
+std::string Landing::NewJsonKey(const Source& source, Hour hour, FlushRound& round) {
+  if (!source.config.land.json) return "";
   constexpr std::string_view kEnding = ".json.zst";
   const std::string first_name = JsonKey(source.raw, hour, round.first, round.last);
   std::string key = first_name;
@@ -420,8 +476,7 @@ Status Landing::WriteRaw(Source& source, LogBuffer& buffer, Hour hour,
     key.insert(key.size() - kEnding.size(), fmt::format(".{}", number));
   }
   round.json_keys.insert(key);
-  codec::ZstdCompressor zstd(1);
-  return round.writer.Put(key, zstd.Compress(JsonLines(buffer.schema(), rows)));
+  return key;
 }
 
 Status Landing::WriteQuarantine(Source& source, LogBuffer& buffer, FlushRound& round) {

@@ -75,6 +75,8 @@ class Landing {
     std::map<std::string, std::unique_ptr<LogBuffer>> buffers;
   };
   struct FlushRound;  // one flush: files written so far
+  struct HourJob;
+  struct Layouts;
 
   Status Recover();
   Status RemoveLeftovers(const Source& source, uint64_t position);
@@ -93,8 +95,9 @@ class Landing {
   void DropFiles(const CommitRequest& request, const FlushRound& round);
   Status WriteBuffer(Source& source, LogBuffer& buffer, FlushRound& round);
   Status WriteQuarantine(Source& source, LogBuffer& buffer, FlushRound& round);
-  Status WriteRaw(Source& source, LogBuffer& buffer, Hour hour, const event::ColumnBatch& rows,
-                  FlushRound& round);
+  Status WriteHour(const Source& source, LogBuffer& buffer, const Layouts& layouts, HourJob& job,
+                   FlushRound& round);
+  std::string NewJsonKey(const Source& source, Hour hour, FlushRound& round);
   void ClearBuffers();
   void NoteCommit(const catalog::CommitReceipt& receipt);
   // A record that cannot be read now: said once, tried again after a wait.

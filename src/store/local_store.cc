@@ -43,7 +43,9 @@ class LocalStore::Batch final : public ObjectBatch {
   // From a writer's Finish. The file stays open: an error of writing it back shows at its sync.
   Status Take(std::string key, std::string temporary, std::unique_ptr<os::File> file) {
     file->StartSync();
+    os::MutexLock lock(pending_mutex_);
     pending_.push_back({std::move(key), std::move(temporary), std::move(file)});
+    // Other writers wait meanwhile: there are as many files open as there may be.
     return pending_.size() < kMaxOpenFiles ? Status() : SyncPending();
   }
 
@@ -55,13 +57,15 @@ class LocalStore::Batch final : public ObjectBatch {
     std::unique_ptr<os::File> file;
   };
 
-  Status SyncPending();
-  Status MakeFolder(const std::string& path);
+  Status SyncPending() TARN_REQUIRES(pending_mutex_);
+  Status MakeFolder(const std::string& path) TARN_REQUIRES(pending_mutex_);
 
   LocalStore& store_;
-  std::vector<Pending> pending_;
-  std::set<std::string> changed_folders_;  // to be synced
-  std::set<std::string> made_folders_;     // durable once changed_folders_ are
+  os::Mutex pending_mutex_;
+  std::vector<Pending> pending_ TARN_GUARDED_BY(pending_mutex_);
+  // Folders to be synced, and those that are durable once these are.
+  std::set<std::string> changed_folders_ TARN_GUARDED_BY(pending_mutex_);
+  std::set<std::string> made_folders_ TARN_GUARDED_BY(pending_mutex_);
 };
 
 // Buffers small writes; the file is a temporary until Finish.
@@ -242,6 +246,7 @@ Status LocalStore::Batch::MakeFolder(const std::string& path) {
 }
 
 Status LocalStore::Batch::Publish() {
+  os::MutexLock pending_lock(pending_mutex_);
   TARN_TRY(SyncPending());
   for (const std::string& folder : changed_folders_) {
     TARN_TRY(store_.files_.SyncDirectory(folder));

@@ -30,8 +30,8 @@ class ObjectWriter {
 
 // Several objects written together, which costs less than one by one where a sync is dear. They are
 // durable and visible when Publish returns, and only promised then; if it fails, or the batch is
-// dropped without it, some of those that were finished may be visible. Thread-confined; the store
-// outlives it.
+// dropped without it, some of those that were finished may be visible. Writers of one batch may be
+// used on several threads; Publish comes after all of them. The store outlives it.
 class ObjectBatch {
  public:
   virtual ~ObjectBatch() = default;
