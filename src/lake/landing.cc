@@ -26,6 +26,8 @@ constexpr int64_t kIdleMicros = 50'000;
 constexpr int64_t kRetryMicros = 1'000'000;
 // Snapshots kept for time travel and running readers.
 constexpr iceberg::ExpirePolicy kExpire{.max_age_ms = 2 * 3'600'000, .min_to_keep = 10};
+// As SqliteOptions::watermark_keep_micros.
+constexpr int64_t kWatermarkKeepMicros = 7 * kMicrosPerDay;
 // Threads that encode the hours of a flush; one hour is written by the landing's own thread.
 constexpr size_t kFlushThreads = 4;
 // Different formats a source may bring before further ones are refused; each has its own buffers.
@@ -364,6 +366,12 @@ void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
   for (auto& [key, mark] : pending_) {
     mark.updated = receipt.committed;
     marks_[key] = mark;
+  }
+  // The catalog forgets files that are untouched for so long; so do we.
+  if (receipt.committed.micros - marks_pruned_.micros > kMicrosPerHour) {
+    marks_pruned_ = receipt.committed;
+    const Timestamp oldest{receipt.committed.micros - kWatermarkKeepMicros};
+    std::erase_if(marks_, [&](const auto& mark) { return mark.second.updated < oldest; });
   }
   os::MutexLock lock(mutex_);
   for (const auto& [key, counted] : buffered_hosts_) {

@@ -124,6 +124,7 @@ class Landing {
   bool unsettled_ = false;          // nobody knows whether the last commit was made
   uint64_t next_position_ = 0;      // of the record to read next
   std::map<catalog::WatermarkKey, catalog::Watermark> marks_;    // as committed
+  Timestamp marks_pruned_;  // when old ones were last dropped
   std::map<catalog::WatermarkKey, catalog::Watermark> pending_;  // moved since
   std::map<HostKey, HostStatus> buffered_hosts_;                 // counts of what is buffered
   int64_t oldest_micros_ = 0;  // monotonic; when the oldest buffered record was read
