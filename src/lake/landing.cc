@@ -89,7 +89,6 @@ void Landing::Stop(bool flush) {
     flush_on_stop_ = flush;
     changed_.NotifyAll();
   }
-  if (cursor_) cursor_->Close();
   thread_.Join();
 }
 
@@ -190,11 +189,11 @@ bool Landing::FillBuffers() {
       status_.buffered_bytes = buffered_bytes();
     }
     if (FlushDue()) return true;
-    auto record = cursor_->Next();
+    auto record = held_ ? Result(std::exchange(held_, std::nullopt)) : cursor_->Next();
     if (!record.ok()) {
       NoteUnreadable(record.error());
     } else if (*record) {
-      AddRecord(**record);
+      AddRecord(std::move(**record));
     } else {
       cursor_->Wait(kIdleMicros);
     }
@@ -215,7 +214,7 @@ uint64_t Landing::buffered_bytes() const {
   return bytes;
 }
 
-void Landing::AddRecord(const journal::Record& record) {
+void Landing::AddRecord(journal::Record record) {
   next_position_ = record.position.value + 1;
   const auto envelope = DecodeJournalRecord(record.bytes);
   if (!envelope.ok()) {
@@ -228,13 +227,21 @@ void Landing::AddRecord(const journal::Record& record) {
     return;
   }
   const auto source = sources_.find(batch->header.source);
-  if (source == sources_.end()) {
-    RecordRefused{record.position.value,
-                  NotFound(fmt::format("no source '{}' in tarn.yaml", batch->header.source))}
-        .Emit(work_);
-    return;
-  }
+  if (source == sources_.end()) return HoldBack(std::move(record), batch->header.source);
   AddBatch(source->second, *batch, envelope->ingested_at);
+}
+
+// Acknowledged lines of a source that was taken out of tarn.yaml wait until it is back.
+void Landing::HoldBack(journal::Record record, const std::string& source) {
+  const Error error = NotFound(
+      fmt::format("lines of source '{0}' were acknowledged and are not in the lake yet, and "
+                  "tarn.yaml has no source '{0}': put it back until they have landed, or start "
+                  "with --accept-loss to give them up",
+                  source));
+  if (options_.accept_loss) return RecordRefused{record.position.value, error}.Emit(work_);
+  next_position_ = record.position.value;
+  held_ = std::move(record);
+  NoteUnreadable(error);
 }
 
 void Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timestamp ingested_at) {
@@ -509,6 +516,7 @@ void Landing::ClearBuffers() {
 
 void Landing::Rewind() {
   ClearBuffers();
+  held_.reset();
   next_position_ = ParseUint64(committed_position_).value_or(journal_.begin().value);
   auto cursor = journal_.ReadFrom({next_position_});
   if (cursor.ok()) {

@@ -85,7 +85,8 @@ class Landing {
 
   // Reads until there is something to flush or the loop must end. False: end.
   bool FillBuffers();
-  void AddRecord(const journal::Record& record);
+  void AddRecord(journal::Record record);
+  void HoldBack(journal::Record record, const std::string& source);
   void AddBatch(Source& source, const agent_wire::Batch& batch, Timestamp ingested_at);
   LogBuffer& BufferOf(Source& source, const std::string& format);
   Result<std::unique_ptr<LogBuffer>> MakeBuffer(Source& source, const std::string& format);
@@ -120,9 +121,10 @@ class Landing {
   // The thread's own.
   std::map<std::string, Source> sources_;
   std::unique_ptr<journal::Cursor> cursor_;
-  std::string committed_position_;  // as in the catalog
-  bool unsettled_ = false;          // nobody knows whether the last commit was made
-  uint64_t next_position_ = 0;      // of the record to read next
+  std::optional<journal::Record> held_;  // read, and to be taken before the cursor's next
+  std::string committed_position_;       // as in the catalog
+  bool unsettled_ = false;               // nobody knows whether the last commit was made
+  uint64_t next_position_ = 0;           // of the record to read next
   std::map<catalog::WatermarkKey, catalog::Watermark> marks_;    // as committed
   Timestamp marks_pruned_;  // when old ones were last dropped
   std::map<catalog::WatermarkKey, catalog::Watermark> pending_;  // moved since

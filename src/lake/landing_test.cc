@@ -76,6 +76,30 @@ TEST(Landing, JournalThatIsGoneIsDataLossAndCanBeGoneOnWithout) {
   EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || count(DISTINCT path) FROM clean.web_log"), "30 30");
 }
 
+TEST(Landing, RecordsOfASourceThatWasTakenOutWaitForIt) {
+  TestLake lake("source_gone");
+  const LogSource other{"other", "common", {.parquet = true, .json = true}};
+  lake.options().sources.push_back(other);
+  ASSERT_TRUE(lake.Open().ok());
+  const std::string payload = TestLake::Line("w1", 0);
+  agent_wire::BatchHeader header = TestLake::Header("w1", 0, payload, 1);
+  header.source = "other";
+  ASSERT_TRUE(lake.Send(header, payload).ok());
+  lake.Kill();
+  lake.options().sources.pop_back();
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 10).ok());
+  EXPECT_EQ(lake.landing().FlushAll(kMicrosPerSecond / 5).error().code(), Code::kDeadlineExceeded);
+  EXPECT_NE(lake.landing().status().last_error.find("'other'"), std::string::npos);
+  lake.Kill();
+  lake.options().sources.push_back(other);
+  ASSERT_TRUE(lake.Open().ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM raw.other"), "1");
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM raw.web_log"), "10");
+}
+
 TEST(Landing, UnknownFileMayStartAnywhere) {
   TestLake lake("anywhere");
   ASSERT_TRUE(lake.Open().ok());

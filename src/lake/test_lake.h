@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <set>
 #include <string>
 
 #include "agent_wire/batch.h"
@@ -71,8 +72,10 @@ class TestLake {
     work_ = std::make_unique<Workspace>(
         Workspace{*store_, *lossy_, clock_, random_, manifests_, log_, metrics_});
     TARN_ASSIGN_OR_RETURN(landing_, Landing::Start(*work_, *journal_, options_));
-    TARN_ASSIGN_OR_RETURN(
-        door_, AgentDoor::Open(*work_, *journal_, {"web_log"}, landing_->status().position));
+    std::set<std::string> sources;
+    for (const LogSource& source : options_.sources) sources.insert(source.name);
+    TARN_ASSIGN_OR_RETURN(door_,
+                          AgentDoor::Open(*work_, *journal_, sources, landing_->status().position));
     return {};
   }
 

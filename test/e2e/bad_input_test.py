@@ -370,6 +370,24 @@ class Damage(harness.Case):
         self.assertEqual(self.shop.flush().status, 200)
         self.assertEqual(self.count(), 60)
 
+    def test_lines_of_a_source_that_was_taken_out_wait_for_it(self):
+        self.fill()
+        sources = self.shop.sources
+        self.shop.sources = {"another": "combined"}
+        self.shop.configure(buffer_age="1h")
+        self.shop.start(ready=False)
+        answer = harness.wait_for("the server to say so",
+                                  lambda: "web_log" in self.shop.get("/ready").body.decode()
+                                  and self.shop.get("/ready"))
+        self.assertEqual(answer.status, 503)
+        self.assertIn("ERROR", harness.tarn("status", self.shop.folder).stdout)
+        self.assertEqual(self.shop.server.stop(), 0)
+        self.shop.sources = sources
+        self.shop.configure(buffer_age="1h")
+        self.shop.start()
+        self.assertEqual(self.shop.flush().status, 200)
+        self.assertEqual(self.count(), 60)
+
     def test_a_damaged_catalog_is_said_and_left_alone(self):
         self.fill()
         path = self.state / "catalog.db"
