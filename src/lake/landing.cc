@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <functional>
 #include <utility>
 
 #include "base/text.h"
@@ -22,6 +24,21 @@ constexpr int64_t kRetryMicros = 1'000'000;
 constexpr iceberg::ExpirePolicy kExpire{.max_age_ms = 2 * 3'600'000, .min_to_keep = 10};
 // Different formats a source may bring before further ones are refused; each has its own buffers.
 constexpr size_t kMaxFormats = 64;
+// Files of a flush are written by so many threads: a back-fill makes hundreds of small ones, whose
+// time is the disk's syncs, and those of several threads are done together.
+constexpr size_t kWriters = 4;
+
+// Calls run(0 … count - 1), on this thread and up to kWriters - 1 others.
+void InParallel(size_t count, const std::function<void(size_t)>& run) {
+  std::atomic<size_t> next{0};
+  const auto work = [&] {
+    for (size_t index = next++; index < count; index = next++) run(index);
+  };
+  std::vector<os::Thread> helpers;
+  for (size_t i = 1; i < std::min(kWriters, count); ++i)
+    helpers.emplace_back("landing-write", work);
+  work();
+}
 
 }  // namespace
 
@@ -359,33 +376,64 @@ Status Landing::WriteSource(Source& source, FlushRound& round) {
   return {};
 }
 
+// The files of one hour of a buffer.
+struct Landing::HourJob {
+  Hour hour;
+  HourRows* rows;
+  std::string json_key;  // empty: does not land so
+  Status status;
+  // Written so far, whatever the status.
+  std::vector<std::pair<catalog::DatasetName, iceberg::DataFile>> files;
+};
+
 Status Landing::WriteBuffer(Source& source, LogBuffer& buffer, FlushRound& round) {
+  TARN_TRY(WriteHours(source, buffer, round));
+  if (buffer.rejected().rows.rows() == 0) return {};
+  if (source.config.land.parquet) {
+    TARN_ASSIGN_OR_RETURN(const auto raw, committer_.Table(source.raw));
+    TARN_ASSIGN_OR_RETURN(auto file,
+                          WriteDataFile(work_, raw, source.raw, std::nullopt,
+                                        WithIdsOf(raw, BufferSchema(buffer.format().schema())),
+                                        buffer.rejected().rows));
+    round.files[source.raw].push_back(std::move(file));
+  }
+  TARN_TRY(WriteQuarantine(source, buffer, round));
+  return PutJson(NewJsonKey(source, std::nullopt, buffer.rejected().json, round),
+                 buffer.rejected().json);
+}
+
+Status Landing::WriteHours(Source& source, LogBuffer& buffer, FlushRound& round) {
   const event::Schema& columns = buffer.format().schema();
   TARN_ASSIGN_OR_RETURN(const auto raw, committer_.Table(source.raw));
   TARN_ASSIGN_OR_RETURN(const auto clean, committer_.Table(source.clean));
   const event::Schema raw_schema = WithIdsOf(raw, BufferSchema(columns));
   const event::Schema clean_schema = WithIdsOf(clean, CleanSchema(columns));
+  std::vector<HourJob> jobs;
   for (auto& [hour, rows] : buffer.hours()) {
     if (rows.rows.rows() == 0) continue;
+    jobs.push_back({hour, &rows, NewJsonKey(source, hour, rows.json, round), {}, {}});
+  }
+  const auto write = [&](HourJob& job) -> Status {
+    event::ColumnBatch& rows = job.rows->rows;
     if (source.config.land.parquet) {
       TARN_ASSIGN_OR_RETURN(auto file,
-                            WriteDataFile(work_, raw, source.raw, hour, raw_schema, rows.rows));
-      round.files[source.raw].push_back(std::move(file));
+                            WriteDataFile(work_, raw, source.raw, job.hour, raw_schema, rows));
+      job.files.emplace_back(source.raw, std::move(file));
     }
-    const event::ColumnBatch valid = ToCleanRows(columns, std::move(rows.rows));
+    event::ColumnBatch valid = TakeCleanRows(columns, rows);
     TARN_ASSIGN_OR_RETURN(auto file,
-                          WriteDataFile(work_, clean, source.clean, hour, clean_schema, valid));
-    round.files[source.clean].push_back(std::move(file));
-    TARN_TRY(WriteJson(source, hour, rows.json, round));
+                          WriteDataFile(work_, clean, source.clean, job.hour, clean_schema, valid));
+    job.files.emplace_back(source.clean, std::move(file));
+    ReturnCleanRows(columns, std::move(valid), rows);  // so that its memory is used again
+    return PutJson(job.json_key, job.rows->json);
+  };
+  InParallel(jobs.size(), [&](size_t index) { jobs[index].status = write(jobs[index]); });
+  Status all;
+  for (HourJob& job : jobs) {
+    if (all.ok() && !job.status.ok()) all = std::move(job.status);
+    for (auto& [dataset, file] : job.files) round.files[dataset].push_back(std::move(file));
   }
-  if (buffer.rejected().rows.rows() == 0) return {};
-  if (source.config.land.parquet) {
-    TARN_ASSIGN_OR_RETURN(auto file, WriteDataFile(work_, raw, source.raw, std::nullopt, raw_schema,
-                                                   buffer.rejected().rows));
-    round.files[source.raw].push_back(std::move(file));
-  }
-  TARN_TRY(WriteQuarantine(source, buffer, round));
-  return WriteJson(source, std::nullopt, buffer.rejected().json, round);
+  return all;
 }
 
 Status Landing::WriteQuarantine(Source& source, LogBuffer& buffer, FlushRound& round) {
@@ -399,10 +447,9 @@ Status Landing::WriteQuarantine(Source& source, LogBuffer& buffer, FlushRound& r
   return {};
 }
 
-Status Landing::WriteJson(const Source& source, Hour hour, const std::string& json,
-                          FlushRound& round) {
+std::string Landing::NewJsonKey(const Source& source, Hour hour, const std::string& json,
+                                FlushRound& round) {
   if (!source.config.land.json || json.empty()) return {};
-  codec::ZstdCompressor zstd(1);
   // Buffers of several formats may hold the same hour: the first free name wins.
   std::string key = JsonKey(source.raw, hour, round.first, round.last);
   for (int number = 2;
@@ -411,9 +458,14 @@ Status Landing::WriteJson(const Source& source, Hour hour, const std::string& js
     key = JsonKey(source.raw, hour, round.first, round.last);
     key.insert(key.size() - std::string_view(".json.zst").size(), fmt::format(".{}", number));
   }
-  TARN_TRY(work_.store.Put(key, zstd.Compress(json)));
-  round.json_keys.push_back(std::move(key));
-  return {};
+  round.json_keys.push_back(key);
+  return key;
+}
+
+Status Landing::PutJson(const std::string& key, const std::string& json) {
+  if (key.empty()) return {};
+  codec::ZstdCompressor zstd(1);
+  return work_.store.Put(key, zstd.Compress(json));
 }
 
 void Landing::ClearBuffers() {

@@ -92,7 +92,12 @@ class Landing {
   Status WriteSource(Source& source, FlushRound& round);
   Status WriteBuffer(Source& source, LogBuffer& buffer, FlushRound& round);
   Status WriteQuarantine(Source& source, LogBuffer& buffer, FlushRound& round);
-  Status WriteJson(const Source& source, Hour hour, const std::string& json, FlushRound& round);
+  struct HourJob;
+  Status WriteHours(Source& source, LogBuffer& buffer, FlushRound& round);
+  // Registers the object in the round; empty if there is nothing to write.
+  std::string NewJsonKey(const Source& source, Hour hour, const std::string& json,
+                         FlushRound& round);
+  Status PutJson(const std::string& key, const std::string& json);
   void ClearBuffers();
   void NoteCommit(const catalog::CommitReceipt& receipt);
   // A record that cannot be read now: said once, tried again after a wait.

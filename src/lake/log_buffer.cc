@@ -11,6 +11,8 @@ namespace tarn::lake {
 namespace {
 
 constexpr size_t kReadableSlack = 64;  // more is of no use to the parser
+// Hours whose memory is kept over a flush: lines usually belong to one or two.
+constexpr size_t kSpareHours = 2;
 
 // Records of a batch, one after the other, with their offsets in the payload.
 class Records {
@@ -121,7 +123,14 @@ void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin
   if (land_.json) AppendJson(*current_, line, offset);
 }
 
-HourRows& LogBuffer::RowsOf(Hour hour) { return hours_.try_emplace(hour, schema_).first->second; }
+HourRows& LogBuffer::RowsOf(Hour hour) {
+  if (const auto found = hours_.find(hour); found != hours_.end()) return found->second;
+  if (spares_.empty()) return hours_.try_emplace(hour, schema_).first->second;
+  auto spare = std::move(spares_.back());
+  spares_.pop_back();
+  spare.key() = hour;
+  return hours_.insert(std::move(spare)).position->second;
+}
 
 Hour LogBuffer::HourOfLast(const event::ColumnBatch& rows) const {
   const event::Column& time = rows.column(time_index_);
@@ -177,6 +186,11 @@ void LogBuffer::AppendRejectedJson(std::string_view line, uint64_t offset,
 }
 
 void LogBuffer::Clear() {
+  while (!hours_.empty() && spares_.size() < kSpareHours) {
+    auto& spare = spares_.emplace_back(hours_.extract(hours_.begin()));
+    spare.mapped().rows.Clear();
+    spare.mapped().json.clear();
+  }
   hours_.clear();
   rejected_.rows.Clear();
   rejected_.json.clear();

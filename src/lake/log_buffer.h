@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent_wire/batch.h"
 #include "event/column_batch.h"
@@ -74,6 +75,7 @@ class LogBuffer {
   const size_t time_index_;  // of "time"
   const bool own_time_;      // the format has no "time"; ours is the time of arrival
   std::map<Hour, HourRows> hours_;
+  std::vector<std::map<Hour, HourRows>::node_type> spares_;  // empty ones, for their memory
   HourRows rejected_;
   std::string json_origin_;  // JSON members that the lines of one batch share
   Hour current_hour_;

@@ -59,15 +59,32 @@ Schema CleanSchema(const Schema& columns) {
   return schema;
 }
 
-event::ColumnBatch ToCleanRows(const Schema& columns, event::ColumnBatch rows) {
+namespace {
+
+// For each column of the clean table, in order, its place in the buffer.
+std::vector<size_t> PlacesOfClean(const Schema& columns) {
   const Schema from = BufferSchema(columns);
-  std::vector<event::Column> selected;
+  std::vector<size_t> places;
   for (const Field& field : CleanSchema(columns).fields) {
     const auto same_name = from.IndexOf(field.name);
-    const size_t at = same_name ? *same_name : *from.IndexOf(kSourceColumn);  // "server"
-    selected.push_back(std::move(rows.column(at)));
+    places.push_back(same_name ? *same_name : *from.IndexOf(kSourceColumn));  // "server"
+  }
+  return places;
+}
+
+}  // namespace
+
+event::ColumnBatch TakeCleanRows(const Schema& columns, event::ColumnBatch& rows) {
+  std::vector<event::Column> selected;
+  for (const size_t place : PlacesOfClean(columns)) {
+    selected.push_back(std::move(rows.column(place)));
   }
   return event::ColumnBatch(std::move(selected));
+}
+
+void ReturnCleanRows(const Schema& columns, event::ColumnBatch clean, event::ColumnBatch& rows) {
+  const std::vector<size_t> places = PlacesOfClean(columns);
+  for (size_t i = 0; i < places.size(); ++i) rows.column(places[i]) = std::move(clean.column(i));
 }
 
 Schema QuarantineSchema() {

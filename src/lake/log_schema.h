@@ -33,8 +33,11 @@ inline constexpr std::string_view kReasonColumn = "_reason";
 // Rows on their way: the format's columns (with "time" at their end if it has none), then raw's own
 // in the order above.
 event::Schema BufferSchema(const event::Schema& columns);
-// Rows of BufferSchema(columns) become rows of CleanSchema(columns); the values are moved.
-event::ColumnBatch ToCleanRows(const event::Schema& columns, event::ColumnBatch rows);
+// Rows of BufferSchema(columns) become rows of CleanSchema(columns). The values are moved:
+// meanwhile `rows` is good for nothing but to be cleared, or given them back.
+event::ColumnBatch TakeCleanRows(const event::Schema& columns, event::ColumnBatch& rows);
+void ReturnCleanRows(const event::Schema& columns, event::ColumnBatch clean,
+                     event::ColumnBatch& rows);
 
 // Rejected rows of BufferSchema(columns) as rows of QuarantineSchema.
 event::ColumnBatch ToQuarantineRows(const event::Schema& columns,

@@ -87,7 +87,7 @@ Result<CommitRequest> MakeCommit(const Workspace& work, Committer& committer, co
     if (rows.rows.rows() == 0) continue;
     TARN_ASSIGN_OR_RETURN(auto file, WriteDataFile(work, clean, tables.clean, hour,
                                                    WithIdsOf(clean, CleanSchema(columns)),
-                                                   ToCleanRows(columns, std::move(rows.rows))));
+                                                   TakeCleanRows(columns, rows.rows)));
     added.change.added.push_back(std::move(file));
   }
   if (buffer.rejected().rows.rows() > 0) {
