@@ -19,6 +19,33 @@ TEST(Landing, LinesReachRawAndCleanOnceEach) {
   EXPECT_EQ(lake.Ask("SELECT count(*) FROM quarantine.web_log"), "0");
 }
 
+TEST(Landing, EveryHourOfABackFillGetsItsLinesFlushAfterFlush) {
+  TestLake lake("hours");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  for (int flush = 0; flush < 3; ++flush) {
+    std::string payload;
+    for (int hour = 0; hour < 24; ++hour) {
+      for (int line = 0; line <= hour; ++line) {
+        payload += "192.0.2.1 - - [2" + std::to_string(flush) +
+                   "/Nov/2026:" + (hour < 10 ? "0" : "") + std::to_string(hour) +
+                   ":00:00 +0000] \"GET /" + std::to_string(line) + " HTTP/1.1\" 200 5\n";
+      }
+    }
+    ASSERT_TRUE(lake.Send(TestLake::Header("w1", offset, payload, 300), payload).ok());
+    offset += payload.size();
+    ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  }
+  const std::string by_hour =
+      " FROM (SELECT date_trunc('hour', time) h, count(*) n, count(DISTINCT path) p FROM $ "
+      "GROUP BY h) WHERE n = extract('hour' FROM h) + 1 AND n = p";
+  for (const std::string table : {"clean.web_log", "raw.web_log"}) {
+    std::string query = "SELECT count(*) || ' ' || sum(n)" + by_hour;
+    EXPECT_EQ(lake.Ask(query.replace(query.find('$'), 1, table)), "72 900") << table;
+  }
+  EXPECT_EQ(lake.store().List("raw/web_log/json/")->size(), 72U);
+}
+
 TEST(Landing, RejectedLinesGoToRawAndQuarantineWithTheReason) {
   TestLake lake("rejected");
   ASSERT_TRUE(lake.Open().ok());
