@@ -8,6 +8,7 @@
 #include "app/server_client.h"
 #include "app/text_table.h"
 #include "base/text.h"
+#include "serve/rest/operation_routes.h"
 
 namespace tarn::app {
 namespace {
@@ -86,20 +87,9 @@ void PrintStatus(const Project& project, const Json& status, const std::string& 
 Result<Json> CatalogStatus(Context& context, const Project& project) {
   TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(context.machine, project));
   TARN_ASSIGN_OR_RETURN(const auto datasets, lake->catalog->ListDatasets(std::nullopt));
-  Json::Array list;
-  for (const catalog::Dataset& dataset : datasets) {
-    if (dataset.kind != catalog::DatasetKind::kTable) continue;
-    Json json;
-    json.Set("zone", catalog::ZoneName(dataset.name.zone));
-    json.Set("name", dataset.name.table);
-    json.Set("rows", dataset.rows);
-    json.Set("bytes", dataset.bytes);
-    json.Set("commits", dataset.commits);
-    list.push_back(std::move(json));
-  }
   Json status;
   status.Set("server", Json());
-  status.Set("datasets", std::move(list));
+  status.Set("datasets", serve::rest::DatasetsJson(datasets));
   return status;
 }
 

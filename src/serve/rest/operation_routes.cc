@@ -54,21 +54,6 @@ Json SourcesJson(const lake::LandingStatus& landing, Timestamp now) {
   return sources;
 }
 
-Json DatasetsJson(const std::vector<catalog::Dataset>& datasets) {
-  Json::Array list;
-  for (const catalog::Dataset& dataset : datasets) {
-    if (dataset.kind != catalog::DatasetKind::kTable) continue;
-    Json json;
-    json.Set("zone", catalog::ZoneName(dataset.name.zone));
-    json.Set("name", dataset.name.table);
-    json.Set("rows", dataset.rows);
-    json.Set("bytes", dataset.bytes);
-    json.Set("commits", dataset.commits);
-    list.push_back(std::move(json));
-  }
-  return list;
-}
-
 Result<Json> StatusJson(const Backend& backend, Timestamp started) {
   TARN_ASSIGN_OR_RETURN(const auto datasets, backend.catalog.ListDatasets(std::nullopt));
   const lake::LandingStatus landing = backend.landing.status();
@@ -134,6 +119,21 @@ http::Receiver ForReaders(const Backend& backend, Worker& worker,
 }
 
 }  // namespace
+
+codec::Json DatasetsJson(const std::vector<catalog::Dataset>& datasets) {
+  Json::Array list;
+  for (const catalog::Dataset& dataset : datasets) {
+    if (dataset.kind != catalog::DatasetKind::kTable) continue;
+    Json json;
+    json.Set("zone", catalog::ZoneName(dataset.name.zone));
+    json.Set("name", dataset.name.table);
+    json.Set("rows", dataset.rows);
+    json.Set("bytes", dataset.bytes);
+    json.Set("commits", dataset.commits);
+    list.push_back(std::move(json));
+  }
+  return list;
+}
 
 void AddOperationRoutes(const Backend& backend, Worker& worker, http::Router& router) {
   const Timestamp started = backend.clock.Now();

@@ -1,11 +1,17 @@
 #pragma once
 
+#include <vector>
+
+#include "catalog/dataset.h"
 #include "codec/json.h"
 #include "http/router.h"
 #include "serve/rest/rest_server.h"
 #include "serve/rest/worker.h"
 
 namespace tarn::serve::rest {
+
+// The tables among `datasets`, as the status shows them: zone, name, rows, bytes, commits.
+codec::Json DatasetsJson(const std::vector<catalog::Dataset>& datasets);
 
 // GET  /health      200 while the process lives; no key
 // GET  /ready       200 if batches are taken and land, else 503 with the reasons; no key
