@@ -104,7 +104,7 @@ class Bench {
         store_(Must(store::LocalStore::Open(files_, random_, folder + "/lake"))),
         catalog_(OpenCatalog(folder)),
         work_{*store_, *catalog_, clock_, random_, manifests_, log_, metrics_},
-        buffer_(Must(access_log::Format::Compile("combined")), "") {}
+        buffer_(Must(access_log::Format::Compile("combined"))) {}
 
   void Run(Batches& batches, uint64_t buffer_bytes) {
     for (std::string encoded; !(encoded = batches.Next()).empty();) {

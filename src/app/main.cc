@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cstdio>
+#include <exception>
 
 #include "app/command.h"
 #include "app/version.h"
@@ -61,7 +62,16 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : TraitsOf(Code::kInvalidArgument).exit_status;
   }
-  const Status status = run();
+  Status status = Internal("the command did not run");
+  try {
+    status = run();
+  } catch (const std::exception& error) {  // fmt's, when the terminal or pipe is gone
+    status = IoError(error.what());
+  }
+  // What was printed counts only once it is written.
+  if (status.ok() && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) {
+    status = IoError("cannot write the output: is the disk full, or the reader gone?");
+  }
   if (status.ok()) return 0;
   std::fprintf(stderr, "tarn: %s\n", status.error().message().c_str());
   return TraitsOf(status.error().code()).exit_status;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "catalog/dataset.h"
+#include "lake/log_schema.h"
 #include "source/access_log/format.h"
 
 namespace tarn::app {
@@ -64,7 +65,8 @@ void BindSource(const std::string& name, Reader& reader, ProjectFile& file) {
   }
   if (!source.format.empty()) {
     const auto format = access_log::Format::Compile(source.format);
-    if (!format.ok()) reader.Fail("format", format.error().message());
+    const Status fits = format.ok() ? lake::CheckColumns(format->schema()) : format.error();
+    if (!fits.ok()) reader.Fail("format", fits.error().message());
   }
   file.project.sources.push_back(std::move(source));
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <set>
 #include <utility>
@@ -46,10 +47,11 @@ struct Parts {
   std::unique_ptr<catalog::Catalog> catalog;
   iceberg::ManifestCache manifests;
   std::unique_ptr<lake::Workspace> work;
+  // The journal's end finishes appends, whose answers come back to the door.
+  std::unique_ptr<lake::AgentDoor> door;
   std::unique_ptr<journal::Journal> journal;
   std::unique_ptr<lake::Landing> landing;
   std::unique_ptr<lake::Maintenance> maintenance;
-  std::unique_ptr<lake::AgentDoor> door;
   std::unique_ptr<auth::Authenticator> keys;
   std::unique_ptr<serve::rest::RestServer> rest;
 };
@@ -106,7 +108,17 @@ Status OpenStorage(Machine& machine, const Project& project, const ServeOptions&
   return {};
 }
 
+// The door reads the journal before the landing may trim it.
 Status OpenLanding(const Project& project, const ServeOptions& options, Parts& parts) {
+  std::set<std::string> sources;
+  for (const lake::LogSource& source : project.sources) sources.insert(source.name);
+  TARN_ASSIGN_OR_RETURN(const std::string position,
+                        parts.catalog->GetPosition(std::string(lake::Landing::kPipeline)));
+  const uint64_t begin = parts.journal->begin().value;
+  const uint64_t next = ParseUint64(position).value_or(begin);
+  TARN_ASSIGN_OR_RETURN(parts.door,
+                        lake::AgentDoor::Open(*parts.work, *parts.journal, sources,
+                                              std::clamp(next, begin, parts.journal->end().value)));
   lake::LandingOptions landing;
   landing.sources = project.sources;
   landing.buffer_bytes = project.landing_buffer_bytes;
@@ -114,10 +126,6 @@ Status OpenLanding(const Project& project, const ServeOptions& options, Parts& p
   landing.accept_loss = options.accept_loss;
   TARN_ASSIGN_OR_RETURN(parts.landing,
                         lake::Landing::Start(*parts.work, *parts.journal, std::move(landing)));
-  std::set<std::string> sources;
-  for (const lake::LogSource& source : project.sources) sources.insert(source.name);
-  TARN_ASSIGN_OR_RETURN(parts.door, lake::AgentDoor::Open(*parts.work, *parts.journal, sources,
-                                                          parts.landing->status().position));
   return {};
 }
 
@@ -222,7 +230,8 @@ Status Serve(Machine& machine, const Project& project, const ServeOptions& optio
                   {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
   parts.maintenance->Stop();
   parts.rest->Stop(kRequestGraceMicros);
-  parts.landing->Stop(true);
+  parts.landing->Stop(true);  // ends flushes that requests wait for
+  parts.rest.reset();
   (void)machine.files.Remove(project.server_file());
   parts.log.Write(obs::Level::kInfo, "server.stopped", {});
   return {};

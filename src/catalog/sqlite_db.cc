@@ -27,9 +27,10 @@ std::string ImmutableUri(const std::string& path) {
   return uri + "?immutable=1";
 }
 
+// After a failed sync nobody knows what is on disk: that is Io, whatever the reason.
 bool IsFull(int code, int system_error) {
   return code == SQLITE_FULL ||
-         (code == SQLITE_IOERR &&
+         ((code & 0xff) == SQLITE_IOERR && code != SQLITE_IOERR_FSYNC &&
           (system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG));
 }
 
@@ -99,7 +100,7 @@ Error SqliteDb::Failure(int code, std::string_view doing) const {
   const int system_error = sqlite3_system_errno(db_);
   const int primary = code & 0xff;
   std::string message = fmt::format("{}: cannot {}: {}", path_, doing, sqlite3_errmsg(db_));
-  if (IsFull(primary, system_error)) {
+  if (IsFull(code, system_error)) {
     return ResourceExhausted(message + "; free space, nothing was changed");
   }
   switch (primary) {

@@ -33,6 +33,15 @@ constexpr size_t kFlushThreads = 4;
 // Different formats a source may bring before further ones are refused; each has its own buffers.
 constexpr size_t kMaxFormats = 64;
 
+// Acknowledged lines of a source that was taken out of tarn.yaml wait until it is back.
+Error NoSource(const std::string& source) {
+  return NotFound(
+      fmt::format("lines of source '{0}' were acknowledged and are not in the lake yet, and "
+                  "tarn.yaml has no source '{0}': put it back until they have landed, or start "
+                  "with --accept-loss to give them up",
+                  source));
+}
+
 template <typename Item>
 void ForEachInParallel(std::vector<Item>& items, const std::function<void(Item&)>& work) {
   std::atomic<size_t> next = 0;
@@ -189,6 +198,12 @@ bool Landing::FillBuffers() {
       status_.buffered_bytes = buffered_bytes();
     }
     if (FlushDue()) return true;
+    if (!cursor_) Rewind();
+    if (!cursor_) {
+      NoteUnreadable(
+          NotFound(fmt::format("record {} of the journal cannot be read", next_position_)));
+      continue;
+    }
     auto record = held_ ? Result(std::exchange(held_, std::nullopt)) : cursor_->Next();
     if (!record.ok()) {
       NoteUnreadable(record.error());
@@ -203,6 +218,7 @@ bool Landing::FillBuffers() {
 bool Landing::FlushDue() const {
   if (pending_.empty()) return false;
   return buffered_bytes() >= options_.buffer_bytes ||
+         pending_.size() >= catalog::kMaxWatermarks / 2 ||
          work_.clock.MonotonicMicros() - oldest_micros_ >= options_.buffer_age_micros;
 }
 
@@ -227,24 +243,24 @@ void Landing::AddRecord(journal::Record record) {
     return;
   }
   const auto source = sources_.find(batch->header.source);
-  if (source == sources_.end()) return HoldBack(std::move(record), batch->header.source);
-  AddBatch(source->second, *batch, envelope->ingested_at);
+  if (source == sources_.end()) {
+    if (options_.accept_loss) {
+      return RecordRefused{record.position.value, NoSource(batch->header.source)}.Emit(work_);
+    }
+    return HoldBack(std::move(record), NoSource(batch->header.source));
+  }
+  const Status added = AddBatch(source->second, *batch, envelope->ingested_at);
+  if (!added.ok()) HoldBack(std::move(record), added.error());
 }
 
-// Acknowledged lines of a source that was taken out of tarn.yaml wait until it is back.
-void Landing::HoldBack(journal::Record record, const std::string& source) {
-  const Error error = NotFound(
-      fmt::format("lines of source '{0}' were acknowledged and are not in the lake yet, and "
-                  "tarn.yaml has no source '{0}': put it back until they have landed, or start "
-                  "with --accept-loss to give them up",
-                  source));
-  if (options_.accept_loss) return RecordRefused{record.position.value, error}.Emit(work_);
+// The record stays the next one, and is tried again after a wait.
+void Landing::HoldBack(journal::Record record, const Error& error) {
   next_position_ = record.position.value;
   held_ = std::move(record);
   NoteUnreadable(error);
 }
 
-void Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timestamp ingested_at) {
+Status Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timestamp ingested_at) {
   const agent_wire::BatchHeader& header = batch.header;
   const catalog::WatermarkKey key{source.config.name, header.host, header.file_id};
   catalog::Watermark mark{key, 0, 0, {}};
@@ -253,16 +269,17 @@ void Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timestamp
   } else if (const auto committed = marks_.find(key); committed != marks_.end()) {
     mark = committed->second;
   }
-  if (pending_.empty()) oldest_micros_ = work_.clock.MonotonicMicros();
   const auto from = static_cast<uint64_t>(mark.end_offset);
-  mark.end_offset = std::max(mark.end_offset, static_cast<int64_t>(header.end_offset));
-  mark.last_batch = static_cast<int64_t>(header.batch_number);
-  pending_[key] = mark;
   LineCounts counts;
   if (header.end_offset > from) {
     const std::string& format = header.format.empty() ? source.config.format : header.format;
-    counts = BufferOf(source, format).Add(batch, from, ingested_at);
+    TARN_ASSIGN_OR_RETURN(LogBuffer* const buffer, BufferOf(source, format));
+    counts = buffer->Add(batch, from, ingested_at);
   }
+  if (pending_.empty()) oldest_micros_ = work_.clock.MonotonicMicros();
+  mark.end_offset = std::max(mark.end_offset, static_cast<int64_t>(header.end_offset));
+  mark.last_batch = static_cast<int64_t>(header.batch_number);
+  pending_[key] = mark;
   HostStatus& host = buffered_hosts_[{source.config.name, header.host}];
   host.source = source.config.name;
   host.host = header.host;
@@ -271,31 +288,38 @@ void Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timestamp
   host.bytes += counts.bytes;
   host.last_read = std::max(host.last_read, header.read_time);
   host.last_ingested = std::max(host.last_ingested, ingested_at);
+  return {};
 }
 
-LogBuffer& Landing::BufferOf(Source& source, const std::string& format) {
-  auto& slot = source.buffers[format];
-  if (slot) return *slot;
-  auto made = source.buffers.size() <= kMaxFormats
-                  ? MakeBuffer(source, format)
-                  : Result<std::unique_ptr<LogBuffer>>(
-                        ResourceExhausted("more formats than a source may have"));
+Result<LogBuffer*> Landing::BufferOf(Source& source, const std::string& format) {
+  // Formats past the limit share one buffer, which refuses.
+  const bool too_many = !source.buffers.contains(format) && source.buffers.size() >= kMaxFormats;
+  auto& slot = source.buffers[too_many ? std::string() : format];
+  if (slot) return slot.get();
+  auto made = too_many ? Result<std::unique_ptr<LogBuffer>>(
+                             InvalidArgument("the source has too many formats already"))
+                       : MakeBuffer(source, format);
   if (made.ok()) {
     slot = std::move(*made);
-  } else {
-    // Nothing is dropped: the lines go to quarantine with the reason and can be replayed.
-    FormatRefused{source.config.name, format, made.error()}.Emit(work_);
-    slot = std::make_unique<LogBuffer>(access_log::Format::Compile(source.config.format).value(),
-                                       made.error().message());
+    return slot.get();
   }
-  return *slot;
+  // Only the format itself is a reason; a full disk or a busy catalog passes.
+  if (made.error().code() != Code::kInvalidArgument) {
+    source.buffers.erase(format);
+    return std::move(made).error();
+  }
+  // Nothing is dropped: the lines go to quarantine with the reason and can be replayed.
+  FormatRefused{source.config.name, format, made.error()}.Emit(work_);
+  slot = LogBuffer::Refusing(format, made.error().message());
+  return slot.get();
 }
 
 Result<std::unique_ptr<LogBuffer>> Landing::MakeBuffer(Source& source, const std::string& format) {
   TARN_ASSIGN_OR_RETURN(auto compiled, access_log::Format::Compile(format));
+  TARN_TRY(CheckColumns(compiled.schema()));
   TARN_TRY(committer_.Evolve(source.raw, RawSchema(compiled.schema())));
   TARN_TRY(committer_.Evolve(source.clean, CleanSchema(compiled.schema())));
-  return std::make_unique<LogBuffer>(std::move(compiled), "");
+  return std::make_unique<LogBuffer>(std::move(compiled));
 }
 
 Status Landing::Settle() {
@@ -366,7 +390,10 @@ void Landing::DropFiles(const CommitRequest& request, const FlushRound& round) {
       (void)iceberg::DeleteFiles(work_.store, {file.path});
     }
   }
-  for (const std::string& key : round.json_keys) (void)work_.store.Delete(key);
+  for (const std::string& key : round.json_keys) {
+    // One that stays would count double: Settle finds it before anything else is committed.
+    if (!work_.store.Delete(key).ok()) unsettled_ = true;
+  }
 }
 
 void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
@@ -498,7 +525,7 @@ Status Landing::WriteQuarantine(Source& source, LogBuffer& buffer, FlushRound& r
   TARN_ASSIGN_OR_RETURN(const auto table, committer_.Table(source.quarantine));
   const event::Schema columns = WithIdsOf(table, QuarantineSchema());
   const event::ColumnBatch rows =
-      ToQuarantineRows(buffer.format().schema(), buffer.rejected(), buffer.format().text());
+      ToQuarantineRows(buffer.format().schema(), buffer.rejected(), buffer.format_text());
   TARN_ASSIGN_OR_RETURN(auto files,
                         round.writer.WriteByHour({source.quarantine, table, columns}, rows));
   auto& all = round.files[source.quarantine];
@@ -518,12 +545,11 @@ void Landing::Rewind() {
   ClearBuffers();
   held_.reset();
   next_position_ = ParseUint64(committed_position_).value_or(journal_.begin().value);
+  if (options_.accept_loss) next_position_ = std::max(next_position_, journal_.begin().value);
+  // A cursor that stands elsewhere must not be read on; without one FillBuffers asks again.
+  cursor_.reset();
   auto cursor = journal_.ReadFrom({next_position_});
-  if (cursor.ok()) {
-    cursor_ = std::move(*cursor);
-  } else {
-    RecordRefused{next_position_, cursor.error()}.Emit(work_);
-  }
+  if (cursor.ok()) cursor_ = std::move(*cursor);
 }
 
 Status Landing::FlushAll(int64_t timeout_micros) {

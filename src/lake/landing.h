@@ -86,9 +86,9 @@ class Landing {
   // Reads until there is something to flush or the loop must end. False: end.
   bool FillBuffers();
   void AddRecord(journal::Record record);
-  void HoldBack(journal::Record record, const std::string& source);
-  void AddBatch(Source& source, const agent_wire::Batch& batch, Timestamp ingested_at);
-  LogBuffer& BufferOf(Source& source, const std::string& format);
+  void HoldBack(journal::Record record, const Error& error);
+  Status AddBatch(Source& source, const agent_wire::Batch& batch, Timestamp ingested_at);
+  Result<LogBuffer*> BufferOf(Source& source, const std::string& format);
   Result<std::unique_ptr<LogBuffer>> MakeBuffer(Source& source, const std::string& format);
   bool FlushDue() const;
   Status Flush();
@@ -126,7 +126,7 @@ class Landing {
   bool unsettled_ = false;               // nobody knows whether the last commit was made
   uint64_t next_position_ = 0;           // of the record to read next
   std::map<catalog::WatermarkKey, catalog::Watermark> marks_;    // as committed
-  Timestamp marks_pruned_;  // when old ones were last dropped
+  Timestamp marks_pruned_;                                       // when old ones were last dropped
   std::map<catalog::WatermarkKey, catalog::Watermark> pending_;  // moved since
   std::map<HostKey, HostStatus> buffered_hosts_;                 // counts of what is buffered
   int64_t oldest_micros_ = 0;  // monotonic; when the oldest buffered record was read

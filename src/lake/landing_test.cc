@@ -173,6 +173,39 @@ TEST(Landing, OtherFormatWidensTheTable) {
   EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || count(agent) FROM clean.web_log"), "2 1");
 }
 
+TEST(Landing, FilesKeepTheNarrowTypeOfAColumnThatWasWidened) {
+  TestLake lake("narrow");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 1).ok());
+  const std::string payload = "{\"time\":\"2026-11-24T13:00:00Z\",\"status\":5000000000}\n";
+  agent_wire::BatchHeader header = TestLake::Header("w2", 0, payload, 1);
+  header.format = "json:time,status:long";
+  ASSERT_TRUE(lake.Send(header, payload).ok());
+  ASSERT_TRUE(lake.SendLines("w1", offset, 1).ok());
+  const Status flushed = lake.landing().FlushAll(kTimeout);
+  ASSERT_TRUE(flushed.ok()) << flushed.error().ToString();
+  ASSERT_TRUE(lake.SendLines("w1", offset, 1).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || sum(status) FROM clean.web_log"), "4 5000000600");
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM clean.web_log WHERE status = 200"), "3");
+}
+
+TEST(Landing, ColumnsThatTheLandingKeepsForItselfAreRefused) {
+  TestLake lake("kept");
+  ASSERT_TRUE(lake.Open().ok());
+  for (const std::string column : {"_source", "_error", "server"}) {
+    const std::string payload = "{\"" + column + "\":\"x\"}\n";
+    agent_wire::BatchHeader header = TestLake::Header("w-" + column, 0, payload, 1);
+    header.format = "json:" + column;
+    ASSERT_TRUE(lake.Send(header, payload).ok());
+  }
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM quarantine.web_log WHERE _format LIKE 'json:%' AND "
+                     "_reason LIKE '%is kept for%'"),
+            "3");
+}
+
 TEST(Landing, FormatThatCannotBeUsedSendsLinesToQuarantine) {
   TestLake lake("format");
   ASSERT_TRUE(lake.Open().ok());

@@ -41,14 +41,22 @@ class Records {
 
 }  // namespace
 
-LogBuffer::LogBuffer(access_log::Format format, std::string refusal)
+LogBuffer::LogBuffer(access_log::Format format)
     : parser_(std::move(format)),
-      refusal_(std::move(refusal)),
+      format_text_(parser_.format().text()),
       schema_(BufferSchema(parser_.format().schema())),
       columns_(parser_.format().schema().fields.size()),
       time_index_(*schema_.IndexOf(kTimeColumn)),
       own_time_(parser_.format().schema().Find(kTimeColumn) == nullptr),
       rejected_(schema_) {}
+
+std::unique_ptr<LogBuffer> LogBuffer::Refusing(const std::string& format, std::string reason) {
+  // Its rows have no column of a format but "time", which every table has.
+  auto buffer = std::make_unique<LogBuffer>(access_log::Format::Compile("json:time").value());
+  buffer->format_text_ = format;
+  buffer->refusal_ = std::move(reason);
+  return buffer;
+}
 
 LineCounts LogBuffer::Add(const agent_wire::Batch& batch, uint64_t from, Timestamp ingested_at) {
   const agent_wire::BatchHeader& header = batch.header;

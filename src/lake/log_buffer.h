@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -31,8 +32,9 @@ struct LineOrigin {
 // parse are kept apart with the reason. Thread-confined.
 class LogBuffer {
  public:
-  // `refusal`, if not empty, rejects every line for that reason: the format does not fit the table.
-  LogBuffer(access_log::Format format, std::string refusal);
+  explicit LogBuffer(access_log::Format format);
+  // For a format that cannot be used: every line is rejected, for that reason.
+  static std::unique_ptr<LogBuffer> Refusing(const std::string& format, std::string reason);
 
   // The records of a batch from offset `from` on (what is before it landed already).
   LineCounts Add(const agent_wire::Batch& batch, uint64_t from, Timestamp ingested_at);
@@ -41,7 +43,8 @@ class LogBuffer {
                LineCounts& counts);
 
   const access_log::Format& format() const { return parser_.format(); }
-  const event::Schema& schema() const { return schema_; }  // BufferSchema of the format
+  const std::string& format_text() const { return format_text_; }  // as the source or agent gave it
+  const event::Schema& schema() const { return schema_; }          // BufferSchema of the format
   // Rows of schema(), by hour; some hours may be empty.
   std::map<Hour, event::ColumnBatch>& hours() { return hours_; }
   // Rejected lines; the format's columns are null.
@@ -56,7 +59,8 @@ class LogBuffer {
                     const LineOrigin& origin) const;
 
   access_log::Parser parser_;
-  const std::string refusal_;
+  std::string format_text_;
+  std::string refusal_;  // empty: none
   const event::Schema schema_;
   const size_t columns_;     // of the format
   const size_t time_index_;  // of "time"

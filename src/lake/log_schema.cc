@@ -1,5 +1,7 @@
 #include "lake/log_schema.h"
 
+#include <fmt/format.h>
+
 #include <utility>
 
 namespace tarn::lake {
@@ -37,6 +39,16 @@ void AddRaw(Schema& schema) {
 }
 
 }  // namespace
+
+Status CheckColumns(const Schema& columns) {
+  for (const Field& field : columns.fields) {
+    if (field.name != kServerColumn && !field.name.starts_with('_')) continue;
+    return InvalidArgument(
+        fmt::format("column '{}': the name is kept for where a line comes from; call it otherwise",
+                    field.name));
+  }
+  return {};
+}
 
 Schema BufferSchema(const Schema& columns) {
   Schema schema;

@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "base/result.h"
 #include "event/column_batch.h"
 #include "event/schema.h"
 
@@ -19,6 +20,10 @@ inline constexpr std::string_view kRawBytesColumn = "_raw_bytes";      // if it 
 inline constexpr std::string_view kErrorColumn = "_error";             // why it was rejected
 inline constexpr std::string_view kServerColumn = "server";            // clean: the host
 inline constexpr std::string_view kTimeColumn = "time";                // event time; partitions
+
+// InvalidArgument if a column of a format has a name that the landing keeps for its own: "server"
+// and whatever begins with '_'.
+Status CheckColumns(const event::Schema& columns);
 
 // The columns of a source's three tables, for lines of a format with `columns`. Ids count from 1;
 // the table's own ids are found by name. A format without a column "time" gets one, filled with the

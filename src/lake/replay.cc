@@ -22,13 +22,13 @@ class OneFile final : public sql::TableResolver {
   OneFile(sql::TableResolver& tables, sql::TableName name)
       : tables_(tables), name_(std::move(name)) {}
 
-  // The local path among those of the whole table; empty if it is no longer there.
-  Result<std::string> Choose(const std::string& url) {
+  // The local path of the object among those of the whole table; empty if it is no longer there.
+  Result<std::string> Choose(const std::string& key) {
     TARN_ASSIGN_OR_RETURN(const sql::TableInfo table, tables_.Describe(name_));
     TARN_ASSIGN_OR_RETURN(const auto paths, tables_.Files(table, {}));
     path_.clear();
     for (const std::string& path : paths) {
-      if (url.ends_with(path)) path_ = path;
+      if (path.ends_with("/" + key)) path_ = path;
     }
     return path_;
   }
@@ -97,7 +97,7 @@ Result<CommitRequest> MakeCommit(const Workspace& work, Committer& committer, co
     TARN_ASSIGN_OR_RETURN(
         taken.change.added,
         files.WriteByHour({tables.quarantine, quarantine, quarantine_columns},
-                          ToQuarantineRows(columns, buffer.rejected(), buffer.format().text())));
+                          ToQuarantineRows(columns, buffer.rejected(), buffer.format_text())));
   }
   TARN_TRY(files.Publish());
   CommitRequest request;
@@ -125,9 +125,10 @@ Result<ReplayReport> ReplayQuarantine(const Workspace& work, sql::Engine& engine
   const auto session = sql::Session::Open(engine, one);
   ReplayReport report;
   for (const iceberg::PlannedFile& planned : plan.files) {
-    TARN_ASSIGN_OR_RETURN(const std::string path, one.Choose(planned.file.path));
+    TARN_ASSIGN_OR_RETURN(const std::string key, work.store.KeyOf(planned.file.path));
+    TARN_ASSIGN_OR_RETURN(const std::string path, one.Choose(key));
     if (path.empty()) continue;  // another replay took it meanwhile
-    LogBuffer buffer(compiled, "");
+    LogBuffer buffer(compiled);
     LineCounts counts;
     TARN_TRY(ReadRows(*session, names.quarantine.ToString(), buffer, counts));
     ++report.files;

@@ -96,7 +96,8 @@ event::Schema WithIdsOf(const iceberg::TableMetadata& table, const event::Schema
     const Field* of_table = table.schema().Find(field.name);
     TARN_CHECK(of_table != nullptr);
     field.id = of_table->id;
-    field.type = of_table->type;
+    // A file may keep the narrower type it was made with; readers widen it.
+    TARN_CHECK(Holds(of_table->type, field.type));
   }
   return schema;
 }

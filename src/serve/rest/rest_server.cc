@@ -31,9 +31,6 @@ Result<std::unique_ptr<RestServer>> RestServer::Start(const Backend& backend,
 
 uint16_t RestServer::port() const { return parts_->server->port(); }
 
-void RestServer::Stop(int64_t grace_micros) {
-  parts_->server->Stop(grace_micros);
-  parts_->worker.Stop();
-}
+void RestServer::Stop(int64_t grace_micros) { parts_->server->Stop(grace_micros); }
 
 }  // namespace tarn::serve::rest

@@ -34,7 +34,8 @@ class RestServer {
   ~RestServer();
 
   uint16_t port() const;
-  // Refuses new requests, finishes those in work until the deadline.
+  // Refuses new requests, finishes those in work until the deadline. The worker's tasks end with
+  // the destructor.
   void Stop(int64_t grace_micros);
 
  private:
