@@ -139,6 +139,9 @@ Status CheckHeader(const BatchHeader& header, size_t payload_bytes) {
     return InvalidArgument(fmt::format("offsets {}..{} do not fit a payload of {} bytes",
                                        header.begin_offset, header.end_offset, payload_bytes));
   }
+  if (header.end_offset > kMaxOffset) {
+    return InvalidArgument(fmt::format("offset {} is past any file's end", header.end_offset));
+  }
   if (header.host.empty() || header.file_id.empty() || header.source.empty() ||
       header.agent_id.empty()) {
     return InvalidArgument("an agent batch needs agent id, host, source and file id");

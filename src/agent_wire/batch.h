@@ -18,6 +18,8 @@ inline constexpr size_t kMaxNameBytes = 4096;         // each string of the head
 inline constexpr size_t kMaxRecords = 1 << 20;        // record ends in the header
 // No encoded batch is longer: a door may refuse a body by its Content-Length.
 inline constexpr size_t kMaxBatchBytes = kMaxHeaderBytes + kMaxPayloadBytes + (64 << 10);
+// No file is longer; what is past it would not be a number to other parts.
+inline constexpr uint64_t kMaxOffset = uint64_t{1} << 62;
 // A line over this is cut into records of this size; the last piece is what is left.
 inline constexpr size_t kMaxLineBytes = 1 << 20;
 

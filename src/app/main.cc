@@ -1,5 +1,6 @@
 // tarn: one program, one subcommand each for what a person does with it.
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -53,6 +54,8 @@ int Main(int argc, char** argv) {
       "  tarn sql shop \"SELECT count(*) FROM clean.web_log\"\n"
       "Each command has --help with examples.\n"
       "Exit status: 0 success, 2 wrong use or configuration, others in docs/exit-codes.md");
+  // What a project holds is its owner's and group's business.
+  umask(027);
   Machine machine;
   Context context{machine, SelfPath()};
   Run run;

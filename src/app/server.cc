@@ -1,6 +1,7 @@
 #include "app/server.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -74,7 +75,12 @@ Status RefuseLostCatalog(Machine& machine, const Project& project) {
 Status OpenStorage(Machine& machine, const Project& project, const ServeOptions& options,
                    Parts& parts) {
   TARN_TRY(machine.files.CreateDirectories(project.state_folder));
+  // A command that looks whether a server runs holds the lock for a moment.
   auto lock = machine.files.Lock(project.lock_file());
+  for (int look = 0; look < 10 && !lock.ok(); ++look) {
+    poll(nullptr, 0, 50);
+    lock = machine.files.Lock(project.lock_file());
+  }
   if (!lock.ok()) {
     if (lock.error().code() != Code::kConflict) return std::move(lock).error();
     return Conflict(fmt::format("another server has {} open; `tarn status {}` shows it",
@@ -244,6 +250,9 @@ Result<RunningServer> FindServer(Machine& machine, const Project& project) {
   TARN_ASSIGN_OR_RETURN(const codec::Json json, codec::ParseJson(*text));
   TARN_ASSIGN_OR_RETURN(const int64_t pid, json.GetInt("pid"));
   TARN_ASSIGN_OR_RETURN(const std::string url, json.GetString("url"));
+  // A server that was killed leaves the file behind, and anybody may listen on its port since: it
+  // must not be shown our key.
+  if (machine.files.Lock(project.lock_file()).ok()) return none;
   return RunningServer{pid, url};
 }
 

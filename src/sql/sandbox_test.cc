@@ -258,6 +258,14 @@ TEST_F(SandboxTest, NoOtherDatabaseOrCatalogIsSeen) {
   }
 }
 
+TEST_F(SandboxTest, AnchorOfARecursiveCteDoesNotSeeItself) {
+  for (const std::string table : {"pg_settings", "duckdb_databases", "pg_tables"}) {
+    ExpectError("WITH RECURSIVE " + table + " AS (SELECT * FROM " + table +
+                    " UNION ALL SELECT * FROM " + table + " WHERE false) SELECT * FROM " + table,
+                Code::kNotFound);
+  }
+}
+
 TEST_F(SandboxTest, TricksWithTextDoNotHelp) {
   ExpectRefused("/* SELECT */ SET threads = 1");
   ExpectRefused("-- x\nATTACH ':memory:' AS x");

@@ -118,7 +118,11 @@ Status Walker::VisitCtes(const Json& map, NameSet& ctes) {
 
 Status Walker::VisitQueryNode(const Json& node, std::string_view type, NameSet ctes) {
   if (const Json* map = node.Find("cte_map")) TARN_TRY(VisitCtes(*map, ctes));
-  if (type == "RECURSIVE_CTE_NODE") ctes.insert(Lower(Text(node, "cte_name")));
+  if (type == "RECURSIVE_CTE_NODE") {
+    // Its anchor does not see it: there the name means whatever it means outside.
+    if (const Json* anchor = node.Find("left")) TARN_TRY(Visit(*anchor, ctes, nullptr));
+    ctes.insert(Lower(Text(node, "cte_name")));
+  }
   if (type == "CTE_NODE") {
     if (const Json* query = node.Find("query")) TARN_TRY(Visit(*query, ctes, nullptr));
     ctes.insert(Lower(Text(node, "cte_name")));
@@ -126,6 +130,7 @@ Status Walker::VisitQueryNode(const Json& node, std::string_view type, NameSet c
   const Json* select = type == "SELECT_NODE" ? &node : nullptr;
   for (const auto& [key, value] : *node.AsObject()) {
     if (key == "cte_map" || (type == "CTE_NODE" && key == "query")) continue;
+    if (type == "RECURSIVE_CTE_NODE" && key == "left") continue;
     TARN_TRY(Visit(value, ctes, select));
   }
   return {};
