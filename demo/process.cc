@@ -92,7 +92,8 @@ bool Child::Running() {
 }
 
 void Child::Signal(int signal) {
-  if (pid_ != 0) kill(pid_, signal);
+  // What is killed cannot end its own children: they are in its process group.
+  if (pid_ != 0) kill(signal == SIGKILL ? -pid_ : pid_, signal);
 }
 
 bool Child::WaitFor(int64_t timeout_micros) {
