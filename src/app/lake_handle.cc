@@ -25,4 +25,22 @@ Result<std::unique_ptr<LakeHandle>> OpenLake(Machine& machine, const Project& pr
   return handle;
 }
 
+Result<std::unique_ptr<catalog::Catalog>> OpenWritableCatalog(Machine& machine,
+                                                              const Project& project) {
+  catalog::SqliteOptions options;
+  options.path = project.catalog_file();
+  options.mode = catalog::SqliteMode::kExisting;
+  options.check_pages = false;  // the server does it
+  return catalog::OpenSqliteCatalog(options, {machine.files, machine.clock, machine.random});
+}
+
+Result<std::unique_ptr<sql::Engine>> OpenEngine(Machine& machine, const Project& project) {
+  sql::EngineOptions options;
+  options.threads = static_cast<int>(project.sql_threads);
+  options.memory_limit_bytes = project.sql_memory_bytes;
+  options.temp_directory = project.temp_folder();
+  options.data_directories = {project.lake_folder};
+  return sql::Engine::Open(options, machine.files);
+}
+
 }  // namespace tarn::app

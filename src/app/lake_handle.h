@@ -11,6 +11,7 @@
 #include "os/clock.h"
 #include "os/posix_file_system.h"
 #include "os/random.h"
+#include "sql/engine.h"
 #include "store/local_store.h"
 
 namespace tarn::app {
@@ -33,5 +34,12 @@ struct LakeHandle {
 
 // NotFound if the project was never served.
 Result<std::unique_ptr<LakeHandle>> OpenLake(Machine& machine, const Project& project);
+
+// The catalog for a command that changes something, beside a running or stopped server.
+Result<std::unique_ptr<catalog::Catalog>> OpenWritableCatalog(Machine& machine,
+                                                              const Project& project);
+
+// An engine within the project's limits, over its lake.
+Result<std::unique_ptr<sql::Engine>> OpenEngine(Machine& machine, const Project& project);
 
 }  // namespace tarn::app

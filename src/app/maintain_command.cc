@@ -72,13 +72,7 @@ Status Maintain(Context& context, const MaintainOptions& options) {
   Machine& machine = context.machine;
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
   TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(machine, project));
-  catalog::SqliteOptions sqlite;
-  sqlite.path = project.catalog_file();
-  sqlite.mode = catalog::SqliteMode::kExisting;
-  sqlite.check_pages = false;  // the server does it
-  TARN_ASSIGN_OR_RETURN(
-      const auto writable,
-      catalog::OpenSqliteCatalog(sqlite, {machine.files, machine.clock, machine.random}));
+  TARN_ASSIGN_OR_RETURN(const auto writable, OpenWritableCatalog(machine, project));
   obs::Logger log(machine.clock, STDERR_FILENO, project.log_format, project.log_level);
   obs::Registry metrics;
   const lake::Workspace work{*lake->store,    *writable, machine.clock, machine.random,

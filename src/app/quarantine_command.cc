@@ -21,19 +21,10 @@ struct QuarantineOptions {
   bool json = false;
 };
 
-Result<std::unique_ptr<sql::Engine>> OpenEngine(Context& context, const Project& project) {
-  sql::EngineOptions options;
-  options.threads = static_cast<int>(project.sql_threads);
-  options.memory_limit_bytes = project.sql_memory_bytes;
-  options.temp_directory = project.temp_folder();
-  options.data_directories = {project.lake_folder};
-  return sql::Engine::Open(options, context.machine.files);
-}
-
 Status Query(Context& context, const QuarantineOptions& options, const std::string& statement) {
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
   TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(context.machine, project));
-  TARN_ASSIGN_OR_RETURN(const auto engine, OpenEngine(context, project));
+  TARN_ASSIGN_OR_RETURN(const auto engine, OpenEngine(context.machine, project));
   const auto session = sql::Session::Open(*engine, *lake->resolver);
   TARN_ASSIGN_OR_RETURN(const auto result, session->Run(statement));
   return WriteResult(*result, options.json ? ResultFormat::kJson : ResultFormat::kTable, stdout);
@@ -77,14 +68,8 @@ Status Replay(Context& context, const QuarantineOptions& options) {
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
   TARN_ASSIGN_OR_RETURN(const std::string format, FormatOf(project, options));
   TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(machine, project));
-  TARN_ASSIGN_OR_RETURN(const auto engine, OpenEngine(context, project));
-  catalog::SqliteOptions sqlite;
-  sqlite.path = project.catalog_file();
-  sqlite.mode = catalog::SqliteMode::kExisting;
-  sqlite.check_pages = false;  // the server has done it
-  TARN_ASSIGN_OR_RETURN(
-      const auto writable,
-      catalog::OpenSqliteCatalog(sqlite, {machine.files, machine.clock, machine.random}));
+  TARN_ASSIGN_OR_RETURN(const auto engine, OpenEngine(context.machine, project));
+  TARN_ASSIGN_OR_RETURN(const auto writable, OpenWritableCatalog(machine, project));
   obs::Logger log(machine.clock, STDERR_FILENO, project.log_format, project.log_level);
   obs::Registry metrics;
   const lake::Workspace work{*lake->store,    *writable, machine.clock, machine.random,

@@ -75,18 +75,12 @@ Status Sql(Context& context, const SqlOptions& options) {
     if (!flushed.ok()) return Error(flushed.error()).In("--fresh");
   }
   TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(context.machine, project));
-  sql::EngineOptions engine_options;
-  engine_options.threads = static_cast<int>(project.sql_threads);
-  engine_options.memory_limit_bytes = project.sql_memory_bytes;
-  engine_options.temp_directory = project.temp_folder();
-  engine_options.data_directories = {project.lake_folder};
   std::signal(SIGPIPE, SIG_IGN);
   std::atomic<sql::Session*> running = nullptr;
   const Interrupter interrupter([&running] {
     if (sql::Session* session = running.load()) session->Interrupt();
   });
-  TARN_ASSIGN_OR_RETURN(const auto engine,
-                        sql::Engine::Open(engine_options, context.machine.files));
+  TARN_ASSIGN_OR_RETURN(const auto engine, OpenEngine(context.machine, project));
   const auto session =
       sql::Session::Open(*engine, *lake->resolver, {.timeout_micros = project.sql_timeout_micros});
   running = session.get();
