@@ -48,11 +48,11 @@ struct SimFileSystem::Node {
     uint64_t offset = 0;  // of a write; the new size of a resize
     std::string bytes;
 
-    void ApplyTo(std::string& data) const {
+    void ApplyTo(std::string& content) const {
       if (is_resize) {
-        data.resize(offset);
+        content.resize(offset);
       } else {
-        StoreAt(data, offset, bytes);
+        StoreAt(content, offset, bytes);
       }
     }
   };
