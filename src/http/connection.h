@@ -84,6 +84,8 @@ class Connection {
   void Parse(std::string_view fresh);
   size_t ParseSome(std::string_view bytes);
   void OnHeader();
+  std::optional<Response> RefusalOf(const Request& head) const;
+  void Refuse(Response refusal);
   void OnRequest();
   void AccountBody(size_t bytes);
   void ReleaseBody();
@@ -97,6 +99,8 @@ class Connection {
   bool SendOut();
   void FlushOut();
   void FinishIfDone();
+  void CheckBody();
+  void TimeOut();
   void Close();
   void Abort();
 
@@ -122,7 +126,9 @@ class Connection {
   bool lingering_ = false;
   bool fresh_ = true;  // nothing was ever received
   size_t lingered_bytes_ = 0;
-  int64_t since_micros_;  // start of the phase: idle, header, body, lingering
+  int64_t since_micros_;            // start of the phase: idle, header, body, lingering
+  int64_t body_window_micros_ = 0;  // start of the time over which the body's rate is measured
+  uint64_t body_window_bytes_ = 0;  // of the body, that were there at its start
   int64_t write_progress_micros_ = 0;
 };
 
