@@ -10,7 +10,7 @@ namespace tarn::http {
 namespace {
 
 // A client that does not read its answers is not asked for more requests.
-constexpr size_t kMaxUnsentBytes = 1 << 20;
+constexpr size_t kMaxUnsentBytes = 256 << 10;
 // Streams are fetched while less than this waits to be sent.
 constexpr size_t kStreamAheadBytes = 256 << 10;
 // After an answer to a request that was not read to its end, the rest is read and dropped for a

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "http/address_counts.h"
 #include "http/events.h"
 #include "http/inbox.h"
 #include "http/request_parser.h"
@@ -28,6 +29,7 @@ struct Shared {
   const os::Clock& clock;
   Events events;
   std::atomic<size_t> connections{0};
+  AddressCounts addresses;
   std::atomic<size_t> buffered_body_bytes{0};
   std::atomic<bool> stopping{false};
   std::atomic<int64_t> stop_deadline_micros{0};  // monotonic; valid once stopping

@@ -26,7 +26,9 @@ struct ServerTls {
 };
 
 struct ServerLimits {
-  size_t max_connections = 4096;       // more are answered 503 and closed
+  size_t max_connections = 4096;  // more are answered 503 and closed
+  // Of one IPv4 address or IPv6 /64 net, so that one client cannot shut out the others.
+  size_t max_connections_per_address = 1024;
   size_t max_header_bytes = 16 << 10;  // request line and fields; more is 431
   size_t max_header_fields = 100;      // more is 431
   size_t max_pipelined = 16;           // requests of a connection in work; then it is not read

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "http/client.h"
 #include "http/test_server.h"
 
 namespace tarn::http {
@@ -452,6 +453,31 @@ TEST(Server, Answers503OverTheLimitOfConnections) {
   first.Send(kGetHello);
   EXPECT_EQ(StatusOf(first.ReadAnswer()), 200);
   EXPECT_TRUE(Contains(server.metrics.Print(), "tarn_http_connections_refused_total 1"));
+}
+
+TEST(Server, OneAddressCannotTakeAllConnections) {
+  TestServer server({.listen = {{"127.0.0.1", 0}, {"::1", 0}},
+                     .limits = {.max_connections = 10, .max_connections_per_address = 2}});
+  std::optional<RawClient> first(server.port());
+  RawClient second(server.port());
+  for (RawClient* client : {&*first, &second}) {
+    client->Send(kGetHello);
+    EXPECT_EQ(StatusOf(client->ReadAnswer()), 200);
+  }
+  RawClient third(server.port());
+  EXPECT_EQ(StatusOf(third.Exchange(kGetHello)), 503);
+  third.Close();
+  Client elsewhere({.host = "::1", .port = server.server->port(1)});
+  const auto answer = elsewhere.Send({.target = "/hello"});
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->status, 200);
+  // A place that was left can be taken again.
+  first.reset();
+  for (int status = 0; status != 200;) {
+    RawClient again(server.port());
+    again.Send(kGetHello);
+    status = StatusOf(again.ReadAnswer());
+  }
 }
 
 TEST(Server, StopLetsRequestsInWorkFinish) {
