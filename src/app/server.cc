@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "app/version.h"
+#include "base/bytes.h"
 #include "base/text.h"
 #include "journal/journal.h"
 #include "lake/agent_door.h"
@@ -54,6 +55,7 @@ struct Parts {
   std::unique_ptr<lake::Landing> landing;
   std::unique_ptr<lake::Maintenance> maintenance;
   std::unique_ptr<auth::Authenticator> keys;
+  std::string certificate_sha256;
   std::unique_ptr<serve::rest::RestServer> rest;
 };
 
@@ -87,6 +89,9 @@ Status OpenStorage(Machine& machine, const Project& project, const ServeOptions&
                                 project.folder, project.folder));
   }
   parts.lock = std::move(*lock);
+  // Of a server that was killed; with the lock held it would be taken for ours, and anybody may
+  // listen at its address since.
+  (void)machine.files.Remove(project.server_file());
   TARN_ASSIGN_OR_RETURN(
       parts.store, store::LocalStore::Open(machine.files, machine.random, project.lake_folder));
   // Temporaries of a server that was killed; this is the only writer of the folder.
@@ -156,6 +161,7 @@ Status OpenDoor(Machine& machine, const Project& project, Parts& parts) {
     for (const std::string& warning : tls.warnings) {
       parts.log.Write(obs::Level::kWarn, "tls.warning", {{"warning", warning}});
     }
+    parts.certificate_sha256 = tls.certificate_sha256;
     options.tls =
         http::ServerTls{std::move(tls.certificate_chain_pem), std::move(tls.private_key_pem)};
   }
@@ -224,6 +230,8 @@ Status Serve(Machine& machine, const Project& project, const ServeOptions& optio
   codec::Json running;
   running.Set("pid", int64_t{getpid()});
   running.Set("url", url);
+  if (!parts.certificate_sha256.empty())
+    running.Set("certificate_sha256", ToHex(parts.certificate_sha256));
   TARN_TRY(
       machine.files.WriteFileAtomically(project.server_file(), codec::DumpJson(running) + "\n"));
   parts.log.Write(obs::Level::kInfo, "server.ready",
@@ -250,10 +258,12 @@ Result<RunningServer> FindServer(Machine& machine, const Project& project) {
   TARN_ASSIGN_OR_RETURN(const codec::Json json, codec::ParseJson(*text));
   TARN_ASSIGN_OR_RETURN(const int64_t pid, json.GetInt("pid"));
   TARN_ASSIGN_OR_RETURN(const std::string url, json.GetString("url"));
+  const std::string fingerprint =
+      FromHex(json.GetString("certificate_sha256").value_or("")).value_or(std::string());
   // A server that was killed leaves the file behind, and anybody may listen on its port since: it
   // must not be shown our key.
   if (machine.files.Lock(project.lock_file()).ok()) return none;
-  return RunningServer{pid, url};
+  return RunningServer{pid, url, fingerprint};
 }
 
 }  // namespace tarn::app

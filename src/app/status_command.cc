@@ -95,18 +95,17 @@ Result<Json> CatalogStatus(Context& context, const Project& project) {
 
 Status ShowStatus(Context& context, const std::string& folder, bool as_json) {
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, folder));
-  auto status = AskServer(context.machine, project, http::Method::kGet, "/v1/status");
-  std::string url;
-  if (status.ok()) {
-    url = FindServer(context.machine, project)->url;
-  } else if (status.error().code() == Code::kNotFound) {
-    status = CatalogStatus(context, project);
-  }
-  if (!status.ok()) return std::move(status).error();
+  const auto running = FindServer(context.machine, project);
+  if (!running.ok() && running.error().code() != Code::kNotFound) return running.error();
+  const auto status =
+      running.ok() ? AskServer(context.machine, project, *running, http::Method::kGet, "/v1/status")
+                   : CatalogStatus(context, project);
+  if (!status.ok()) return status.error();
   if (as_json) {
     fmt::print("{}\n", codec::DumpJson(*status, true));
   } else {
-    PrintStatus(project, *status, url, context.machine.clock.Now());
+    PrintStatus(project, *status, running.ok() ? running->url : std::string(),
+                context.machine.clock.Now());
   }
   return {};
 }

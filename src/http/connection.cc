@@ -99,7 +99,10 @@ void Connection::Receive() {
       case IoOutcome::Kind::kWouldBlock:
         return;
       case IoOutcome::Kind::kBroken:
-        return Close();
+        if (!tls_ || !tls_->met_plain_http()) return Close();
+        tls_.reset();
+        AnswerLast(ErrorResponse(400, "InvalidArgument", "this port speaks TLS; use https://"));
+        return FlushOut();
       case IoOutcome::Kind::kEnd:
         peer_ended_ = true;
         input_done_ = true;
