@@ -1,7 +1,6 @@
 #include "app/server.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -56,6 +55,7 @@ struct Parts {
   std::unique_ptr<lake::Maintenance> maintenance;
   std::unique_ptr<auth::Authenticator> keys;
   std::string certificate_sha256;
+  std::pair<uint64_t, int64_t> keys_seen;  // of the file that was loaded
   std::unique_ptr<serve::rest::RestServer> rest;
 };
 
@@ -76,13 +76,10 @@ Status RefuseLostCatalog(Machine& machine, const Project& project) {
 
 Status OpenStorage(Machine& machine, const Project& project, const ServeOptions& options,
                    Parts& parts) {
+  TARN_TRY(RequireOwner(machine, project.folder));
   TARN_TRY(machine.files.CreateDirectories(project.state_folder));
   // A command that looks whether a server runs holds the lock for a moment.
-  auto lock = machine.files.Lock(project.lock_file());
-  for (int look = 0; look < 10 && !lock.ok(); ++look) {
-    poll(nullptr, 0, 50);
-    lock = machine.files.Lock(project.lock_file());
-  }
+  auto lock = LockSoon(machine, project.lock_file());
   if (!lock.ok()) {
     if (lock.error().code() != Code::kConflict) return std::move(lock).error();
     return Conflict(fmt::format("another server has {} open; `tarn status {}` shows it",
@@ -140,7 +137,16 @@ Status OpenLanding(const Project& project, const ServeOptions& options, Parts& p
   return {};
 }
 
+// Inode and time of the keys' file, which is replaced as a whole: others mean another content.
+std::pair<uint64_t, int64_t> LookAtKeys(Machine& machine, const Project& project) {
+  const auto info = machine.files.Stat(project.keys_file());
+  if (!info.ok()) return {0, 0};
+  return {info->inode, info->modified.micros};
+}
+
 Status OpenDoor(Machine& machine, const Project& project, Parts& parts) {
+  // Looked at before it is read: a change in between is then seen as one.
+  parts.keys_seen = LookAtKeys(machine, project);
   TARN_ASSIGN_OR_RETURN(auto ring, auth::KeyRing::Load(machine.files, project.keys_file()));
   if (ring.keys().empty()) {
     parts.log.Write(obs::Level::kWarn, "server.no_keys",
@@ -189,20 +195,14 @@ std::string UrlOf(const Project& project, uint16_t port) {
 }
 
 // Waits for a signal that ends the server. Meanwhile keys made or revoked by `tarn keys` are taken
-// up: the file is replaced as a whole, so another inode or time is another content.
+// up.
 int WaitForEnd(Machine& machine, const Project& project, const sigset_t& signals, Parts& parts) {
-  const auto look = [&]() -> std::pair<uint64_t, int64_t> {
-    const auto info = machine.files.Stat(project.keys_file());
-    return info.ok() ? std::pair(info->inode, info->modified.micros)
-                     : std::pair(uint64_t{0}, int64_t{0});
-  };
-  auto seen = look();
   for (;;) {
     const int signal = sigtimedwait(&signals, nullptr, &kKeysLookEvery);
     if (signal > 0) return signal;
-    const auto now = look();
-    if (now == seen) continue;
-    seen = now;
+    const auto now = LookAtKeys(machine, project);
+    if (now == parts.keys_seen) continue;
+    parts.keys_seen = now;
     auto ring = auth::KeyRing::Load(machine.files, project.keys_file());
     if (ring.ok()) {
       parts.log.Write(obs::Level::kInfo, "server.keys_reloaded",
