@@ -2,6 +2,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "sql/functions_internal.h"
 #include "sql/statement_internal.h"
 
 namespace tarn::sql {
@@ -10,9 +11,6 @@ namespace {
 using codec::Json;
 using NameSet = std::set<std::string, std::less<>>;
 
-// They read nothing but their arguments.
-constexpr std::string_view kTableFunctions[] = {"generate_series", "json_each", "json_tree",
-                                                "range",           "repeat",    "unnest"};
 constexpr std::string_view kExpressionClasses[] = {"BETWEEN",
                                                    "CASE",
                                                    "CAST",
@@ -50,6 +48,18 @@ std::string_view Text(const Json& node, std::string_view key) {
 
 Error Refused(std::string what) {
   return PermissionDenied(std::move(what) + " is not allowed in a query");
+}
+
+// `allowed` is sorted.
+Status CheckFunction(std::string_view what, std::string_view written,
+                     const std::vector<std::string_view>& allowed) {
+  const std::string name = Lower(written);
+  if (std::binary_search(allowed.begin(), allowed.end(), std::string_view(name))) return {};
+  std::string text = std::string(what) + " '" + name + "' is not allowed in a query";
+  if (const auto nearest = NearestWord(name, allowed)) {
+    text += "; did you mean '" + std::string(*nearest) + "'?";
+  }
+  return PermissionDenied(std::move(text));
 }
 
 // A name DuckDB might take for a file if nothing else has it.
@@ -146,12 +156,7 @@ Status Walker::VisitExpression(const Json& node, std::string_view kind, const Na
 }
 
 Status Walker::VisitFunction(const Json& node) {
-  const std::string name = Lower(Text(node, "function_name"));
-  const auto& refused = RefusedFunctions();
-  if (std::binary_search(refused.begin(), refused.end(), std::string_view(name))) {
-    return Refused("function '" + name + "'");
-  }
-  return {};
+  return CheckFunction("function", Text(node, "function_name"), AllowedFunctions());
 }
 
 Status Walker::VisitTableNode(const Json& node, std::string_view type, const NameSet& ctes,
@@ -160,9 +165,13 @@ Status Walker::VisitTableNode(const Json& node, std::string_view type, const Nam
   if (type == "SHOW_REF") return VisitShow(node, ctes, select);
   if (type == "TABLE_FUNCTION") {
     const Json* function = node.Find("function");
-    const std::string name = function == nullptr ? "" : Lower(Text(*function, "function_name"));
-    if (!Among(kTableFunctions, name)) return Refused("table function '" + name + "'");
-    return VisitMembers(node, ctes, select);
+    TARN_TRY(CheckFunction("table function",
+                           function == nullptr ? "" : Text(*function, "function_name"),
+                           AllowedTableFunctions()));
+    for (const auto& [key, value] : *node.AsObject()) {
+      TARN_TRY(key == "function" ? VisitMembers(value, ctes, select) : Visit(value, ctes, select));
+    }
+    return {};
   }
   if (!Among(kPlainTableNodes, type)) return Refused("'" + Lower(type) + "'");
   if (node.Find("table_name") != nullptr) return Refused("this statement");
@@ -207,36 +216,6 @@ Result<Statement> CheckStatement(const Json& tree) {
     return PermissionDenied("one statement at a time");
   }
   return Walker().Walk(statements->AsArray()->front());
-}
-
-// The reviewed version's scalar functions and macros that look at settings, variables, other
-// queries or the catalog, wait, log, or change something.
-const std::vector<std::string_view>& RefusedFunctions() {
-  static const std::vector<std::string_view> refused = {
-      "current_connection_id",
-      "current_query",
-      "current_query_id",
-      "current_setting",
-      "current_transaction_id",
-      "currval",
-      "get_block_size",
-      "getenv",
-      "getvariable",
-      "in_search_path",
-      "nextval",
-      "parse_duckdb_log_message",
-      "pg_get_constraintdef",
-      "pg_get_expr",
-      "pg_get_viewdef",
-      "pg_sleep",
-      "set_config",
-      "setseed",
-      "sleep_ms",
-      "stats",
-      "txid_current",
-      "write_log",
-  };
-  return refused;
 }
 
 std::string Lower(std::string_view text) {

@@ -25,13 +25,9 @@ struct Statement {
 };
 
 // Walks the whole tree that json_serialize_sql made of a statement and refuses whatever is not on
-// the list: node types, table functions (range, generate_series, unnest, repeat, json_each,
-// json_tree), scalar functions that see or change more than their arguments, names that could be
-// files, other catalogs. PermissionDenied, naming it.
+// the list: node types, functions (sql/functions_internal.h), names that could be files, other
+// catalogs. PermissionDenied, naming it.
 Result<Statement> CheckStatement(const codec::Json& tree);
-
-// The names of scalar functions that are refused, sorted; for the test that reviews DuckDB's list.
-const std::vector<std::string_view>& RefusedFunctions();
 
 // ASCII lower case, as SQL compares names.
 std::string Lower(std::string_view text);
