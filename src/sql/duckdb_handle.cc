@@ -46,6 +46,10 @@ Code CodeOf(duckdb_error_type type) {
 
 Error FromDuckdb(duckdb_error_type type, const char* message) {
   std::string text = message == nullptr ? "DuckDB gives no reason" : message;
+  // Its advice is to change settings, which a query cannot.
+  if (const size_t advice = text.find("\n\nPossible solutions:"); advice != std::string::npos) {
+    text.resize(advice);
+  }
   // What is wrong with a file's bytes comes as "Invalid Input".
   if (text.find("No magic bytes found") != std::string::npos ||
       text.find("too small to be a Parquet file") != std::string::npos ||

@@ -273,6 +273,7 @@ Result<std::unique_ptr<QueryResult>> SessionImpl::Run(std::string_view sql) {
   TARN_ASSIGN_OR_RETURN(auto query, Query::Begin(engine_, limits_, live_));
   TARN_ASSIGN_OR_RETURN(const std::string text, Plan(*query, sql, false));
   TARN_TRY(query->Prepare(text));
+  query->SetBusy(false);
   return std::unique_ptr<QueryResult>(std::move(query));
 }
 
