@@ -39,7 +39,8 @@ Result<std::unique_ptr<LakeHandle>> OpenLake(Machine& machine, const Project& pr
 Result<std::unique_ptr<catalog::Catalog>> OpenWritableCatalog(Machine& machine,
                                                               const Project& project);
 
-// An engine within the project's limits, over its lake.
-Result<std::unique_ptr<sql::Engine>> OpenEngine(Machine& machine, const Project& project);
+// An engine within the project's limits, over its lake. `on_stuck` as in EngineOptions.
+Result<std::unique_ptr<sql::Engine>> OpenEngine(Machine& machine, const Project& project,
+                                                std::function<void(const Error&)> on_stuck = {});
 
 }  // namespace tarn::app

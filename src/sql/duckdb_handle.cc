@@ -56,6 +56,9 @@ Error FromDuckdb(duckdb_error_type type, const char* message) {
       text.find("TProtocolException") != std::string::npos) {
     return DataLoss(std::move(text));
   }
+  if (type == DUCKDB_ERROR_OUT_OF_MEMORY) {
+    return ResourceExhausted("the query needs more memory than it may take: " + text);
+  }
   return {CodeOf(type), std::move(text)};
 }
 

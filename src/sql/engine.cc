@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "sql/engine_internal.h"
+#include "sql/functions_internal.h"
 
 namespace tarn::sql {
 namespace {
@@ -124,6 +125,8 @@ void Watchdog::Loop() {
     if (stuck != 0) on_stuck_(stuck);
   }
 }
+
+const std::vector<std::string_view>& FunctionNames() { return AllowedFunctions(); }
 
 Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options, os::FileSystem& files) {
   auto engine = std::make_unique<EngineImpl>(options, files);

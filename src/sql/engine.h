@@ -57,6 +57,9 @@ class Engine {
   virtual void RemoveTempFiles() = 0;
 };
 
+// The functions a query may call, in lower case, sorted, operators included.
+const std::vector<std::string_view>& FunctionNames();
+
 // A user's series of queries over one resolver. Thread-confined, except Interrupt. The engine and
 // the resolver must outlive it.
 //
