@@ -333,6 +333,36 @@ TEST_F(SessionTest, StopsAtTheDeadline) {
   ExpectAnswer("SELECT 1", "1");
 }
 
+TEST_F(SessionTest, CountsATableWithoutItsFiles) {
+  lake_.rows = 7;  // a lie that only the resolver tells
+  for (const char* sql : {"SELECT count(*) FROM raw.web_log", "select COUNT() from web_log w;"}) {
+    EXPECT_EQ(FilesOf(sql), 0U);
+    ExpectAnswer(sql, "7");
+  }
+  const auto named = session_->Run("SELECT count(*) AS \"a \"\"b\" FROM raw.web_log");
+  EXPECT_EQ((*named)->columns()[0].name, "a \"b");
+  const auto unnamed = session_->Run("SELECT count(*) FROM raw.web_log");
+  const auto from_files = session_->Run("SELECT count(*) FROM (FROM raw.web_log)");
+  EXPECT_EQ((*unnamed)->columns()[0].name, (*from_files)->columns()[0].name);
+  EXPECT_EQ((*unnamed)->columns()[0].type, (*from_files)->columns()[0].type);
+  for (const char* sql :
+       {"SELECT count(*) FROM raw.web_log WHERE status > 0",
+        "SELECT count(status) FROM raw.web_log",
+        "SELECT count(*) FILTER (status > 0) FROM raw.web_log",
+        "SELECT count(*) OVER () FROM raw.web_log LIMIT 1",
+        "SELECT count(*) FROM raw.web_log HAVING true",
+        "SELECT count(*) FROM raw.web_log GROUP BY ALL",
+        "SELECT DISTINCT count(*) FROM raw.web_log",
+        "SELECT count(*) FROM raw.web_log, range(1)",
+        "WITH a AS (SELECT 1) SELECT count(*) FROM raw.web_log",
+        "SELECT count(*) FROM raw.web_log USING SAMPLE 100%",
+        "SELECT count(*) FROM (SELECT count(*) FROM raw.web_log GROUP BY ts)"}) {
+    ExpectAnswer(sql, "120");
+  }
+  ExpectAnswer("SELECT count(*) FROM raw.web_log LIMIT 0", "");
+  ExpectAnswer("SELECT count(*) FROM raw.web_log UNION ALL SELECT 1 ORDER BY 1", "1\n120");
+}
+
 TEST_F(SessionTest, TellsOfAQueryThatDoesNotStop) {
   std::atomic<bool> stuck = false;
   EngineOptions options{.threads = 1};

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <initializer_list>
+#include <optional>
 #include <set>
 
 #include "base/text.h"
@@ -209,13 +211,62 @@ Status Walker::VisitShow(const Json& node, const NameSet& ctes, const Json* sele
 
 }  // namespace
 
+namespace {
+
+// True if all members but those named are empty: null, false, "", [] or an object of such.
+bool IsEmpty(const Json& json, std::initializer_list<std::string_view> but = {}) {
+  if (const auto* array = json.AsArray()) return array->empty();
+  if (const auto* text = json.AsString()) return text->empty();
+  if (const auto* flag = json.AsBool()) return !*flag;
+  const auto* object = json.AsObject();
+  if (object == nullptr) return json.is_null();
+  return std::all_of(object->begin(), object->end(), [&](const auto& member) {
+    return std::find(but.begin(), but.end(), member.first) != but.end() || IsEmpty(member.second);
+  });
+}
+
+// The column's name if the tree is no more than `SELECT count(*) FROM table`.
+std::optional<std::string> OnlyCounts(const Json& statement) {
+  const Json* node = statement.Find("node");
+  if (node == nullptr || Text(*node, "type") != "SELECT_NODE" ||
+      !IsEmpty(statement, {"node", "named_param_map"})) {
+    return std::nullopt;
+  }
+  const Json* list = node->Find("select_list");
+  const Json* from = node->Find("from_table");
+  if (list == nullptr || list->AsArray() == nullptr || list->AsArray()->size() != 1 ||
+      from == nullptr || Text(*from, "type") != "BASE_TABLE" ||
+      !IsEmpty(*from, {"type", "query_location", "schema_name", "table_name", "alias"})) {
+    return std::nullopt;
+  }
+  if (!IsEmpty(*node, {"type", "select_list", "from_table", "aggregate_handling"}) ||
+      Text(*node, "aggregate_handling") != "STANDARD_HANDLING") {
+    return std::nullopt;
+  }
+  const Json& count = list->AsArray()->front();
+  if (Text(count, "class") != "FUNCTION" || Lower(Text(count, "function_name")) != "count_star" ||
+      !IsEmpty(count, {"class", "type", "function_name", "query_location", "alias", "order_bys",
+                       "catalog", "schema"})) {
+    return std::nullopt;
+  }
+  const Json* order = count.Find("order_bys");
+  if (order != nullptr && !IsEmpty(*order, {"type"})) return std::nullopt;
+  const std::string_view alias = Text(count, "alias");
+  return std::string(alias.empty() ? "count_star()" : alias);
+}
+
+}  // namespace
+
 Result<Statement> CheckStatement(const Json& tree) {
   const Json* statements = tree.Find("statements");
   if (statements == nullptr || statements->AsArray() == nullptr ||
       statements->AsArray()->size() != 1) {
     return PermissionDenied("one statement at a time");
   }
-  return Walker().Walk(statements->AsArray()->front());
+  const Json& only = statements->AsArray()->front();
+  TARN_ASSIGN_OR_RETURN(Statement statement, Walker().Walk(only));
+  if (statement.tables.size() == 1) statement.only_counts = OnlyCounts(only);
+  return statement;
 }
 
 std::string Lower(std::string_view text) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ enum class StatementKind : uint8_t { kSelect, kShowTables };
 struct Statement {
   StatementKind kind = StatementKind::kSelect;
   std::vector<TableReference> tables;
+  // The statement is `SELECT count(*) FROM table` and nothing else: the name of its column.
+  std::optional<std::string> only_counts;
 };
 
 // Walks the whole tree that json_serialize_sql made of a statement and refuses whatever is not on
