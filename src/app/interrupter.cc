@@ -1,6 +1,9 @@
 #include "app/interrupter.h"
 
+#include <unistd.h>
+
 #include <csignal>
+#include <cstdio>
 #include <ctime>
 #include <utility>
 
@@ -21,15 +24,10 @@ void Nothing(int /*signal*/) {}
 
 }  // namespace
 
-Interrupter::Interrupter(std::function<void()> interrupt) {
+Interrupter::Interrupter() {
   const sigset_t signals = Interrupt();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  thread_ = os::Thread("interrupter", [this, interrupt = std::move(interrupt)] {
-    const sigset_t waited = Interrupt();
-    while (!ending_) {
-      if (sigtimedwait(&waited, nullptr, &kLook) == SIGINT) interrupt();
-    }
-  });
+  thread_ = os::Thread("interrupter", [this] { Loop(); });
 }
 
 Interrupter::~Interrupter() {
@@ -37,6 +35,64 @@ Interrupter::~Interrupter() {
   thread_.Join();
   const sigset_t signals = Interrupt();
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
+void Interrupter::Loop() {
+  const sigset_t waited = Interrupt();
+  while (!ending_) {
+    if (sigtimedwait(&waited, nullptr, &kLook) == SIGINT) Take();
+  }
+}
+
+void Interrupter::Take() {
+  {
+    // Held over the call, so that nobody destroys meanwhile what it interrupts.
+    os::MutexLock lock(mutex_);
+    if (interrupt_ && !interrupted_) {
+      interrupted_ = true;
+      interrupt_();
+      return;
+    }
+    if (!interrupt_ && at_prompt_) return;
+  }
+  End(Cancelled("interrupted"));
+}
+
+void Interrupter::AtPrompt() {
+  os::MutexLock lock(mutex_);
+  at_prompt_ = true;
+}
+
+void Interrupter::End(const Error& error) {
+  std::fprintf(stderr, "tarn: %s\n", error.message().c_str());
+  {
+    os::MutexLock lock(mutex_);
+    if (clean_) clean_();
+  }
+  _exit(TraitsOf(error.code()).exit_status);
+}
+
+Interrupter::Running::Running(Interrupter& interrupter, std::function<void()> interrupt)
+    : interrupter_(interrupter) {
+  os::MutexLock lock(interrupter.mutex_);
+  interrupter.interrupt_ = std::move(interrupt);
+  interrupter.interrupted_ = false;
+}
+
+Interrupter::Running::~Running() {
+  os::MutexLock lock(interrupter_.mutex_);
+  interrupter_.interrupt_ = nullptr;
+}
+
+Interrupter::Cleaning::Cleaning(Interrupter& interrupter, std::function<void()> clean)
+    : interrupter_(interrupter) {
+  os::MutexLock lock(interrupter.mutex_);
+  interrupter.clean_ = std::move(clean);
+}
+
+Interrupter::Cleaning::~Cleaning() {
+  os::MutexLock lock(interrupter_.mutex_);
+  interrupter_.clean_ = nullptr;
 }
 
 Interrupter::Typing::Typing() {

@@ -3,19 +3,46 @@
 #include <atomic>
 #include <functional>
 
+#include "base/error.h"
+#include "os/mutex.h"
 #include "os/thread.h"
 
 namespace tarn::app {
 
-// Ctrl-C ends what is running, not the program: while this lives, SIGINT is blocked in this thread
-// and every thread made later, and a thread of ours takes it and calls `interrupt`. Make it before
-// anything that starts threads. One at a time.
+// Ctrl-C ends what is running: while this lives, SIGINT is blocked in this thread and every thread
+// made later, and a thread of ours takes it. The first one interrupts what runs; a second, while
+// that has not ended, ends the program. With nothing to interrupt it ends the program, unless at a
+// prompt. Make it before anything that starts threads. One at a time.
 class Interrupter {
  public:
-  explicit Interrupter(std::function<void()> interrupt);
+  Interrupter();
   ~Interrupter();
   Interrupter(const Interrupter&) = delete;
   Interrupter& operator=(const Interrupter&) = delete;
+
+  // While it lives, `interrupt` is what Ctrl-C calls; never after its destructor has begun.
+  class Running {
+   public:
+    Running(Interrupter& interrupter, std::function<void()> interrupt);
+    ~Running();
+    Running(const Running&) = delete;
+    Running& operator=(const Running&) = delete;
+
+   private:
+    Interrupter& interrupter_;
+  };
+
+  // While it lives, the program cleans up with `clean` before it ends from here.
+  class Cleaning {
+   public:
+    Cleaning(Interrupter& interrupter, std::function<void()> clean);
+    ~Cleaning();
+    Cleaning(const Cleaning&) = delete;
+    Cleaning& operator=(const Cleaning&) = delete;
+
+   private:
+    Interrupter& interrupter_;
+  };
 
   // While it lives, SIGINT interrupts a blocking read of the calling (main) thread instead.
   class Typing {
@@ -26,8 +53,22 @@ class Interrupter {
     Typing& operator=(const Typing&) = delete;
   };
 
+  // From now on Ctrl-C with nothing to interrupt is ignored.
+  void AtPrompt();
+
+  // From any thread: says the error, cleans up and ends the program with the error's status.
+  [[noreturn]] void End(const Error& error);
+
  private:
+  void Loop();
+  void Take();
+
   std::atomic<bool> ending_ = false;
+  os::Mutex mutex_;
+  std::function<void()> interrupt_ TARN_GUARDED_BY(mutex_);
+  std::function<void()> clean_ TARN_GUARDED_BY(mutex_);
+  bool interrupted_ TARN_GUARDED_BY(mutex_) = false;
+  bool at_prompt_ TARN_GUARDED_BY(mutex_) = false;
   os::Thread thread_;
 };
 

@@ -70,13 +70,15 @@ Result<std::unique_ptr<catalog::Catalog>> OpenWritableCatalog(Machine& machine,
   return catalog::OpenSqliteCatalog(options, {machine.files, machine.clock, machine.random});
 }
 
-Result<std::unique_ptr<sql::Engine>> OpenEngine(Machine& machine, const Project& project) {
+Result<std::unique_ptr<sql::Engine>> OpenEngine(Machine& machine, const Project& project,
+                                                std::function<void(const Error&)> on_stuck) {
   if (geteuid() == 0) TARN_TRY(RequireOwner(machine, project.folder));
   sql::EngineOptions options;
   options.threads = static_cast<int>(project.sql_threads);
   options.memory_limit_bytes = project.sql_memory_bytes;
   options.temp_directory = project.temp_folder();
   options.data_directories = {project.lake_folder};
+  options.on_stuck = std::move(on_stuck);
   return sql::Engine::Open(options, machine.files);
 }
 

@@ -47,8 +47,9 @@ Result<std::unique_ptr<LakeHandle>> OpenLake(Machine& machine, const Project& pr
 Result<std::unique_ptr<catalog::Catalog>> OpenWritableCatalog(Machine& machine,
                                                               const Project& project);
 
-// An engine within the project's limits, over its lake. It makes state/tmp, so not for root in a
-// project of somebody else.
-Result<std::unique_ptr<sql::Engine>> OpenEngine(Machine& machine, const Project& project);
+// An engine within the project's limits, over its lake. `on_stuck` as in EngineOptions. It makes
+// state/tmp, so not for root in a project of somebody else.
+Result<std::unique_ptr<sql::Engine>> OpenEngine(Machine& machine, const Project& project,
+                                                std::function<void(const Error&)> on_stuck = {});
 
 }  // namespace tarn::app

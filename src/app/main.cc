@@ -68,6 +68,8 @@ int Main(int argc, char** argv) {
   Status status = Internal("the command did not run");
   try {
     status = run();
+  } catch (const std::bad_alloc&) {
+    status = ResourceExhausted("out of memory");
   } catch (const std::exception& error) {  // fmt's, when the terminal or pipe is gone
     status = IoError(error.what());
   }

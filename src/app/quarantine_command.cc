@@ -27,7 +27,9 @@ Status Query(Context& context, const QuarantineOptions& options, const std::stri
   TARN_ASSIGN_OR_RETURN(const auto engine, OpenEngine(context.machine, project));
   const auto session = sql::Session::Open(*engine, *lake->resolver);
   TARN_ASSIGN_OR_RETURN(const auto result, session->Run(statement));
-  return WriteResult(*result, options.json ? ResultFormat::kJson : ResultFormat::kTable, stdout);
+  ResultStyle style;
+  style.format = options.json ? ResultFormat::kJson : ResultFormat::kTable;
+  return WriteResult(*result, style, stdout);
 }
 
 // Each source with its refused rows, by rule and reason.

@@ -68,47 +68,102 @@ bool IsNumber(sql::ValueKind kind) {
   return kind >= sql::ValueKind::kInteger && kind <= sql::ValueKind::kDecimal;
 }
 
-// One line a cell: control characters would tear the table.
+// One line a cell: control characters (C1's too) would tear the table, or drive the terminal.
 std::string TableCell(const sql::Cell& value) {
-  if (value.is_null()) return "";
+  if (value.is_null()) return "NULL";
   std::string text;
   value.AppendText(text);
-  for (char& c : text) {
-    if (static_cast<uint8_t>(c) < 0x20 || c == 0x7f) c = ' ';
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<uint8_t>(text[i]);
+    if (byte < 0x20 || byte == 0x7f) text[i] = ' ';
+    if (byte == 0xc2 && i + 1 < text.size() && static_cast<uint8_t>(text[i + 1]) < 0xa0) {
+      text[i] = text[i + 1] = ' ';
+    }
   }
   return text;
 }
 
-Status WriteTable(sql::QueryResult& result, std::FILE* out) {
-  std::vector<std::string> header;
-  for (const sql::ColumnInfo& column : result.columns()) header.push_back(column.name);
-  TextTable table(header);
-  for (size_t i = 0; i < header.size(); ++i) {
-    if (IsNumber(result.columns()[i].kind)) table.AlignRight(i);
-  }
-  uint64_t rows = 0;
-  for (;;) {
-    TARN_ASSIGN_OR_RETURN(const sql::Chunk* chunk, result.Next());
-    if (chunk == nullptr) break;
-    for (size_t row = 0; row < chunk->rows(); ++row, ++rows) {
-      if (table.rows() == kTableRows) continue;
-      std::vector<std::string> cells;
-      for (size_t i = 0; i < chunk->columns(); ++i) cells.push_back(TableCell(chunk->At(i, row)));
-      table.Add(std::move(cells));
+// Writes a result as a table: first measures, then writes row by row.
+class TableWriter {
+ public:
+  TableWriter(const sql::QueryResult& result, const ResultStyle& style, std::FILE* out)
+      : style_(style), out_(out), table_(Header(result)) {
+    for (size_t i = 0; i < result.columns().size(); ++i) {
+      if (IsNumber(result.columns()[i].kind)) table_.AlignRight(i);
     }
   }
-  std::string text = table.Print();
-  if (rows > table.rows()) {
-    text += fmt::format("… {} more rows; --format csv or json writes all\n", rows - table.rows());
+
+  Status Add(std::vector<std::string> cells) {
+    ++rows_;
+    if (rows_ > style_.most_rows) return {};
+    if (!measured_) {
+      table_.Add(std::move(cells));
+      return table_.rows() == kMeasuredRows ? Begin() : Status();
+    }
+    return Append(rows_, cells);
   }
-  text += fmt::format("({} row{})\n", rows, rows == 1 ? "" : "s");
-  return Write(text, out);
+
+  Status Finish() {
+    if (!measured_) TARN_TRY(Begin());
+    if (rows_ > style_.most_rows) {
+      text_ += fmt::format("… {} more rows; --format csv or json writes all\n",
+                           rows_ - style_.most_rows);
+    }
+    text_ += fmt::format("({} row{})\n", rows_, rows_ == 1 ? "" : "s");
+    return Write(text_, out_);
+  }
+
+ private:
+  static std::vector<std::string> Header(const sql::QueryResult& result) {
+    std::vector<std::string> header;
+    for (const sql::ColumnInfo& column : result.columns()) header.push_back(column.name);
+    return header;
+  }
+
+  Status Begin() {
+    measured_ = true;
+    records_ = style_.records || (style_.width != 0 && !table_.Narrow(style_.width));
+    if (!records_) table_.AppendHeader(text_);
+    uint64_t number = 0;
+    for (const auto& cells : table_.all()) TARN_TRY(Append(++number, cells));
+    return {};
+  }
+
+  Status Append(uint64_t number, const std::vector<std::string>& cells) {
+    if (records_) {
+      table_.AppendRecord(text_, number, cells);
+    } else {
+      table_.AppendRow(text_, cells);
+    }
+    if (text_.size() < kFlushBytes) return {};
+    TARN_TRY(Write(text_, out_));
+    text_.clear();
+    return {};
+  }
+
+  const ResultStyle& style_;
+  std::FILE* const out_;
+  TextTable table_;
+  bool measured_ = false;
+  bool records_ = false;
+  uint64_t rows_ = 0;
+  std::string text_;
+};
+
+Status WriteTable(sql::QueryResult& result, const ResultStyle& style, std::FILE* out) {
+  TableWriter writer(result, style, out);
+  for (;;) {
+    TARN_ASSIGN_OR_RETURN(const sql::Chunk* chunk, result.Next());
+    if (chunk == nullptr) return writer.Finish();
+    for (size_t row = 0; row < chunk->rows(); ++row) {
+      std::vector<std::string> cells;
+      for (size_t i = 0; i < chunk->columns(); ++i) cells.push_back(TableCell(chunk->At(i, row)));
+      TARN_TRY(writer.Add(std::move(cells)));
+    }
+  }
 }
 
-}  // namespace
-
-Status WriteResult(sql::QueryResult& result, ResultFormat format, std::FILE* out) {
-  if (format == ResultFormat::kTable) return WriteTable(result, out);
+Status WriteLines(sql::QueryResult& result, ResultFormat format, std::FILE* out) {
   std::string text;
   const std::vector<std::string> keys = JsonKeys(result);
   if (format == ResultFormat::kCsv) {
@@ -132,6 +187,13 @@ Status WriteResult(sql::QueryResult& result, ResultFormat format, std::FILE* out
       text.clear();
     }
   }
+}
+
+}  // namespace
+
+Status WriteResult(sql::QueryResult& result, const ResultStyle& style, std::FILE* out) {
+  return style.format == ResultFormat::kTable ? WriteTable(result, style, out)
+                                              : WriteLines(result, style.format, out);
 }
 
 }  // namespace tarn::app

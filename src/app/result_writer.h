@@ -10,11 +10,22 @@ namespace tarn::app {
 
 enum class ResultFormat : uint8_t { kTable, kCsv, kJson };
 
-// Writes the rows of a result to a stream as they come. `kTable` keeps up to kTableRows rows to
-// measure columns, and says how many it left out; csv (RFC 4180, with header) and json (one object
-// a line) stream. IoError if the stream cannot be written; a closed pipe is Cancelled.
-Status WriteResult(sql::QueryResult& result, ResultFormat format, std::FILE* out);
+// How a result is shown.
+struct ResultStyle {
+  ResultFormat format = ResultFormat::kTable;
+  // Of kTable, for somebody who watches a terminal:
+  uint64_t most_rows = UINT64_MAX;  // more are counted, not shown
+  size_t width = 0;                 // columns of the terminal; 0: as wide as it gets
+  bool records = false;             // each row as lines of "column  value"
+};
 
-inline constexpr size_t kTableRows = 10'000;
+// Writes the rows of a result to a stream as they come. `kTable` keeps up to kMeasuredRows rows to
+// measure columns; a row after those may be wider. Where a table is wider than `width`, its widest
+// texts are cut, and where that does not help, rows become records. csv (RFC 4180, with header) and
+// json (one object a line) stream. IoError if the stream cannot be written; a
+// closed pipe is Cancelled.
+Status WriteResult(sql::QueryResult& result, const ResultStyle& style, std::FILE* out);
+
+inline constexpr size_t kMeasuredRows = 10'000;
 
 }  // namespace tarn::app

@@ -3,14 +3,17 @@
 
 #include <CLI/CLI.hpp>
 #include <csignal>
+#include <iostream>
 #include <memory>
 
 #include "app/command.h"
 #include "app/interrupter.h"
-#include "app/result_writer.h"
+#include "app/memory_guard.h"
 #include "app/server_client.h"
+#include "app/sql_output.h"
 #include "app/sql_prompt.h"
 #include "sql/engine.h"
+#include "sql/script.h"
 
 namespace tarn::app {
 namespace {
@@ -36,73 +39,65 @@ Words SortWords(os::FileSystem& files, const SqlOptions& options) {
   return {"", options.first};
 }
 
-Result<ResultFormat> FormatOf(const std::string& name, bool to_terminal) {
-  if (name.empty()) return to_terminal ? ResultFormat::kTable : ResultFormat::kCsv;
-  if (name == "table") return ResultFormat::kTable;
-  if (name == "csv") return ResultFormat::kCsv;
-  if (name == "json") return ResultFormat::kJson;
-  return InvalidArgument(
-      fmt::format("'{}' is no format; choose table, csv, json or parquet", name));
-}
-
-Status RunStatement(sql::Session& session, const std::string& statement,
-                    const SqlOptions& options) {
-  if (options.format == "parquet") {
-    if (options.out.empty()) return InvalidArgument("--format parquet needs --out FILE");
-    TARN_ASSIGN_OR_RETURN(const uint64_t rows, session.CopyToParquet(statement, options.out));
-    fmt::print(stderr, "{} rows written to {}\n", rows, options.out);
-    return {};
+// Standard input as a script: each statement in turn, up to the first that fails.
+Status RunScript(Interrupter& interrupter, sql::Session& session, SqlOutput& output) {
+  sql::ScriptReader reader;
+  const auto run = [&](const sql::ScriptStatement& statement) -> Status {
+    Status done = output.Run(interrupter, session, statement.text);
+    if (done.ok()) return done;
+    return Error(done.error()).In(fmt::format("line {}", statement.line));
+  };
+  for (std::string line; std::getline(std::cin, line);) {
+    reader.AddLine(line);
+    while (const auto statement = reader.Next()) TARN_TRY(run(*statement));
   }
-  TARN_ASSIGN_OR_RETURN(
-      const ResultFormat format,
-      FormatOf(options.format, options.out.empty() && isatty(STDOUT_FILENO) != 0));
-  TARN_ASSIGN_OR_RETURN(const auto result, session.Run(statement));
-  if (options.out.empty()) return WriteResult(*result, format, stdout);
-  std::FILE* file = std::fopen(options.out.c_str(), "w");
-  if (file == nullptr) return IoError(fmt::format("cannot write {}", options.out));
-  Status written = WriteResult(*result, format, file);
-  if (std::fclose(file) != 0 && written.ok()) {
-    written = IoError(fmt::format("cannot write {}", options.out));
-  }
-  return written;
+  while (const auto statement = reader.Rest()) TARN_TRY(run(*statement));
+  return {};
 }
 
 Status Sql(Context& context, const SqlOptions& options) {
-  const Words words = SortWords(context.machine.files, options);
+  Machine& machine = context.machine;
+  const Words words = SortWords(machine.files, options);
+  TARN_ASSIGN_OR_RETURN(const auto output, SqlOutput::Open(options.format, options.out));
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, words.folder));
+  const bool prompt = words.statement.empty() && isatty(STDIN_FILENO) != 0;
+  if (prompt && !(options.format.empty() && options.out.empty())) {
+    return InvalidArgument(
+        "--format and --out are for a statement or a script, not for the prompt");
+  }
   if (options.fresh) {
-    const auto flushed = AskServer(context.machine, project, http::Method::kPost, "/v1/flush");
+    const auto flushed = AskServer(machine, project, http::Method::kPost, "/v1/flush");
     if (!flushed.ok()) return Error(flushed.error()).In("--fresh");
   }
-  TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(context.machine, project));
   std::signal(SIGPIPE, SIG_IGN);
-  // In this order: the interrupter's thread ends before what it may still be interrupting, and was
-  // there before the engine's threads.
-  std::unique_ptr<sql::Engine> engine;
-  std::unique_ptr<sql::Session> session;
-  std::atomic<sql::Session*> running = nullptr;
-  const Interrupter interrupter([&running] {
-    if (sql::Session* interrupted = running.load()) interrupted->Interrupt();
-  });
-  TARN_ASSIGN_OR_RETURN(engine, OpenEngine(context.machine, project));
-  session =
+  Interrupter interrupter;
+  LimitMemory(project.sql_memory_bytes, static_cast<uint64_t>(project.sql_threads));
+  TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(machine, project));
+  TARN_ASSIGN_OR_RETURN(const auto engine,
+                        OpenEngine(machine, project, [&interrupter](const Error& error) {
+                          interrupter.End(Error(error).In("ended at once, as it does not stop"));
+                        }));
+  const Interrupter::Cleaning cleaning(interrupter, [&engine] { engine->RemoveTempFiles(); });
+  const auto session =
       sql::Session::Open(*engine, *lake->resolver, {.timeout_micros = project.sql_timeout_micros});
-  running = session.get();
-  return words.statement.empty() ? RunPrompt(context.machine, project, *session, *lake->resolver)
-                                 : RunStatement(*session, words.statement, options);
+  if (prompt) return RunPrompt({machine, project, interrupter, *session, *lake->resolver});
+  TARN_TRY(words.statement.empty() ? RunScript(interrupter, *session, *output)
+                                   : output->Run(interrupter, *session, words.statement));
+  return output->Finish(machine.files);
 }
 
 }  // namespace
 
 void AddSql(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<SqlOptions>();
-  CLI::App* command = app.add_subcommand("sql", "Query the lake; without a statement, a prompt");
+  CLI::App* command = app.add_subcommand(
+      "sql", "Query the lake; without a statement, a prompt, or a script from standard input");
   command->add_option("DIR", options->first,
                       "Project folder (default: this one, or the nearest above)");
   command->add_option(
       "QUERY", options->second,
-      "One statement; without it, a prompt. A single word is the folder if there is "
-      "such a folder, else the statement");
+      "One statement; without it, a prompt, or the script that standard input is. A single word is "
+      "the folder if there is such a folder, else the statement");
   command->add_option("--format", options->format,
                       "table (default on a terminal), csv (default otherwise), json (one object a "
                       "line), parquet (needs --out)");
@@ -112,11 +107,12 @@ void AddSql(CLI::App& app, Context& context, Run& run) {
       "First land what the server has acknowledged but still buffers; needs a running server");
   command->footer(
       "Tables are zone.source: clean.web_log, raw.web_log, quarantine.web_log. At the prompt a\n"
-      "statement ends with ';', Tab completes, Ctrl-C cancels, \\q leaves.\n"
+      "statement ends with ';', Tab completes, Ctrl-C cancels, \\? helps, \\q leaves.\n"
       "Examples:\n"
       "  tarn sql shop\n"
       "  tarn sql shop \"SELECT status, count(*) FROM clean.web_log GROUP BY 1 ORDER BY 2 DESC\"\n"
       "  tarn sql shop --format json \"SHOW TABLES\"\n"
+      "  tarn sql shop < report.sql\n"
       "  tarn sql shop --out day.parquet --format parquet \\\n"
       "    \"SELECT * FROM clean.web_log WHERE time >= '2026-11-24'\"");
   command->callback(

@@ -7,15 +7,28 @@
 #include <algorithm>
 #include <cctype>
 #include <cerrno>
+#include <clocale>
 #include <cstdio>
-#include <iostream>
 #include <set>
 
-#include "app/interrupter.h"
 #include "app/result_writer.h"
+#include "app/sql_output.h"
+#include "sql/script.h"
 
 namespace tarn::app {
 namespace {
+
+constexpr uint64_t kMostRows = 10'000;
+
+constexpr const char* kHelp =
+    "  \\d            tables\n"
+    "  \\d TABLE      columns of a table\n"
+    "  \\x            rows as records, or as a table again\n"
+    "  \\q, Ctrl-D    leave\n"
+    "A statement ends with ';' and may take many lines. Ctrl-C cancels what runs, or drops what "
+    "is\n"
+    "typed; twice, while a query runs, leaves. Tab completes; the arrows walk through the "
+    "history.\n";
 
 constexpr const char* kKeywords[] = {
     "SELECT",  "FROM",    "WHERE", "GROUP BY", "ORDER BY", "LIMIT",    "HAVING",   "JOIN",
@@ -29,7 +42,7 @@ std::string Lower(std::string text) {
   return text;
 }
 
-// What Tab offers: keywords, tables, and the columns of every table.
+// What Tab offers: keywords, functions, tables, and the columns of every table.
 class Words {
  public:
   explicit Words(sql::TableResolver& tables) {
@@ -41,6 +54,9 @@ class Words {
       const auto table = tables.Describe(name);
       if (!table.ok()) continue;
       for (const event::Field& field : table->schema.fields) words_.insert(field.name);
+    }
+    for (const std::string_view name : sql::FunctionNames()) {
+      if (std::isalpha(static_cast<unsigned char>(name.front())) != 0) words_.emplace(name);
     }
   }
 
@@ -67,10 +83,22 @@ std::string CommonStart(const std::vector<std::string>& words) {
   return common;
 }
 
+void PrintInColumns(const std::vector<std::string>& words) {
+  size_t widest = 0;
+  for (const std::string& word : words) widest = std::max(widest, word.size() + 2);
+  const size_t in_line = std::max<size_t>(1, TerminalWidth() / widest);
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (i % in_line == 0) std::fputc('\n', stdout);
+    fmt::print("{:<{}}", words[i], widest);
+  }
+  std::fputc('\n', stdout);
+  std::fflush(stdout);
+}
+
 // What libedit's callbacks see.
 struct Typed {
   const Words words;
-  std::string statement;  // the lines so far
+  sql::ScriptReader statement;  // the lines so far
 };
 
 unsigned char Complete(EditLine* editor, int /*key*/) {
@@ -90,9 +118,7 @@ unsigned char Complete(EditLine* editor, int /*key*/) {
     el_insertstr(editor, whole.c_str());
     return CC_REFRESH;
   }
-  std::fputc('\n', stdout);
-  for (const std::string& word : matching) fmt::print("{}  ", word);
-  std::fputc('\n', stdout);
+  PrintInColumns(matching);
   return CC_REDISPLAY;
 }
 
@@ -101,42 +127,7 @@ char* Prompt(EditLine* editor) {
   static char more[] = "  ... ";
   void* data = nullptr;
   el_get(editor, EL_CLIENTDATA, &data);
-  return static_cast<const Typed*>(data)->statement.empty() ? first : more;
-}
-
-void RunOne(sql::Session& session, const std::string& statement) {
-  const auto result = session.Run(statement);
-  Status done = result.ok() ? Status() : Status(result.error());
-  if (result.ok()) done = WriteResult(**result, ResultFormat::kTable, stdout);
-  if (!done.ok()) fmt::print(stderr, "{}\n", done.error().message());
-  std::fflush(stdout);
-}
-
-// Adds a line; runs the statement once it is complete. False: leave.
-bool Feed(sql::Session& session, std::string& statement, std::string line) {
-  while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back())) != 0) {
-    line.pop_back();
-  }
-  if (statement.empty() && (line == "\\q" || line == "exit" || line == "quit")) return false;
-  if (statement.empty() && line == "\\d") line = "SHOW TABLES;";
-  const bool ends = line.ends_with(';') || line.empty();
-  statement += (statement.empty() ? "" : "\n") + line;
-  if (!ends) return true;
-  while (!statement.empty() && (statement.back() == ';' || statement.back() == '\n')) {
-    statement.pop_back();
-  }
-  if (!statement.empty()) RunOne(session, statement);
-  statement.clear();
-  return true;
-}
-
-void RunPipe(sql::Session& session) {
-  std::string statement;
-  std::string line;
-  while (std::getline(std::cin, line)) {
-    if (!Feed(session, statement, line)) return;
-  }
-  Feed(session, statement, ";");
+  return static_cast<const Typed*>(data)->statement.pending() ? more : first;
 }
 
 // libedit's handles, given back in order.
@@ -154,10 +145,10 @@ struct Editor {
     el_set(editor, EL_HIST, ::history, history);
     el_set(editor, EL_ADDFN, "complete", "complete a word", Complete);
     el_set(editor, EL_BIND, "^I", "complete", nullptr);
+    el_set(editor, EL_BIND, "^R", "em-inc-search-prev", nullptr);
+    el_source(editor, nullptr);  // the user's ~/.editrc
   }
   ~Editor() {
-    HistEvent event;
-    ::history(history, &event, H_SAVE, path.c_str());
     el_end(editor);
     history_end(history);
   }
@@ -169,40 +160,149 @@ struct Editor {
   EditLine* editor = nullptr;
 };
 
-}  // namespace
-
-Status RunPrompt(Machine& machine, const Project& project, sql::Session& session,
-                 sql::TableResolver& tables) {
-  if (isatty(STDIN_FILENO) == 0) {
-    RunPipe(session);
-    return {};
+// The loop over what is typed.
+class PromptLoop {
+ public:
+  explicit PromptLoop(const PromptParts& parts)
+      : parts_(parts),
+        typed_{Words(parts.tables), {}},
+        editor_(os::JoinPath(parts.project.state_folder, "sql_history")) {
+    el_set(editor_.editor, EL_CLIENTDATA, &typed_);
   }
-  TARN_TRY(machine.files.CreateDirectories(project.state_folder));
-  fmt::print("{}: SQL ends with ';'. Tab completes, \\d lists tables, \\q leaves.\n", project.name);
-  Typed typed{Words(tables), ""};
-  Editor editor(os::JoinPath(project.state_folder, "sql_history"));
-  el_set(editor.editor, EL_CLIENTDATA, &typed);
-  for (;;) {
+
+  void Loop() {
+    for (;;) {
+      std::string line;
+      const Read read = ReadLine(line);
+      if (read == Read::kEnd) return;
+      if (read == Read::kInterrupted) {
+        typed_.statement.Clear();
+        entered_.clear();
+      } else if (!Take(line)) {
+        return;
+      }
+    }
+  }
+
+ private:
+  enum class Read { kLine, kInterrupted, kEnd };
+
+  Read ReadLine(std::string& line) {
     int count = 0;
-    const char* line = nullptr;
+    const char* text = nullptr;
     int error = 0;
     {
       const Interrupter::Typing typing;
       errno = 0;
-      line = el_gets(editor.editor, &count);
+      text = el_gets(editor_.editor, &count);
       error = errno;
     }
-    if (line == nullptr || count <= 0) {
-      std::fputc('\n', stdout);
-      if (error != EINTR) return {};
-      typed.statement.clear();  // Ctrl-C while typing: the line is dropped
-      el_reset(editor.editor);
-      continue;
+    if (text != nullptr && count > 0) {
+      line.assign(text, static_cast<size_t>(count));
+      return Read::kLine;
     }
-    HistEvent event;
-    if (count > 1) history(editor.history, &event, H_ENTER, line);
-    if (!Feed(session, typed.statement, line)) return {};
+    std::fputc('\n', stdout);
+    if (error != EINTR) return Read::kEnd;
+    el_reset(editor_.editor);
+    return Read::kInterrupted;
   }
+
+  // False: leave.
+  bool Take(std::string line) {
+    while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back())) != 0) {
+      line.pop_back();
+    }
+    if (!typed_.statement.pending()) {
+      const std::string word = Lower(line.ends_with(';') ? line.substr(0, line.size() - 1) : line);
+      if (word == "\\q" || word == "exit" || word == "quit" || word == ".exit" || word == ".quit") {
+        return false;
+      }
+      if (Command(word)) {
+        Remember(line);
+        return true;
+      }
+    }
+    // A line is a history entry; a statement of several is one, in one line.
+    if (!line.empty()) entered_ += (entered_.empty() ? "" : comment_ ? "\n" : " ") + line;
+    comment_ = line.find("--") != std::string::npos;
+    typed_.statement.AddLine(line);
+    while (const auto statement = typed_.statement.Next()) {
+      Remember(std::exchange(entered_, ""));
+      RunOne(statement->text);
+    }
+    if (!typed_.statement.pending()) entered_.clear();
+    return true;
+  }
+
+  // The commands that are no SQL; false: it is none.
+  bool Command(const std::string& word) {
+    if (word == "\\?" || word == "\\h" || word == "help" || word == ".help") {
+      std::fputs(kHelp, stdout);
+    } else if (word == "\\d" || word == "\\dt" || word == ".tables") {
+      RunOne("SHOW TABLES");
+    } else if (word.starts_with("\\d ")) {
+      RunOne("DESCRIBE " + word.substr(3));
+    } else if (word == "\\x") {
+      records_ = !records_;
+      fmt::print("{}\n", records_ ? "Rows are shown as records." : "Rows are shown as a table.");
+    } else if (word.starts_with('\\') || word.starts_with('.')) {
+      fmt::print(stderr, "there is no command '{}'; \\? lists them\n", word);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  // Saved at once: the prompt may be ended by a signal.
+  void Remember(const std::string& entry) {
+    if (entry.empty()) return;
+    HistEvent event;
+    ::history(editor_.history, &event, H_ENTER, entry.c_str());
+    ::history(editor_.history, &event, H_SAVE, editor_.path.c_str());
+  }
+
+  void RunOne(const std::string& statement) {
+    const int64_t started = parts_.machine.clock.MonotonicMicros();
+    Status done;
+    {
+      const Interrupter::Running running(parts_.interrupter,
+                                         [this] { parts_.session.Interrupt(); });
+      const auto result = parts_.session.Run(statement);
+      if (!result.ok()) done = result.error();
+      if (result.ok()) {
+        done = WriteResult(**result, {ResultFormat::kTable, kMostRows, TerminalWidth(), records_},
+                           stdout);
+      }
+    }
+    const auto micros = static_cast<double>(parts_.machine.clock.MonotonicMicros() - started);
+    std::fflush(stdout);
+    if (!done.ok()) {
+      fmt::print(stderr, "{}\n", done.error().message());
+    } else if (micros > 1e5) {
+      fmt::print("{:.1f} s\n", micros / 1e6);
+    }
+  }
+
+  const PromptParts& parts_;
+  Typed typed_;
+  Editor editor_;
+  std::string entered_;
+  bool comment_ = false;
+  bool records_ = false;
+};
+
+}  // namespace
+
+Status RunPrompt(const PromptParts& parts) {
+  TARN_TRY(parts.machine.files.CreateDirectories(parts.project.state_folder));
+  // Letters beyond ASCII are typed as what they are.
+  const char* locale = setlocale(LC_CTYPE, "");
+  if (locale == nullptr || std::string_view(locale) == "C") setlocale(LC_CTYPE, "C.UTF-8");
+  parts.interrupter.AtPrompt();
+  fmt::print("{}: SQL ends with ';'. Tab completes, \\d lists tables, \\? helps, \\q leaves.\n",
+             parts.project.name);
+  PromptLoop(parts).Loop();
+  return {};
 }
 
 }  // namespace tarn::app

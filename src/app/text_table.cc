@@ -23,7 +23,8 @@ constexpr std::array<Range, 9> kWide = {{{0x1100, 0x115f},
                                          {0xffe0, 0xffe6},
                                          {0x1f300, 0x1faff},
                                          {0x20000, 0x3fffd}}};
-constexpr std::array<Range, 3> kNone = {{{0x300, 0x36f}, {0x200b, 0x200f}, {0xfe00, 0xfe0f}}};
+constexpr std::array<Range, 5> kNone = {
+    {{0x300, 0x36f}, {0x200b, 0x200f}, {0x202a, 0x202e}, {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}}};
 
 template <size_t N>
 bool In(const std::array<Range, N>& ranges, uint32_t point) {
@@ -43,34 +44,88 @@ void AppendPadded(std::string& out, const std::string& cell, size_t width, bool 
 }  // namespace
 
 TextTable::TextTable(std::vector<std::string> header)
-    : header_(std::move(header)), right_(header_.size()) {}
+    : header_(std::move(header)), right_(header_.size()), cut_(header_.size()) {
+  for (const std::string& name : header_) widths_.push_back(DisplayWidth(name));
+}
 
 void TextTable::Add(std::vector<std::string> cells) {
   TARN_CHECK(cells.size() == header_.size());
+  for (size_t i = 0; i < cells.size(); ++i) {
+    widths_[i] = std::max(widths_[i], DisplayWidth(cells[i]));
+  }
   rows_.push_back(std::move(cells));
 }
 
-std::string TextTable::Print() const {
-  std::vector<size_t> widths;
-  for (const std::string& name : header_) widths.push_back(DisplayWidth(name));
-  for (const auto& row : rows_) {
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], DisplayWidth(row[i]));
+void TextTable::AppendRow(std::string& out, const std::vector<std::string>& cells) const {
+  for (size_t i = 0; i < cells.size(); ++i) {
+    if (i > 0) out.append("  ");
+    AppendPadded(out, CutToWidth(cells[i], cut_[i] ? widths_[i] : SIZE_MAX), widths_[i], right_[i]);
   }
-  std::string out;
-  const auto line = [&](const std::vector<std::string>& cells) {
-    for (size_t i = 0; i < cells.size(); ++i) {
-      if (i > 0) out.append("  ");
-      AppendPadded(out, cells[i], widths[i], right_[i]);
-    }
-    while (out.ends_with(' ')) out.pop_back();
-    out.push_back('\n');
-  };
-  line(header_);
+  while (out.ends_with(' ')) out.pop_back();
+  out.push_back('\n');
+}
+
+void TextTable::AppendHeader(std::string& out) const {
+  AppendRow(out, header_);
   std::vector<std::string> rule;
-  for (const size_t width : widths) rule.emplace_back(width, '-');
-  line(rule);
-  for (const auto& row : rows_) line(row);
+  for (const size_t width : widths_) rule.emplace_back(width, '-');
+  AppendRow(out, rule);
+}
+
+void TextTable::AppendRows(std::string& out) const {
+  for (const auto& row : rows_) AppendRow(out, row);
+}
+
+std::string TextTable::Print() const {
+  std::string out;
+  AppendHeader(out);
+  AppendRows(out);
   return out;
+}
+
+bool TextTable::Narrow(size_t width) {
+  const auto total = [&](size_t cap) {
+    size_t sum = header_.empty() ? 0 : 2 * (header_.size() - 1);
+    for (size_t i = 0; i < widths_.size(); ++i) {
+      sum += right_[i] ? widths_[i] : std::min(widths_[i], cap);
+    }
+    return sum;
+  };
+  if (total(SIZE_MAX) <= width) return true;
+  size_t cap = width;
+  while (cap >= kLeastWidth && total(cap) > width) --cap;
+  if (cap < kLeastWidth) return false;
+  for (size_t i = 0; i < widths_.size(); ++i) {
+    if (right_[i] || widths_[i] <= cap) continue;
+    widths_[i] = cap;
+    cut_[i] = true;
+  }
+  return true;
+}
+
+void TextTable::AppendRecord(std::string& out, uint64_t number,
+                             const std::vector<std::string>& cells) const {
+  size_t widest = 0;
+  for (const std::string& name : header_) widest = std::max(widest, DisplayWidth(name));
+  out += "-- row " + std::to_string(number) + "\n";
+  for (size_t i = 0; i < cells.size(); ++i) {
+    AppendPadded(out, header_[i], widest, false);
+    out += "  " + cells[i] + "\n";
+  }
+}
+
+std::string CutToWidth(const std::string& text, size_t width) {
+  if (width == SIZE_MAX || DisplayWidth(text) <= width) return text;
+  size_t end = 0;
+  size_t columns = 0;
+  while (end < text.size()) {
+    size_t next = end + 1;
+    while (next < text.size() && (static_cast<uint8_t>(text[next]) & 0xc0U) == 0x80) ++next;
+    columns += DisplayWidth(std::string_view(text).substr(end, next - end));
+    if (columns + 1 > width) break;
+    end = next;
+  }
+  return text.substr(0, end) + "…";
 }
 
 size_t DisplayWidth(std::string_view text) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,11 +18,29 @@ class TextTable {
   size_t rows() const { return rows_.size(); }
   std::string Print() const;
 
+  // In pieces: header, the rows so far, and rows that were not added (these may be wider).
+  void AppendHeader(std::string& out) const;
+  void AppendRows(std::string& out) const;
+  void AppendRow(std::string& out, const std::vector<std::string>& cells) const;
+  // Cuts the widest texts so that a line has `width` columns; false, and nothing done, if too
+  // little would be left of them. To be called after the last Add.
+  bool Narrow(size_t width);
+  // Each row as lines of "column  value".
+  void AppendRecord(std::string& out, uint64_t number, const std::vector<std::string>& cells) const;
+  const std::vector<std::vector<std::string>>& all() const { return rows_; }
+
  private:
+  static constexpr size_t kLeastWidth = 12;
+
   std::vector<std::string> header_;
+  std::vector<size_t> widths_;  // of the widest cell
   std::vector<bool> right_;
+  std::vector<bool> cut_;
   std::vector<std::vector<std::string>> rows_;
 };
+
+// The beginning of the text that has `width` columns, with "…" for what is missing.
+std::string CutToWidth(const std::string& text, size_t width);
 
 // Terminal columns of UTF-8 text: code points, wide East Asian ones twice.
 size_t DisplayWidth(std::string_view text);

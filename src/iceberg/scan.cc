@@ -365,4 +365,20 @@ Result<Plan> PlanFiles(const store::ObjectStore& store, ManifestCache& cache,
   return Planner(store, cache, table, std::move(conditions)).Run(*snapshot);
 }
 
+Result<std::optional<uint64_t>> CountRows(const store::ObjectStore& store, ManifestCache& cache,
+                                          const TableMetadata& table) {
+  const Snapshot* snapshot = table.current_snapshot();
+  if (snapshot == nullptr) return std::optional<uint64_t>(0);
+  TARN_ASSIGN_OR_RETURN(const ManifestList list, cache.List(store, *snapshot));
+  uint64_t rows = 0;
+  for (const ManifestFile& manifest : *list) {
+    if (manifest.live_files() == 0) continue;
+    const int64_t live = manifest.added_rows + manifest.existing_rows;
+    // A writer of version 1 may leave the counts out, which reads as 0.
+    if (manifest.content != ManifestContent::kData || live <= 0) return std::optional<uint64_t>();
+    rows += static_cast<uint64_t>(live);
+  }
+  return std::optional<uint64_t>(rows);
+}
+
 }  // namespace tarn::iceberg

@@ -56,4 +56,9 @@ Result<Plan> PlanFiles(const store::ObjectStore& store, ManifestCache& cache,
                        const TableMetadata& table, std::optional<int64_t> snapshot_id,
                        const Filter& filter);
 
+// The rows of the current snapshot, from its manifest list alone; nullopt where there are delete
+// files or the list does not count rows.
+Result<std::optional<uint64_t>> CountRows(const store::ObjectStore& store, ManifestCache& cache,
+                                          const TableMetadata& table);
+
 }  // namespace tarn::iceberg

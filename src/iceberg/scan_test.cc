@@ -125,6 +125,19 @@ TEST_F(ScanTest, OpensOnlyTheHoursOfATimeRange) {
             "c");
 }
 
+TEST_F(ScanTest, CountsRowsFromTheManifestList) {
+  const auto count = [&] { return CountRows(store_, cache_, table_).value(); };
+  Make({});
+  EXPECT_EQ(count(), 0u);
+  Append({File("a", int64_t{0}, Value()), File("b", int64_t{0}, Value())});
+  Append({File("c", int64_t{0}, Value())});
+  EXPECT_EQ(count(), 30u);
+  DataFile deletes = File("d", int64_t{0}, Value());
+  deletes.content = FileContent::kPositionDeletes;
+  Append({deletes});
+  EXPECT_FALSE(count());
+}
+
 TEST_F(ScanTest, ProjectsThroughEveryTimeTransform) {
   for (const char* transform : {"day", "month", "year"}) {
     Make({{"ts", transform}});

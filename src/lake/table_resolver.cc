@@ -115,6 +115,11 @@ Result<std::vector<std::string>> LakeResolver::Files(const sql::TableInfo& table
   return paths;
 }
 
+Result<std::optional<uint64_t>> LakeResolver::CountRows(const sql::TableInfo& table) {
+  TARN_ASSIGN_OR_RETURN(const Metadata metadata, Load(table.state));
+  return iceberg::CountRows(store_, manifests_, *metadata);
+}
+
 Result<LakeResolver::Metadata> LakeResolver::Load(const std::string& location) {
   {
     os::MutexLock lock(mutex_);

@@ -25,6 +25,8 @@ class LakeResolver final : public sql::TableResolver {
   Result<sql::TableInfo> Describe(const sql::TableName& name) override;
   Result<std::vector<std::string>> Files(const sql::TableInfo& table,
                                          const event::Filter& filter) override;
+  // From the manifest list; not where another engine left delete files, or counts are missing.
+  Result<std::optional<uint64_t>> CountRows(const sql::TableInfo& table) override;
 
  private:
   using Metadata = std::shared_ptr<const iceberg::TableMetadata>;

@@ -46,11 +46,18 @@ Code CodeOf(duckdb_error_type type) {
 
 Error FromDuckdb(duckdb_error_type type, const char* message) {
   std::string text = message == nullptr ? "DuckDB gives no reason" : message;
+  // Its advice is to change settings, which a query cannot.
+  if (const size_t advice = text.find("\n\nPossible solutions:"); advice != std::string::npos) {
+    text.resize(advice);
+  }
   // What is wrong with a file's bytes comes as "Invalid Input".
   if (text.find("No magic bytes found") != std::string::npos ||
       text.find("too small to be a Parquet file") != std::string::npos ||
       text.find("TProtocolException") != std::string::npos) {
     return DataLoss(std::move(text));
+  }
+  if (type == DUCKDB_ERROR_OUT_OF_MEMORY) {
+    return ResourceExhausted("the query needs more memory than it may take: " + text);
   }
   return {CodeOf(type), std::move(text)};
 }

@@ -1,10 +1,13 @@
 #include "sql/engine.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "sql/engine_internal.h"
+#include "sql/functions_internal.h"
 
 namespace tarn::sql {
 namespace {
@@ -21,9 +24,34 @@ std::string ListOf(const std::vector<std::string>& texts) {
 // DuckDB allows a folder by prefix; without the slash "lake" would open "lake-secrets" too.
 std::string AsFolder(const std::string& path) { return path.ends_with('/') ? path : path + "/"; }
 
+// An engine's folder "X" is its as long as it holds the lock on "X.lock".
+constexpr char kLockSuffix[] = ".lock";
+
+// Of engines whose process died. What cannot be removed now is tried again by the next.
+void RemoveLeftovers(os::FileSystem& files, const std::string& folder) {
+  const auto names = files.List(folder);
+  if (!names.ok()) return;
+  for (const std::string& name : *names) {
+    if (!name.starts_with("sql-") || !name.ends_with(kLockSuffix)) continue;
+    const std::string path = os::JoinPath(folder, name);
+    const auto lock = files.Lock(path);
+    if (!lock.ok()) continue;  // it lives
+    (void)files.RemoveRecursively(path.substr(0, path.size() - (sizeof(kLockSuffix) - 1)));
+    (void)files.Remove(path);
+  }
+}
+
 }  // namespace
 
-Watchdog::Watchdog() : thread_("sql-watchdog", [this] { Loop(); }) {}
+Error TookTooLong(int64_t allowed_micros) {
+  return DeadlineExceeded(fmt::format("the query took longer than the {:g} s it is allowed",
+                                      static_cast<double>(allowed_micros) / 1e6));
+}
+
+Watchdog::Watchdog(int64_t stuck_micros, std::function<void(int64_t)> on_stuck)
+    : stuck_micros_(stuck_micros),
+      on_stuck_(std::move(on_stuck)),
+      thread_("sql-watchdog", [this] { Loop(); }) {}
 
 Watchdog::~Watchdog() {
   {
@@ -34,12 +62,20 @@ Watchdog::~Watchdog() {
   thread_.Join();
 }
 
-uint64_t Watchdog::Watch(duckdb_connection connection, int64_t deadline_micros) {
+uint64_t Watchdog::Watch(duckdb_connection connection, int64_t allowed_micros) {
   os::MutexLock lock(mutex_);
   const uint64_t id = next_id_++;
-  watched_[id] = {connection, deadline_micros == 0 ? kNever : deadline_micros};
-  if (deadline_micros != 0) changed_.NotifyAll();
+  watched_[id] = {connection, kNever, allowed_micros, kNever};
+  if (allowed_micros == 0) return id;
+  watched_[id].next_micros = NowMicros() + allowed_micros;
+  if (on_stuck_) watched_[id].stuck_at_micros = watched_[id].next_micros + stuck_micros_;
+  changed_.NotifyAll();
   return id;
+}
+
+void Watchdog::SetBusy(uint64_t id, bool busy) {
+  os::MutexLock lock(mutex_);
+  if (const auto found = watched_.find(id); found != watched_.end()) found->second.busy = busy;
 }
 
 void Watchdog::InterruptNow(uint64_t id) {
@@ -56,25 +92,41 @@ void Watchdog::Release(uint64_t id) {
   watched_.erase(id);
 }
 
+int64_t Watchdog::Look(int64_t now, int64_t& stuck) {
+  int64_t next = kNever;
+  for (auto& [id, watched] : watched_) {
+    if (watched.next_micros <= now) {
+      duckdb_interrupt(watched.connection);
+      watched.next_micros = now + kInterruptAgainMicros;
+    }
+    if (watched.busy && watched.stuck_at_micros <= now) {
+      watched.stuck_at_micros = kNever;
+      stuck = watched.allowed_micros;
+    }
+    next = std::min(next, watched.next_micros);
+  }
+  return next;
+}
+
 void Watchdog::Loop() {
-  os::MutexLock lock(mutex_);
-  while (!stopping_) {
-    const int64_t now = NowMicros();
-    int64_t next = kNever;
-    for (auto& [id, watched] : watched_) {
-      if (watched.next_micros <= now) {
-        duckdb_interrupt(watched.connection);
-        watched.next_micros = now + kInterruptAgainMicros;
+  for (;;) {
+    int64_t stuck = 0;
+    {
+      os::MutexLock lock(mutex_);
+      if (stopping_) return;
+      const int64_t now = NowMicros();
+      const int64_t next = Look(now, stuck);
+      if (stuck == 0 && next == kNever) {
+        changed_.Wait(mutex_);
+      } else if (stuck == 0) {
+        changed_.WaitFor(mutex_, next - now);
       }
-      next = std::min(next, watched.next_micros);
     }
-    if (next == kNever) {
-      changed_.Wait(mutex_);
-    } else {
-      changed_.WaitFor(mutex_, next - now);
-    }
+    if (stuck != 0) on_stuck_(stuck);
   }
 }
+
+const std::vector<std::string_view>& FunctionNames() { return AllowedFunctions(); }
 
 Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options, os::FileSystem& files) {
   auto engine = std::make_unique<EngineImpl>(options, files);
@@ -84,8 +136,48 @@ Result<std::unique_ptr<Engine>> Engine::Open(const EngineOptions& options, os::F
   return std::unique_ptr<Engine>(std::move(engine));
 }
 
+EngineImpl::EngineImpl(const EngineOptions& options, os::FileSystem& files)
+    : options_(options),
+      files_(files),
+      watchdog_(options.stuck_micros,
+                options.on_stuck
+                    ? [this](int64_t allowed) { options_.on_stuck(TookTooLong(allowed)); }
+                    : std::function<void(int64_t)>()) {}
+
+EngineImpl::~EngineImpl() {
+  {
+    os::MutexLock lock(mutex_);
+    free_.clear();
+  }
+  database_.Reset();
+  RemoveTempFiles();
+}
+
+void EngineImpl::RemoveTempFiles() {
+  if (temp_.empty()) return;
+  // What stays is removed by the next engine.
+  (void)files_.RemoveRecursively(temp_);
+  (void)files_.Remove(temp_ + kLockSuffix);
+}
+
 std::string EngineImpl::staging_directory() const {
-  return options_.temp_directory.empty() ? "" : os::JoinPath(options_.temp_directory, "export");
+  return temp_.empty() ? "" : os::JoinPath(temp_, "export");
+}
+
+Status EngineImpl::TakeTempDirectory() {
+  TARN_TRY(files_.CreateDirectories(options_.temp_directory));
+  RemoveLeftovers(files_, options_.temp_directory);
+  static std::atomic<int> number = 0;
+  for (;;) {
+    const std::string path =
+        os::JoinPath(options_.temp_directory, fmt::format("sql-{}-{}", getpid(), ++number));
+    TARN_ASSIGN_OR_RETURN(auto lock, files_.Lock(path + kLockSuffix));
+    // Another engine may have taken it for a leftover in between.
+    if (!files_.Exists(path + kLockSuffix)) continue;
+    temp_ = path;
+    temp_lock_ = std::move(lock);
+    return files_.CreateDirectories(staging_directory());
+  }
 }
 
 uint64_t EngineImpl::NextExport() {
@@ -98,9 +190,7 @@ Status EngineImpl::Start() {
   for (const std::string& folder : options_.data_directories) {
     if (!folder.starts_with('/')) return InvalidArgument("'" + folder + "' is no absolute path");
   }
-  if (const std::string staging = staging_directory(); !staging.empty()) {
-    TARN_TRY(files_.CreateDirectories(staging));
-  }
+  if (!options_.temp_directory.empty()) TARN_TRY(TakeTempDirectory());
   TARN_TRY(OpenDatabase());
   ConnectionHandle admin;
   if (duckdb_connect(database_.get(), admin.out()) == DuckDBError) {
@@ -113,7 +203,7 @@ Status EngineImpl::Start() {
 Status EngineImpl::OpenDatabase() {
   std::vector<std::pair<std::string, std::string>> settings = {
       {"memory_limit", fmt::format("{}B", options_.memory_limit_bytes)},
-      {"temp_directory", options_.temp_directory},
+      {"temp_directory", temp_},
       {"max_temp_directory_size", fmt::format("{}B", options_.temp_limit_bytes)},
       {"autoinstall_known_extensions", "false"},
       {"autoload_known_extensions", "false"},

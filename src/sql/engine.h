@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,14 +17,20 @@ namespace tarn::sql {
 struct EngineOptions {
   int threads = 0;  // 0: one a core
   uint64_t memory_limit_bytes = 1u << 30;
-  // Where queries spill and exports are staged; made if absent. Empty: nothing spills and there is
-  // no CopyToParquet.
+  // Where queries spill and exports are staged, in a folder of this engine's own; made if absent.
+  // What engines of dead processes left there is removed. Empty: nothing spills and there is no
+  // CopyToParquet.
   std::string temp_directory;
   uint64_t temp_limit_bytes = 16ull << 30;
   // The only folders files are read from (absolute): the lake.
   std::vector<std::string> data_directories;
   // Queries at a time, an open result counting as one; a further one is ResourceExhausted.
   int max_queries = 16;
+  // A function of DuckDB does not look up from its work: a query may overstay its time although it
+  // was interrupted. Once it has by stuck_micros this is called, from a thread of the engine and
+  // once a query, with what Next would have answered. To end the process is all it can do.
+  std::function<void(const Error&)> on_stuck;
+  int64_t stuck_micros = 5'000'000;
 };
 
 struct QueryLimits {
@@ -31,10 +38,13 @@ struct QueryLimits {
   uint64_t max_result_bytes = 0;  // of values handed out; 0: none
 };
 
-// The SQL engine: one in-memory DuckDB. User SQL reads the tables of a resolver and nothing else:
-// no files, network, settings, extensions, other databases. Two walls: the parsed statement is
-// checked against a list of what is allowed (sql/statement.h), and DuckDB itself has external
-// access off (but for data_directories), extensions off and its configuration locked. Thread-safe.
+// The SQL engine: one in-memory DuckDB. memory_limit_bytes bounds what queries keep (hash tables,
+// sorts, buffers); the values that one function makes are not in it: a process that runs SQL of
+// others bounds itself too (app/memory_guard.h). User SQL reads the tables of a resolver and
+// nothing else: no files, network, settings, extensions, other databases. Two walls: the parsed
+// statement is checked against a list of what is allowed (sql/statement.h), and DuckDB itself has
+// external access off (but for data_directories), extensions off and its configuration locked.
+// Thread-safe.
 class Engine {
  public:
   // `files` must outlive the engine; it moves exports into place.
@@ -43,7 +53,12 @@ class Engine {
 
   // "v1.5.5"
   virtual std::string version() const = 0;
+  // For a process that ends without waiting for its queries: what they spilled goes at once.
+  virtual void RemoveTempFiles() = 0;
 };
+
+// The functions a query may call, in lower case, sorted, operators included.
+const std::vector<std::string_view>& FunctionNames();
 
 // A user's series of queries over one resolver. Thread-confined, except Interrupt. The engine and
 // the resolver must outlive it.

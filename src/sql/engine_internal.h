@@ -1,6 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,15 +16,21 @@
 
 namespace tarn::sql {
 
+// What a query answers that took longer than it may.
+Error TookTooLong(int64_t allowed_micros);
+
 // Interrupts connections: at a deadline, or when told, and again every 50 ms until released, since
 // an interrupt that comes between two steps of a query is lost. One thread. Thread-safe.
 class Watchdog {
  public:
-  Watchdog();
+  // `on_stuck` (may be empty) is called without a lock, for a connection that is busy although its
+  // deadline passed `stuck_micros` ago.
+  Watchdog(int64_t stuck_micros, std::function<void(int64_t allowed_micros)> on_stuck);
   ~Watchdog();
 
-  // `deadline_micros` is monotonic; 0: none.
-  uint64_t Watch(duckdb_connection connection, int64_t deadline_micros);
+  // Its time is `allowed_micros` from now; 0: no limit. Busy at first.
+  uint64_t Watch(duckdb_connection connection, int64_t allowed_micros);
+  void SetBusy(uint64_t id, bool busy);
   void InterruptNow(uint64_t id);
   // No interrupt comes after this.
   void Release(uint64_t id);
@@ -32,8 +40,16 @@ class Watchdog {
   struct Watched {
     duckdb_connection connection;
     int64_t next_micros;  // when to interrupt
+    int64_t allowed_micros;
+    int64_t stuck_at_micros;  // kNever once it was reported
+    bool busy = true;
   };
   void Loop();
+  // Interrupts what is due. Answers when the next is; the allowed time of a stuck one in `stuck`.
+  int64_t Look(int64_t now, int64_t& stuck) TARN_REQUIRES(mutex_);
+
+  const int64_t stuck_micros_;
+  const std::function<void(int64_t)> on_stuck_;
 
   os::SystemClock clock_;
   os::Mutex mutex_;
@@ -53,11 +69,12 @@ struct Slot {
 
 class EngineImpl final : public Engine {
  public:
-  EngineImpl(const EngineOptions& options, os::FileSystem& files)
-      : options_(options), files_(files) {}
+  EngineImpl(const EngineOptions& options, os::FileSystem& files);
+  ~EngineImpl() override;
 
   Status Start();
   std::string version() const override { return duckdb_library_version(); }
+  void RemoveTempFiles() override;
 
   Result<std::unique_ptr<Slot>> Acquire();
   void GiveBack(std::unique_ptr<Slot> slot);
@@ -70,12 +87,16 @@ class EngineImpl final : public Engine {
   uint64_t NextExport();
 
  private:
+  // A folder of our own below temp_directory, locked for as long as we live.
+  Status TakeTempDirectory();
   Status OpenDatabase();
   Status OpenSlots(duckdb_connection admin);
   Status CloseDoors(duckdb_connection admin);
 
   const EngineOptions options_;
   os::FileSystem& files_;
+  std::string temp_;  // empty: none
+  std::unique_ptr<os::FileLock> temp_lock_;
   DatabaseHandle database_;
   os::Mutex mutex_;
   std::vector<std::unique_ptr<Slot>> free_ TARN_GUARDED_BY(mutex_);

@@ -77,7 +77,7 @@ Result<std::unique_ptr<Query>> Query::Begin(EngineImpl& engine, const QueryLimit
   if (limits.timeout_micros > 0) {
     query->deadline_micros_ = engine.watchdog().NowMicros() + limits.timeout_micros;
   }
-  query->watch_ = engine.watchdog().Watch(query->connection(), query->deadline_micros_);
+  query->watch_ = engine.watchdog().Watch(query->connection(), limits.timeout_micros);
   query->live_->Add(query.get());
   TARN_TRY(Execute(query->connection(), "BEGIN TRANSACTION"));
   return query;
@@ -103,8 +103,7 @@ Status Query::Restart() {
 Status Query::Stopped() const {
   if (interrupted_) return Cancelled("the query was interrupted");
   if (deadline_micros_ != 0 && engine_.watchdog().NowMicros() >= deadline_micros_) {
-    return DeadlineExceeded(fmt::format("the query took longer than the {:g} s it is allowed",
-                                        static_cast<double>(limits_.timeout_micros) / 1e6));
+    return TookTooLong(limits_.timeout_micros);
   }
   return {};
 }
@@ -206,11 +205,15 @@ Result<const Chunk*> Query::Fetch() {
 Result<const Chunk*> Query::Next() {
   if (error_) return *error_;
   if (ended_) return static_cast<const Chunk*>(nullptr);
+  SetBusy(true);
   auto chunk = Fetch();
+  SetBusy(false);
   if (chunk.ok()) return chunk;
   error_ = Judge(std::move(chunk).error());
   return *error_;
 }
+
+void Query::SetBusy(bool busy) { engine_.watchdog().SetBusy(watch_, busy); }
 
 void Query::Interrupt() {
   interrupted_ = true;

@@ -60,6 +60,8 @@ class Query final : public QueryResult {
   Status Prepare(const std::string& sql);
   // Runs a statement of ours whose single value is a count.
   Result<uint64_t> RunForCount(const std::string& sql);
+  // True while planning or in DuckDB; as long as the caller looks at rows it is not.
+  void SetBusy(bool busy);
   // Cancelled or past its deadline: that, instead of `error`.
   Error Judge(Error error) const;
 

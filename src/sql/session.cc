@@ -265,6 +265,13 @@ Result<std::string> SessionImpl::Plan(Query& query, std::string_view sql, bool o
   }
   if (statement.kind == StatementKind::kShowTables) return ShowTables();
   TARN_ASSIGN_OR_RETURN(auto tables, Resolve(statement));
+  if (statement.only_counts && !parsed.explain && !only_select) {
+    TARN_ASSIGN_OR_RETURN(const auto rows, resolver_.CountRows(tables.front().info));
+    if (rows) {
+      return fmt::format("SELECT CAST({} AS BIGINT) AS {}", *rows,
+                         QuotedName(*statement.only_counts));
+    }
+  }
   TARN_TRY(MakeViews(query, tables, parsed.tree));
   return text;
 }
@@ -273,6 +280,7 @@ Result<std::unique_ptr<QueryResult>> SessionImpl::Run(std::string_view sql) {
   TARN_ASSIGN_OR_RETURN(auto query, Query::Begin(engine_, limits_, live_));
   TARN_ASSIGN_OR_RETURN(const std::string text, Plan(*query, sql, false));
   TARN_TRY(query->Prepare(text));
+  query->SetBusy(false);
   return std::unique_ptr<QueryResult>(std::move(query));
 }
 

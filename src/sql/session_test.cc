@@ -1,5 +1,6 @@
 #include <fstream>
 
+#include "os/clock.h"
 #include "os/thread.h"
 #include "sql/test_lake_internal.h"
 
@@ -21,6 +22,13 @@ class SessionTest : public SqlTest {
     const auto got = Ask(sql);
     EXPECT_TRUE(got.ok()) << sql << "\n" << got.error().ToString();
     return lake_.handed_out;
+  }
+  static std::vector<std::string> FilesBelow(const std::string& folder, const char* extension) {
+    std::vector<std::string> found;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+      if (entry.path().extension() == extension) found.push_back(entry.path());
+    }
+    return found;
   }
   // The conditions of the one mention in `SELECT … FROM raw.web_log WHERE <where>`.
   event::Filter FilterOf(const std::string& where) {
@@ -325,6 +333,95 @@ TEST_F(SessionTest, StopsAtTheDeadline) {
   ExpectAnswer("SELECT 1", "1");
 }
 
+TEST_F(SessionTest, CountsATableWithoutItsFiles) {
+  lake_.rows = 7;  // a lie that only the resolver tells
+  for (const char* sql : {"SELECT count(*) FROM raw.web_log", "select COUNT() from web_log w;"}) {
+    EXPECT_EQ(FilesOf(sql), 0U);
+    ExpectAnswer(sql, "7");
+  }
+  const auto column = [&](const char* sql) {
+    const auto result = session_->Run(sql);
+    return (*result)->columns()[0].name + " " + (*result)->columns()[0].type;
+  };
+  EXPECT_EQ(column("SELECT count(*) AS \"a \"\"b\" FROM raw.web_log"), "a \"b BIGINT");
+  EXPECT_EQ(column("SELECT count(*) FROM raw.web_log"),
+            column("SELECT count(*) FROM (FROM raw.web_log)"));
+  for (const char* sql :
+       {"SELECT count(*) FROM raw.web_log WHERE status > 0",
+        "SELECT count(status) FROM raw.web_log",
+        "SELECT count(*) FILTER (status > 0) FROM raw.web_log",
+        "SELECT count(*) OVER () FROM raw.web_log LIMIT 1",
+        "SELECT count(*) FROM raw.web_log HAVING true",
+        "SELECT count(*) FROM raw.web_log GROUP BY ALL",
+        "SELECT DISTINCT count(*) FROM raw.web_log", "SELECT count(*) FROM raw.web_log, range(1)",
+        "WITH a AS (SELECT 1) SELECT count(*) FROM raw.web_log",
+        "SELECT count(*) FROM raw.web_log USING SAMPLE 100%",
+        "SELECT count(*) FROM (SELECT count(*) FROM raw.web_log GROUP BY ts)"}) {
+    ExpectAnswer(sql, "120");
+  }
+  ExpectAnswer("SELECT count(*) FROM raw.web_log LIMIT 0", "");
+  ExpectAnswer("SELECT count(*) FROM raw.web_log UNION ALL SELECT 1 ORDER BY 1", "1\n120");
+}
+
+TEST_F(SessionTest, TellsOfAQueryThatDoesNotStop) {
+  std::atomic<bool> stuck = false;
+  EngineOptions options{.threads = 1};
+  options.on_stuck = [&](const Error& error) {
+    EXPECT_EQ(error.code(), Code::kDeadlineExceeded);
+    stuck = true;
+  };
+  options.stuck_micros = 100'000;
+  auto engine = Engine::Open(options, file_system_);
+  ASSERT_TRUE(engine.ok());
+  // One value of one function: nothing looks up from it.
+  const std::string slow = "SELECT levenshtein(repeat('ab', 10000), repeat('ba', 10000))";
+  auto session = Session::Open(**engine, lake_, {.timeout_micros = 50'000});
+  const auto result = session->Run(slow);
+  EXPECT_FALSE(result.ok());
+  EXPECT_EQ(result.error().code(), Code::kDeadlineExceeded);
+  EXPECT_TRUE(stuck);
+}
+
+TEST_F(SessionTest, AReaderThatTakesItsTimeIsNotStuck) {
+  std::atomic<bool> stuck = false;
+  EngineOptions options{.threads = 1};
+  options.on_stuck = [&](const Error&) { stuck = true; };
+  options.stuck_micros = 1'000;
+  auto engine = Engine::Open(options, file_system_);
+  ASSERT_TRUE(engine.ok());
+  auto session = Session::Open(**engine, lake_, {.timeout_micros = 100'000});
+  const auto result = session->Run("FROM range(1000000)");
+  ASSERT_TRUE(result.ok());
+  ASSERT_TRUE((*result)->Next().ok());
+  const os::SystemClock clock;
+  const int64_t until = clock.MonotonicMicros() + 300'000;
+  while (clock.MonotonicMicros() < until) {
+  }
+  EXPECT_EQ((*result)->Next().error().code(), Code::kDeadlineExceeded);
+  EXPECT_FALSE(stuck);
+}
+
+TEST_F(SessionTest, EnginesShareAFolderForWhatTheySpill) {
+  const std::string folder = lake_.root() + "/shared";
+  EngineOptions options{.threads = 1, .temp_directory = folder};
+  // As a process that was killed leaves it.
+  ASSERT_TRUE(file_system_.CreateDirectories(folder + "/sql-1-1/export").ok());
+  std::ofstream(folder + "/sql-1-1/duckdb_temp_storage_DEFAULT-0.tmp") << "spilled";
+  std::ofstream(folder + "/sql-1-1.lock");
+  auto first = Engine::Open(options, file_system_);
+  auto second = Engine::Open(options, file_system_);
+  ASSERT_TRUE(first.ok() && second.ok());
+  EXPECT_FALSE(file_system_.Exists(folder + "/sql-1-1"));
+  EXPECT_FALSE(file_system_.Exists(folder + "/sql-1-1.lock"));
+  EXPECT_EQ(file_system_.List(folder)->size(), 4U);  // two folders, two locks
+  first->reset();
+  EXPECT_EQ(file_system_.List(folder)->size(), 2U);
+  auto session = Session::Open(**second, lake_);
+  EXPECT_TRUE(session->CopyToParquet("SELECT 1 AS a", lake_.root() + "/a.parquet").ok());
+  second->reset();
+  EXPECT_TRUE(file_system_.List(folder)->empty());
+}
+
 TEST_F(SessionTest, StopsAStreamAtTheDeadline) {
   auto limited = Session::Open(*engine_, lake_, {.timeout_micros = 100'000});
   auto result = limited->Run("SELECT a.range FROM range(10000000) a, range(10000000) b");
@@ -376,7 +473,7 @@ TEST_F(SessionTest, ExportsAQueryAsParquet) {
   ASSERT_TRUE(rows.ok()) << rows.error().ToString();
   EXPECT_EQ(*rows, 60u);
   lake_.Write("SELECT CASE WHEN count(*) = 60 THEN 1 ELSE error('rows') END FROM " + Quoted(path));
-  EXPECT_TRUE(std::filesystem::is_empty(lake_.root() + "/temp/export"));
+  EXPECT_TRUE(FilesBelow(lake_.root() + "/temp", ".parquet").empty());
   EXPECT_EQ(session_->CopyToParquet("SHOW TABLES", path).error().code(), Code::kInvalidArgument);
   EXPECT_EQ(session_->CopyToParquet("DROP TABLE x", path).error().code(), Code::kPermissionDenied);
   EXPECT_EQ(session_->CopyToParquet("SELECT 1", "/no/such/folder/x").error().code(),

@@ -1,7 +1,10 @@
 #include <algorithm>
+#include <initializer_list>
+#include <optional>
 #include <set>
 
 #include "base/text.h"
+#include "sql/functions_internal.h"
 #include "sql/statement_internal.h"
 
 namespace tarn::sql {
@@ -10,9 +13,6 @@ namespace {
 using codec::Json;
 using NameSet = std::set<std::string, std::less<>>;
 
-// They read nothing but their arguments.
-constexpr std::string_view kTableFunctions[] = {"generate_series", "json_each", "json_tree",
-                                                "range",           "repeat",    "unnest"};
 constexpr std::string_view kExpressionClasses[] = {"BETWEEN",
                                                    "CASE",
                                                    "CAST",
@@ -50,6 +50,18 @@ std::string_view Text(const Json& node, std::string_view key) {
 
 Error Refused(std::string what) {
   return PermissionDenied(std::move(what) + " is not allowed in a query");
+}
+
+// `allowed` is sorted.
+Status CheckFunction(std::string_view what, std::string_view written,
+                     const std::vector<std::string_view>& allowed) {
+  const std::string name = Lower(written);
+  if (std::binary_search(allowed.begin(), allowed.end(), std::string_view(name))) return {};
+  std::string text = std::string(what) + " '" + name + "' is not allowed in a query";
+  if (const auto nearest = NearestWord(name, allowed)) {
+    text += "; did you mean '" + std::string(*nearest) + "'?";
+  }
+  return PermissionDenied(std::move(text));
 }
 
 // A name DuckDB might take for a file if nothing else has it.
@@ -146,12 +158,7 @@ Status Walker::VisitExpression(const Json& node, std::string_view kind, const Na
 }
 
 Status Walker::VisitFunction(const Json& node) {
-  const std::string name = Lower(Text(node, "function_name"));
-  const auto& refused = RefusedFunctions();
-  if (std::binary_search(refused.begin(), refused.end(), std::string_view(name))) {
-    return Refused("function '" + name + "'");
-  }
-  return {};
+  return CheckFunction("function", Text(node, "function_name"), AllowedFunctions());
 }
 
 Status Walker::VisitTableNode(const Json& node, std::string_view type, const NameSet& ctes,
@@ -160,9 +167,13 @@ Status Walker::VisitTableNode(const Json& node, std::string_view type, const Nam
   if (type == "SHOW_REF") return VisitShow(node, ctes, select);
   if (type == "TABLE_FUNCTION") {
     const Json* function = node.Find("function");
-    const std::string name = function == nullptr ? "" : Lower(Text(*function, "function_name"));
-    if (!Among(kTableFunctions, name)) return Refused("table function '" + name + "'");
-    return VisitMembers(node, ctes, select);
+    TARN_TRY(CheckFunction("table function",
+                           function == nullptr ? "" : Text(*function, "function_name"),
+                           AllowedTableFunctions()));
+    for (const auto& [key, value] : *node.AsObject()) {
+      TARN_TRY(key == "function" ? VisitMembers(value, ctes, select) : Visit(value, ctes, select));
+    }
+    return {};
   }
   if (!Among(kPlainTableNodes, type)) return Refused("'" + Lower(type) + "'");
   if (node.Find("table_name") != nullptr) return Refused("this statement");
@@ -200,43 +211,62 @@ Status Walker::VisitShow(const Json& node, const NameSet& ctes, const Json* sele
 
 }  // namespace
 
+namespace {
+
+// True if all members but those named are empty: null, false, "", [] or an object of such.
+bool IsEmpty(const Json& json, std::initializer_list<std::string_view> but = {}) {
+  if (const auto* array = json.AsArray()) return array->empty();
+  if (const auto* text = json.AsString()) return text->empty();
+  if (const auto* flag = json.AsBool()) return !*flag;
+  const auto* object = json.AsObject();
+  if (object == nullptr) return json.is_null();
+  return std::all_of(object->begin(), object->end(), [&](const auto& member) {
+    return std::find(but.begin(), but.end(), member.first) != but.end() || IsEmpty(member.second);
+  });
+}
+
+// The column's name if the tree is no more than `SELECT count(*) FROM table`.
+std::optional<std::string> OnlyCounts(const Json& statement) {
+  const Json* node = statement.Find("node");
+  if (node == nullptr || Text(*node, "type") != "SELECT_NODE" ||
+      !IsEmpty(statement, {"node", "named_param_map"})) {
+    return std::nullopt;
+  }
+  const Json* list = node->Find("select_list");
+  const Json* from = node->Find("from_table");
+  if (list == nullptr || list->AsArray() == nullptr || list->AsArray()->size() != 1 ||
+      from == nullptr || Text(*from, "type") != "BASE_TABLE" ||
+      !IsEmpty(*from, {"type", "query_location", "schema_name", "table_name", "alias"})) {
+    return std::nullopt;
+  }
+  if (!IsEmpty(*node, {"type", "select_list", "from_table", "aggregate_handling"}) ||
+      Text(*node, "aggregate_handling") != "STANDARD_HANDLING") {
+    return std::nullopt;
+  }
+  const Json& count = list->AsArray()->front();
+  if (Text(count, "class") != "FUNCTION" || Lower(Text(count, "function_name")) != "count_star" ||
+      !IsEmpty(count, {"class", "type", "function_name", "query_location", "alias", "order_bys",
+                       "catalog", "schema"})) {
+    return std::nullopt;
+  }
+  const Json* order = count.Find("order_bys");
+  if (order != nullptr && !IsEmpty(*order, {"type"})) return std::nullopt;
+  const std::string_view alias = Text(count, "alias");
+  return std::string(alias.empty() ? "count_star()" : alias);
+}
+
+}  // namespace
+
 Result<Statement> CheckStatement(const Json& tree) {
   const Json* statements = tree.Find("statements");
   if (statements == nullptr || statements->AsArray() == nullptr ||
       statements->AsArray()->size() != 1) {
     return PermissionDenied("one statement at a time");
   }
-  return Walker().Walk(statements->AsArray()->front());
-}
-
-// The reviewed version's scalar functions and macros that look at settings, variables, other
-// queries or the catalog, wait, log, or change something.
-const std::vector<std::string_view>& RefusedFunctions() {
-  static const std::vector<std::string_view> refused = {
-      "current_connection_id",
-      "current_query",
-      "current_query_id",
-      "current_setting",
-      "current_transaction_id",
-      "currval",
-      "get_block_size",
-      "getenv",
-      "getvariable",
-      "in_search_path",
-      "nextval",
-      "parse_duckdb_log_message",
-      "pg_get_constraintdef",
-      "pg_get_expr",
-      "pg_get_viewdef",
-      "pg_sleep",
-      "set_config",
-      "setseed",
-      "sleep_ms",
-      "stats",
-      "txid_current",
-      "write_log",
-  };
-  return refused;
+  const Json& only = statements->AsArray()->front();
+  TARN_ASSIGN_OR_RETURN(Statement statement, Walker().Walk(only));
+  if (statement.tables.size() == 1) statement.only_counts = OnlyCounts(only);
+  return statement;
 }
 
 std::string Lower(std::string_view text) {

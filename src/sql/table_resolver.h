@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,11 @@ class TableResolver {
   // for which `filter` is true. Every file's columns carry field ids. None: an empty table.
   virtual Result<std::vector<std::string>> Files(const TableInfo& table,
                                                  const event::Filter& filter) = 0;
+  // The rows of the whole table, if that is known exactly without a look into its files: what
+  // answers SELECT count(*). nullopt: it is not.
+  virtual Result<std::optional<uint64_t>> CountRows(const TableInfo& /*table*/) {
+    return std::optional<uint64_t>();
+  }
 };
 
 }  // namespace tarn::sql

@@ -98,12 +98,15 @@ class TestLake final : public TableResolver {
     return paths;
   }
 
+  Result<std::optional<uint64_t>> CountRows(const TableInfo& /*table*/) override { return rows; }
+
   std::string data_directory() const { return root_ + "/lake"; }
   std::string root() const { return root_; }
   const std::vector<File>& files(const TableName& name) { return files_[name]; }
 
   std::vector<event::Filter> filters;  // what Files was asked, in order
   size_t handed_out = 0;               // paths
+  std::optional<uint64_t> rows;        // what CountRows answers
 
  private:
   static int Number() {

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "app/interrupter.h"
+#include "app/lake_handle.h"
+#include "app/result_writer.h"
+#include "sql/engine.h"
+
+namespace tarn::app {
+
+// Columns of the terminal that standard output is; 0: it is none.
+size_t TerminalWidth();
+
+// Runs statements and writes their rows to standard output or to one file, as --format and --out
+// say. Of parquet there is one result. A file is written beside its name and takes it in Finish.
+class SqlOutput {
+ public:
+  // As given on the command line; empty: not given. InvalidArgument for what does not go together.
+  static Result<std::unique_ptr<SqlOutput>> Open(const std::string& format, const std::string& out);
+  // Removes what Finish did not complete.
+  ~SqlOutput();
+  SqlOutput(const SqlOutput&) = delete;
+  SqlOutput& operator=(const SqlOutput&) = delete;
+
+  // Ctrl-C cancels it.
+  Status Run(Interrupter& interrupter, sql::Session& session, const std::string& statement);
+  Status Finish(os::FileSystem& files);
+
+ private:
+  SqlOutput() = default;
+  Status RunParquet(sql::Session& session, const std::string& statement);
+  Status OpenFile();
+
+  bool parquet_ = false;
+  ResultStyle style_;
+  std::string out_;      // empty: standard output
+  std::string partial_;  // empty: out_ is written itself, being no plain file
+  std::FILE* file_ = nullptr;
+  uint64_t results_ = 0;
+};
+
+}  // namespace tarn::app
