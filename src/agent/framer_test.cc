@@ -62,6 +62,7 @@ TEST(Checkpoint, ReadsBackWhatWasWritten) {
   file.head_length = 40;
   file.head_hash = ~uint64_t{0};
   file.ladder = {{256, 1}, {512, ~uint64_t{1}}};
+  file.anchor = {100, 64, ~uint64_t{2}};
   file.inode = 77;
   file.acked = 123;
   file.size = 456;

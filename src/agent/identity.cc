@@ -201,6 +201,15 @@ uint32_t TellingLength(const Ladder& known, const Ladder& fresh) {
   return 0;
 }
 
+std::optional<bool> HoldsAnchor(LogReader& reader, const Anchor& anchor) {
+  if (anchor.length == 0) return true;
+  char bytes[kAnchorBytes];
+  if (anchor.length > kAnchorBytes || anchor.length > anchor.end) return false;
+  const auto count = reader.Read(anchor.end - anchor.length, {bytes, anchor.length});
+  if (!count.ok() || *count < anchor.length) return std::nullopt;
+  return codec::Xxh3({bytes, anchor.length}) == anchor.hash;
+}
+
 Result<std::unique_ptr<LogReader>> OpenLog(os::FileSystem& files, const std::string& path,
                                            const os::FileInfo& info) {
   TARN_ASSIGN_OR_RETURN(auto file, files.Open(path, os::OpenMode::kRead));

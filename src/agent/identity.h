@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,16 @@ struct Rung {
   uint32_t length = 0;
   uint64_t hash = 0;
   bool operator==(const Rung&) const = default;
+};
+
+// Hash of the `length` bytes before `end`: what was last read of a file. A file that is truncated
+// and filled again may begin as before; here it differs. Length 0: nothing is known.
+inline constexpr uint32_t kAnchorBytes = 256;
+struct Anchor {
+  uint64_t end = 0;
+  uint32_t length = 0;
+  uint64_t hash = 0;
+  bool operator==(const Anchor&) const = default;
 };
 
 // What is known of the beginning of a file: the rungs at 256, 512, … 16,384 that it reaches.
@@ -57,6 +68,10 @@ class LogReader {
   // False while a compressed file has no proper end yet (it is still being written, or cut off).
   virtual bool complete() const = 0;
 };
+
+// Whether the bytes before the anchor's end are still those. Nullopt: the file does not reach it at
+// present, or cannot be read.
+std::optional<bool> HoldsAnchor(LogReader& reader, const Anchor& anchor);
 
 // Opens the file; gzip is known by its first bytes. Conflict if the path changed hands meanwhile:
 // the file opened is the one with `info`'s device and inode, or none.

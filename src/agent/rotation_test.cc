@@ -169,6 +169,93 @@ TEST(Rotation, FilesWithTheSameFirstLineAreToldApart) {
   EXPECT_NE(rig.server.AllBytes().find(Lines(500, 101)), std::string::npos);
 }
 
+// Contents of the files the server has, whatever their ids.
+std::vector<std::string> Contents(const FakeServer& server) {
+  std::vector<std::string> contents;
+  for (const auto& [id, file] : server.files) contents.push_back(file.bytes);
+  std::sort(contents.begin(), contents.end());
+  return contents;
+}
+
+// A log that is truncated in place and begins again as before: a CSV heading, "server started".
+struct Refill {
+  const char* what;
+  std::string before;
+  std::string after;
+};
+std::vector<Refill> Refills() {
+  const std::string heading = "date,time,path,status\n";
+  const std::string large = "#Version: 1.0\n" + Lines(0, 2000);
+  return {
+      {"longer", heading + Lines(0, 100), heading + Lines(500, 150)},
+      {"shorter", heading + Lines(0, 100), heading + Lines(500, 40)},
+      {"same size", heading + Lines(100, 100), heading + Lines(500, 100)},
+      {"a few bytes", "up\nanna\n", "up\nbert\nclara\n"},
+      {"differs at its end only", heading + Lines(0, 9) + "x\n", heading + Lines(0, 9) + "y\nz\n"},
+      {"16 KiB alike", large + "last 1\n", large + "last 2\n" + Lines(9000, 9)},
+      {"16 KiB alike, shorter", large + Lines(9000, 9), large + "last 2\n"},
+  };
+}
+
+TEST(Rotation, RefilledWithTheSameFirstLineWhileTheAgentWasDown) {
+  for (const Refill& refill : Refills()) {
+    SCOPED_TRACE(refill.what);
+    TempFolder folder;
+    Rig rig(SettingsFor(folder / "a.csv"));
+    Append(folder / "a.csv", refill.before);
+    rig.Settle(1);
+    rig.Save();
+    std::filesystem::resize_file(folder / "a.csv", 0);
+    Append(folder / "a.csv", refill.after);
+    rig.Kill();
+    rig.Settle();
+    std::vector<std::string> expected = {refill.before, refill.after};
+    std::sort(expected.begin(), expected.end());
+    EXPECT_EQ(Contents(rig.server), expected);
+    rig.Save();
+    rig.Kill();
+    Append(folder / "a.csv", "more\n");
+    rig.Settle();
+    EXPECT_EQ(rig.server.AllBytes().size(), refill.before.size() + refill.after.size() + 5);
+  }
+}
+
+TEST(Rotation, RefilledWithTheSameFirstLineBetweenTwoLooks) {
+  for (const Refill& refill : Refills()) {
+    SCOPED_TRACE(refill.what);
+    TempFolder folder;
+    Rig rig(SettingsFor(folder / "a.csv"));
+    Append(folder / "a.csv", refill.before);
+    rig.Settle(1);
+    std::filesystem::resize_file(folder / "a.csv", 0);
+    Append(folder / "a.csv", refill.after);
+    rig.Settle();
+    std::vector<std::string> expected = {refill.before, refill.after};
+    std::sort(expected.begin(), expected.end());
+    EXPECT_EQ(Contents(rig.server), expected);
+  }
+}
+
+TEST(Rotation, RestIsReadFromTheCopyThoughTheRefillBeginsTheSame) {
+  for (const bool packed : {false, true}) {
+    SCOPED_TRACE(packed);
+    TempFolder folder;
+    const std::string heading = "date,time,path,status\n";
+    Rig rig(SettingsFor(folder / "a.csv*"));
+    Append(folder / "a.csv", heading + Lines(0, 100));
+    rig.Settle(1);
+    rig.Save();
+    Append(folder / "a.csv", Lines(100, 50));
+    CopyTruncate(folder / "a.csv", folder / "a.csv.1");
+    Append(folder / "a.csv", heading + Lines(500, 200));
+    if (packed) Gzip(folder / "a.csv.1");
+    rig.Kill();
+    rig.Settle();
+    EXPECT_EQ(Contents(rig.server),
+              (std::vector<std::string>{heading + Lines(0, 150), heading + Lines(500, 200)}));
+  }
+}
+
 TEST(Rotation, DatedNamesComeOneAfterTheOther) {
   TempFolder folder;
   Rig rig(SettingsFor(folder / "log.*"));

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "codec/hash.h"
+
 namespace tarn::agent {
 
 using agent_wire::kMaxLineBytes;
@@ -126,6 +128,7 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
   header.read_time = clock_.Now();
   header.cut = frame.cut;
   header.record_ends = std::move(frame.record_ends);
+  NoteAnchor(file, payload);
   const bool was_full = payload.size() + kMaxLineBytes > LimitOf(file) &&
                         file.size - file.read_offset > LimitOf(file);
   file.read_offset = header.end_offset;
@@ -144,8 +147,19 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
   return batch;
 }
 
+// Before read_offset moves over the payload.
+void Tailer::NoteAnchor(TrackedFile& file, std::string_view payload) {
+  const size_t kept = payload.size() >= kAnchorBytes ? 0 : kAnchorBytes - payload.size();
+  if (file.tail.size() > kept) file.tail.erase(0, file.tail.size() - kept);
+  file.tail.append(payload.substr(payload.size() - std::min(payload.size(), size_t{kAnchorBytes})));
+  file.handed_out.push_back({file.read_offset + payload.size(),
+                             static_cast<uint32_t>(file.tail.size()), codec::Xxh3(file.tail)});
+}
+
 void Tailer::Void(TrackedFile& file) {
   ++file.epoch;
+  file.tail.clear();
+  file.handed_out.clear();
   file.read_offset = file.state.acked;
   file.stuck_size = 0;
   if (file.size > file.read_offset) file.pending_since = clock_.MonotonicMicros();
@@ -155,6 +169,10 @@ void Tailer::MoveTo(TrackedFile& file, uint64_t offset) {
   const bool plain = !file.reader || !file.reader->compressed();
   if (plain) offset = std::min(offset, std::max(file.size, file.state.size));
   file.state.acked = offset;
+  while (!file.handed_out.empty() && file.handed_out.front().end <= offset) {
+    file.state.anchor = file.handed_out.front();
+    file.handed_out.pop_front();
+  }
   changed_ = true;
 }
 
@@ -167,7 +185,10 @@ void Tailer::Apply(const Outcome& outcome) {
       if (outcome.begin_offset > file->state.acked) return;  // voided meanwhile
       if (outcome.next_offset < outcome.end_offset) break;   // stored less: as kExpected
       if (outcome.next_offset > file->state.acked) MoveTo(*file, outcome.next_offset);
-      file->read_offset = std::max(file->read_offset, file->state.acked);
+      if (file->read_offset < file->state.acked) {
+        file->read_offset = file->state.acked;
+        file->tail.clear();
+      }
       if (file->size <= file->read_offset) file->pending_since = 0;
       file->last_rewind = ~uint64_t{0};
       return;

@@ -89,6 +89,7 @@ class Tailer {
   std::optional<PendingBatch> Cut(uint64_t slot, TrackedFile& file);
   Frame FrameOf(TrackedFile& file, std::string& buffer, int64_t now);
   PendingBatch Make(uint64_t slot, TrackedFile& file, Frame frame, std::string payload);
+  static void NoteAnchor(TrackedFile& file, std::string_view payload);
   void MoveTo(TrackedFile& file, uint64_t offset);
   void Void(TrackedFile& file);
 
