@@ -424,6 +424,7 @@ void FileTable::Add(size_t flow, Candidate candidate, const Verdict& verdict) {
   const bool from_end = first_pass_.contains(flow) && !flows_[flow].from_start;
   const auto size = file.reader->Size();
   if (from_end && file.reader->compressed()) return Finish(file);
+  file.reader->Rest();  // others come first
   if (from_end && size.ok()) file.read_offset = EndOfLines(*file.reader, *size);
   file.state.acked = file.read_offset;
   if (size.ok()) NoteSize(file, *size, clock_.MonotonicMicros());

@@ -59,8 +59,13 @@ class LogReader {
  public:
   virtual ~LogReader() = default;
   // Bytes of the uncompressed stream from `offset`, fewer at its present end. Reading forward is
-  // cheap; going back in a compressed file starts it again.
+  // cheap, and so is beginning again inside what the last call read; going back further in a
+  // compressed file inflates it again from its start.
   virtual Result<size_t> Read(uint64_t offset, std::span<char> buffer) = 0;
+  // What was read below `offset` is not needed again.
+  virtual void Release(uint64_t /*offset*/) {}
+  // Gives back all working memory; the next Read starts a compressed file again.
+  virtual void Rest() {}
   // Size of the uncompressed stream as far as it is known: for gzip what was read so far, and one
   // more while its end was not seen.
   virtual Result<uint64_t> Size() = 0;
@@ -73,8 +78,10 @@ class LogReader {
 // present, or cannot be read.
 std::optional<bool> HoldsAnchor(LogReader& reader, const Anchor& anchor);
 
-// Opens the file; gzip is known by its first bytes. Conflict if the path changed hands meanwhile:
-// the file opened is the one with `info`'s device and inode, or none.
+// Gzip is known by its first bytes.
+Result<std::unique_ptr<LogReader>> ReadLog(std::unique_ptr<os::File> file);
+// Conflict if the path changed hands meanwhile: the file opened is the one with `info`'s device and
+// inode, or none.
 Result<std::unique_ptr<LogReader>> OpenLog(os::FileSystem& files, const std::string& path,
                                            const os::FileInfo& info);
 

@@ -47,8 +47,18 @@ int64_t Tailer::PartialWait(const TrackedFile& file) const {
 bool Tailer::Due(const TrackedFile& file, int64_t now) const {
   if (!file.reader || file.size <= file.read_offset || now < file.hold_until) return false;
   if (file.size == file.stuck_size && now < file.next_try) return false;
-  return flush_ || file.size - file.read_offset >= LimitOf(file) ||
+  return flush_ || file.reader->compressed() || file.size - file.read_offset >= LimitOf(file) ||
          now - file.pending_since >= settings_.batch_age_micros;
+}
+
+// Compressed files are read one after the other: each that is in work needs memory for it.
+bool Tailer::MayInflate(uint64_t slot, int64_t now) {
+  if (slot != inflated_) {
+    const TrackedFile* other = table_.Find(inflated_);
+    if (other != nullptr && Due(*other, now) && other->reader->compressed()) return false;
+    inflated_ = slot;
+  }
+  return true;
 }
 
 std::optional<PendingBatch> Tailer::Next() {
@@ -58,7 +68,8 @@ std::optional<PendingBatch> Tailer::Next() {
   auto it = files.upper_bound(turn_);
   for (size_t i = 0; i < files.size(); ++i) {
     if (it == files.end()) it = files.begin();
-    if (Due(it->second, now)) {
+    const bool due = Due(it->second, now);
+    if (due && (!it->second.reader->compressed() || MayInflate(it->first, now))) {
       turn_ = it->first;
       if (auto batch = Cut(it->first, it->second)) return batch;
     }
@@ -98,7 +109,10 @@ std::optional<PendingBatch> Tailer::Cut(uint64_t slot, TrackedFile& file) {
         framers_[file.flow].multiline() && now - file.last_growth < kQuietMicros;
     file.next_try = file.last_growth + (waits_for_quiet ? kQuietMicros : PartialWait(file));
     if (file.reader->compressed()) file.next_try = now + kGzipRetryMicros;
-    if (file.reader->compressed() && file.reader->complete()) file.size = file.read_offset;
+    if (file.reader->compressed() && file.reader->complete()) {
+      file.size = file.read_offset;
+      file.reader->Rest();
+    }
     if (file.next_try <= now) file.next_try = now + kGzipRetryMicros;
     return std::nullopt;
   }
@@ -137,6 +151,8 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
     const auto known = file.reader->Size();
     const uint64_t least = file.read_offset + (file.reader->complete() ? 0 : 1);
     file.size = std::max(known.ok() ? *known : least, least);
+    file.reader->Release(file.read_offset);
+    if (file.size == file.read_offset) file.reader->Rest();
   }
   if (file.size <= file.read_offset) {
     file.pending_since = 0;
@@ -224,7 +240,7 @@ std::optional<int64_t> Tailer::NextDue() const {
     if (!file.reader || file.size <= file.read_offset) continue;
     int64_t at = file.pending_since + settings_.batch_age_micros;
     if (file.size == file.stuck_size) at = file.next_try;
-    if (flush_ || file.size - file.read_offset >= LimitOf(file)) {
+    if (flush_ || file.reader->compressed() || file.size - file.read_offset >= LimitOf(file)) {
       at = file.size == file.stuck_size ? file.next_try : 0;
     }
     at = std::max(at, file.hold_until);

@@ -84,6 +84,7 @@ class Tailer {
 
  private:
   bool Due(const TrackedFile& file, int64_t now) const;
+  bool MayInflate(uint64_t slot, int64_t now);
   uint64_t LimitOf(const TrackedFile& file) const;
   int64_t PartialWait(const TrackedFile& file) const;
   std::optional<PendingBatch> Cut(uint64_t slot, TrackedFile& file);
@@ -102,7 +103,8 @@ class Tailer {
   std::function<bool(std::string_view)> line_check_;
   bool flush_ = false;
   bool changed_ = false;
-  uint64_t turn_ = 0;  // slot that was served last
+  uint64_t turn_ = 0;      // slot that was served last
+  uint64_t inflated_ = 0;  // slot of the compressed file in work
 };
 
 }  // namespace tarn::agent
