@@ -201,6 +201,8 @@ void Agent::MeasureLag() {
       file.mark_time = now;
     }
     if (size <= file.state.acked || file.state.finished) continue;
+    // An unfinished line cannot be sent yet: it is not behind.
+    if (file.reader && size == file.stuck_size && file.read_offset == file.state.acked) continue;
     total += size - file.state.acked;
     lags.push_back({file.state.source, file.state.path, file.state.acked, size - file.state.acked,
                     static_cast<double>(now - file.mark_time) / 1e6});

@@ -44,6 +44,7 @@ Json ToJson(const FileState& file) {
   json.Set("inode", Hex64(file.inode));
   json.Set("acked", static_cast<int64_t>(file.acked));
   json.Set("size", static_cast<int64_t>(file.size));
+  if (file.renamed) json.Set("renamed", true);
   json.Set("finished", file.finished);
   json.Set("last_seen", file.last_seen.micros);
   return json;
@@ -98,6 +99,9 @@ Result<FileState> FileFromJson(const Json& json) {
   TARN_ASSIGN_OR_RETURN(file.inode, GetHex64(json, "inode"));
   TARN_ASSIGN_OR_RETURN(file.acked, GetOffset(json, "acked"));
   TARN_ASSIGN_OR_RETURN(file.size, GetOffset(json, "size"));
+  if (json.Find("renamed") != nullptr) {
+    TARN_ASSIGN_OR_RETURN(file.renamed, json.GetBool("renamed"));
+  }
   TARN_ASSIGN_OR_RETURN(file.finished, json.GetBool("finished"));
   TARN_ASSIGN_OR_RETURN(file.last_seen.micros, json.GetInt("last_seen"));
   return file;

@@ -25,6 +25,7 @@ struct FileState {
   uint64_t inode = 0;
   uint64_t acked = 0;     // every byte below is durable at the server
   uint64_t size = 0;      // last seen
+  bool renamed = false;   // has another name than it was written under
   bool finished = false;  // nothing will come of it any more
   Timestamp last_seen;
   bool operator==(const FileState&) const = default;

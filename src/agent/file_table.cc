@@ -152,6 +152,18 @@ void FileTable::Visit(size_t flow, const std::string& path) {
   Identify(flow, {path, *info, nullptr, {}, {}});
 }
 
+// More than one path may lead to it; renamed it is once the old one leads elsewhere.
+void FileTable::NoteName(TrackedFile& file, const std::string& path) {
+  if (file.state.path == path) return;
+  const auto old = files_.Stat(file.state.path);
+  if (!old.ok() || old->device != file.state.device || old->inode != file.state.inode) {
+    file.state.renamed = true;
+    file.left_at = clock_.MonotonicMicros();
+    file.next_try = 0;
+  }
+  file.state.path = path;
+}
+
 void FileTable::Recheck(TrackedFile& file, const std::string& path, const os::FileInfo& info) {
   const bool unchanged = info.size == file.size && info.modified == file.modified;
   if (!unchanged && !file.reader) {
@@ -169,7 +181,7 @@ void FileTable::Recheck(TrackedFile& file, const std::string& path, const os::Fi
   if (!unchanged && !CheckIntact(file)) return;
   file.present = true;
   file.gone_since = 0;
-  file.state.path = path;
+  NoteName(file, path);
   file.state.last_seen = clock_.Now();
   if (unchanged) return;
   file.modified = info.modified;
@@ -370,7 +382,7 @@ bool FileTable::Continue(TrackedFile& known, Candidate& candidate) {
 
 void FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
   ForgetInode(file);
-  file.state.path = candidate.path;
+  NoteName(file, candidate.path);
   file.state.device = candidate.info.device;
   file.state.inode = candidate.info.inode;
   file.state.finished = false;
@@ -492,7 +504,11 @@ void FileTable::AfterPass() {
       CloseIdle(file, now);
       continue;
     }
-    if (file.gone_since == 0) file.gone_since = std::max<int64_t>(now, 1);
+    if (file.gone_since == 0) {
+      file.gone_since = std::max<int64_t>(now, 1);
+      file.left_at = now;
+      file.next_try = 0;
+    }
     CloseIdle(file, now);
     if (file.reader || file.state.finished) continue;
     if (!file.orphan) {

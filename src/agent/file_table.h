@@ -39,6 +39,7 @@ struct TrackedFile {
   int64_t hold_until = 0;     // nothing is read before
   int64_t next_try = 0;       // nor while its size is stuck_size, before this
   int64_t gone_since = 0;     // 0: present
+  int64_t left_at = 0;        // lost the name it was written under
   int64_t next_search = 0;
   bool reported_lost = false;
   uint64_t mark_size = 0;  // lag in seconds: what was here at mark_time is not all acknowledged
@@ -124,6 +125,7 @@ class FileTable {
   void AfterPass();
   void CloseIdle(TrackedFile& file, int64_t now);
   void Forget();
+  void NoteName(TrackedFile& file, const std::string& path);
   void ForgetInode(const TrackedFile& file);
   void Complain(const std::string& path, const Error& error);
   InodeKey KeyOf(const TrackedFile& file) const {

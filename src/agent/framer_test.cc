@@ -66,6 +66,7 @@ TEST(Checkpoint, ReadsBackWhatWasWritten) {
   file.inode = 77;
   file.acked = 123;
   file.size = 456;
+  file.renamed = true;
   file.finished = true;
   file.last_seen = {1'795'525'200'000'000};
   checkpoint.files = {file};

@@ -473,7 +473,7 @@ class ModelRun {
       case 6:
         return rig_.Save();
       case 7:
-        return rig_.clock.Advance(static_cast<int64_t>(random_.Below(20 * kMicrosPerSecond)));
+        return rig_.clock.Advance(static_cast<int64_t>(random_.Below(100 * kMicrosPerSecond)));
       default:
         return rig_.Step(static_cast<int>(1 + random_.Below(3)));
     }

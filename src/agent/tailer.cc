@@ -40,10 +40,6 @@ uint64_t Tailer::LimitOf(const TrackedFile& file) const {
   return file.batch_limit == 0 ? settings_.batch_bytes : file.batch_limit;
 }
 
-int64_t Tailer::PartialWait(const TrackedFile& file) const {
-  return file.present ? kPartialMicros : kPartialGoneMicros;
-}
-
 bool Tailer::Due(const TrackedFile& file, int64_t now) const {
   if (!file.reader || file.size <= file.read_offset || now < file.hold_until) return false;
   if (file.size == file.stuck_size && now < file.next_try) return false;
@@ -59,6 +55,12 @@ bool Tailer::MayInflate(uint64_t slot, int64_t now) {
     inflated_ = slot;
   }
   return true;
+}
+
+// Nobody will write the rest of its last line.
+bool Tailer::Ended(const TrackedFile& file, int64_t now) {
+  const bool left = !file.present || file.state.renamed;
+  return left && now - std::max(file.last_growth, file.left_at) >= kPartialMicros;
 }
 
 std::optional<PendingBatch> Tailer::Next() {
@@ -91,8 +93,7 @@ Frame Tailer::FrameOf(TrackedFile& file, std::string& buffer, int64_t now) {
     buffer.resize(*count);
     const int64_t still = now - file.last_growth;
     const bool at_end = *count < wanted;
-    const bool ended =
-        file.reader->compressed() ? file.reader->complete() : still >= PartialWait(file);
+    const bool ended = file.reader->compressed() ? file.reader->complete() : Ended(file, now);
     Frame frame = framers_[file.flow].Find(buffer, at_end && (flush_ || still >= kQuietMicros),
                                            at_end && (flush_ || ended));
     if (frame.size > 0 || at_end || wanted >= kMaxLineBytes) return frame;
@@ -107,13 +108,14 @@ std::optional<PendingBatch> Tailer::Cut(uint64_t slot, TrackedFile& file) {
     file.stuck_size = file.size;
     const bool waits_for_quiet =
         framers_[file.flow].multiline() && now - file.last_growth < kQuietMicros;
-    file.next_try = file.last_growth + (waits_for_quiet ? kQuietMicros : PartialWait(file));
+    file.next_try = waits_for_quiet ? file.last_growth + kQuietMicros
+                                    : std::max(file.last_growth, file.left_at) + kPartialMicros;
     if (file.reader->compressed()) file.next_try = now + kGzipRetryMicros;
     if (file.reader->compressed() && file.reader->complete()) {
       file.size = file.read_offset;
       file.reader->Rest();
     }
-    if (file.next_try <= now) file.next_try = now + kGzipRetryMicros;
+    if (file.next_try <= now) file.next_try = now + kPartialMicros;
     return std::nullopt;
   }
   // Whatever was read under a changed head belongs to another file.
