@@ -92,14 +92,40 @@ void Agent::SaveCheckpoint() {
   }
 }
 
-Status Agent::Run(bool once) {
+// Error: `once` gives up.
+Status Agent::CheckPatience() const {
+  os::MutexLock lock(mutex_);
+  if (!problem_) return {};
+  const Code code = problem_->code();
+  if (code == Code::kUnauthenticated || code == Code::kPermissionDenied) return *problem_;
+  if (world_.clock.MonotonicMicros() - last_progress_ < kPatienceMicros) return {};
+  return Error(*problem_).In(
+      fmt::format("nothing was acknowledged for {} s (run it again to go on from there)",
+                  kPatienceMicros / kMicrosPerSecond));
+}
+
+void Agent::NoteProblem(const Error* problem) {
+  {
+    os::MutexLock lock(mutex_);
+    problem_ = problem == nullptr ? std::nullopt : std::optional<Error>(*problem);
+  }
+  if (problem != nullptr && once_) waker_.Wake();
+}
+
+Status Agent::Run(bool once, const EndCheck& end) {
+  once_ = once;
+  last_progress_ = world_.clock.MonotonicMicros();
   if (!waker_.watching()) world_.events.NotificationsUnavailable(IoError(waker_.why()));
   tailer_->SetFlush(once);
   os::Thread sender("sender", [this] { Send(); });
   table_.Discover();
   SaveCheckpoint();  // from here on a restart knows that this was not the first start
+  Status status;
   while (!stopping_) {
-    ApplyOutcomes();
+    if (end && end()) break;
+    if (ApplyOutcomes()) last_progress_ = world_.clock.MonotonicMicros();
+    if (once) status = CheckPatience();
+    if (!status.ok()) break;
     Look();
     const bool full = Feed();
     MeasureLag();
@@ -107,14 +133,15 @@ Status Agent::Run(bool once) {
     if (once && !full && in_flight_ == 0 && outcomes_.size() == 0 && tailer_->Idle()) break;
     Rest(full);
   }
+  stopping_ = true;
   batches_.Close();
-  if (stopping_) world_.transport.Cancel();
+  world_.transport.Cancel();
   send_now_.NotifyAll();
   sender.Join();
   ApplyOutcomes();
   SaveCheckpoint();
   world_.events.Stopped(tailer_->Idle());
-  return {};
+  return status;
 }
 
 void Agent::Stop() noexcept {
@@ -128,7 +155,7 @@ bool Agent::ApplyOutcomes() {
     if (const auto outcome = outcomes_.PopFor(0)) {
       tailer_->Apply(*outcome);
       --in_flight_;
-      any = true;
+      any |= outcome->answer == Answer::kStored;
     }
   }
   return any;
@@ -175,6 +202,8 @@ bool Agent::Feed() {
 void Agent::Rest(bool queue_full) {
   int64_t now = world_.clock.MonotonicMicros();
   int64_t until = next_sweep_;
+  const int64_t patient_until = last_progress_ + kPatienceMicros;
+  if (once_ && patient_until > now) until = std::min(until, patient_until);
   if (tailer_->changed()) until = std::min(until, next_checkpoint_);
   const auto due = tailer_->NextDue();
   if (due && !queue_full) until = std::min(until, *due);
@@ -201,6 +230,8 @@ void Agent::MeasureLag() {
       file.mark_time = now;
     }
     if (size <= file.state.acked || file.state.finished) continue;
+    // An unfinished line cannot be sent yet: it is not behind.
+    if (file.reader && size == file.stuck_size && file.read_offset == file.state.acked) continue;
     total += size - file.state.acked;
     lags.push_back({file.state.source, file.state.path, file.state.acked, size - file.state.acked,
                     static_cast<double>(now - file.mark_time) / 1e6});
@@ -252,9 +283,11 @@ void Agent::Send() {
     HonourRate(shipper.file_bytes());
     std::optional<Outcome> outcome;
     while (!stopping_ && !(outcome = shipper.Try())) {
+      NoteProblem(shipper.problem());
       if (!WaitToSend(shipper.wait_micros())) return;
     }
     if (!outcome) return;
+    NoteProblem(shipper.problem());
     outcomes_.Push(*std::move(outcome));
     waker_.Wake();
   }

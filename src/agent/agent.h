@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,12 +40,13 @@ class Agent {
  public:
   static constexpr size_t kQueuedBatches = 4;
   static constexpr int64_t kCheckpointMicros = 500'000;
-  static constexpr int64_t kSweepMicros = 5'000'000;     // full look at all globs, with inotify
-  static constexpr int64_t kBlindSweepMicros = 500'000;  // without
-  static constexpr int64_t kMinSweepMicros = 500'000;    // between two looks
-  static constexpr int64_t kMinWakeMicros = 100'000;     // between two wake-ups by the kernel
-  static constexpr int64_t kStopMicros = 5'000'000;      // a stop takes no longer
-  static constexpr size_t kShownFiles = 100;             // with a lag of their own in metrics
+  static constexpr int64_t kSweepMicros = 5'000'000;      // full look at all globs, with inotify
+  static constexpr int64_t kBlindSweepMicros = 500'000;   // without
+  static constexpr int64_t kMinSweepMicros = 500'000;     // between two looks
+  static constexpr int64_t kMinWakeMicros = 100'000;      // between two wake-ups by the kernel
+  static constexpr int64_t kStopMicros = 5'000'000;       // a stop takes no longer
+  static constexpr int64_t kPatienceMicros = 60'000'000;  // `once` without an acknowledgement
+  static constexpr size_t kShownFiles = 100;              // with a lag of their own in metrics
 
   struct World {
     os::FileSystem& files;
@@ -58,9 +60,16 @@ class Agent {
   static Result<std::unique_ptr<Agent>> Open(const AgentSettings& settings, const World& world);
   ~Agent();
 
+  // Asked at each turn and after Wake(); true ends Run().
+  using EndCheck = std::function<bool()>;
+
   // Runs until Stop(), or, `once`, until everything present is acknowledged. The last checkpoint is
-  // written on the way out.
-  Status Run(bool once);
+  // written on the way out. `once` also ends, with what was wrong, when the server refuses the key
+  // or its certificate is refused, and after kPatienceMicros of failures without an
+  // acknowledgement.
+  Status Run(bool once, const EndCheck& end = {});
+  // Safe in a signal handler.
+  void Wake() noexcept { waker_.Wake(); }
   // Safe in a signal handler. Run() returns within kStopMicros.
   void Stop() noexcept;
 
@@ -77,6 +86,8 @@ class Agent {
   bool Feed();
   void Rest(bool queue_full);
   bool ApplyOutcomes();
+  Status CheckPatience() const;
+  void NoteProblem(const Error* problem);
   void MeasureLag();
   void Send();
   bool WaitToSend(int64_t micros);
@@ -95,6 +106,8 @@ class Agent {
   int64_t last_sweep_ = 0;
   int64_t next_checkpoint_ = 0;
   int64_t last_wake_ = 0;
+  bool once_ = false;
+  int64_t last_progress_ = 0;
   bool watch_failed_ = false;
   std::optional<PendingBatch> held_;  // did not fit the queue
 
@@ -108,6 +121,7 @@ class Agent {
   mutable os::Mutex mutex_;
   os::ConditionVariable send_now_;
   std::vector<FileLag> lags_ TARN_GUARDED_BY(mutex_);
+  std::optional<Error> problem_ TARN_GUARDED_BY(mutex_);  // of the last try
 
   // The sender's.
   int64_t rate_free_at_ = 0;

@@ -35,10 +35,16 @@ Json ToJson(const FileState& file) {
   Json::Array ladder;
   for (const Rung& rung : file.ladder) ladder.emplace_back(Hex64(rung.hash));
   json.Set("ladder", std::move(ladder));
+  if (file.anchor.length > 0) {
+    json.Set("anchor_end", static_cast<int64_t>(file.anchor.end));
+    json.Set("anchor_length", int64_t{file.anchor.length});
+    json.Set("anchor_hash", Hex64(file.anchor.hash));
+  }
   json.Set("device", Hex64(file.device));
   json.Set("inode", Hex64(file.inode));
   json.Set("acked", static_cast<int64_t>(file.acked));
   json.Set("size", static_cast<int64_t>(file.size));
+  if (file.renamed) json.Set("renamed", true);
   json.Set("finished", file.finished);
   json.Set("last_seen", file.last_seen.micros);
   return json;
@@ -55,6 +61,18 @@ Result<uint64_t> GetOffset(const Json& json, std::string_view key) {
   TARN_ASSIGN_OR_RETURN(const int64_t value, json.GetInt(key));
   if (value < 0) return DataLoss(fmt::format("'{}' is negative", key));
   return static_cast<uint64_t>(value);
+}
+
+// Absent where nothing was read yet, and in files of earlier versions.
+Result<Anchor> AnchorFromJson(const Json& json) {
+  Anchor anchor;
+  if (json.Find("anchor_length") == nullptr) return anchor;
+  TARN_ASSIGN_OR_RETURN(anchor.end, GetOffset(json, "anchor_end"));
+  TARN_ASSIGN_OR_RETURN(const uint64_t length, GetOffset(json, "anchor_length"));
+  if (length == 0 || length > kAnchorBytes || length > anchor.end) return DataLoss("bad anchor");
+  anchor.length = static_cast<uint32_t>(length);
+  TARN_ASSIGN_OR_RETURN(anchor.hash, GetHex64(json, "anchor_hash"));
+  return anchor;
 }
 
 Result<FileState> FileFromJson(const Json& json) {
@@ -76,10 +94,14 @@ Result<FileState> FileFromJson(const Json& json) {
     file.ladder.push_back({length, *value});
     length *= 2;
   }
+  TARN_ASSIGN_OR_RETURN(file.anchor, AnchorFromJson(json));
   TARN_ASSIGN_OR_RETURN(file.device, GetHex64(json, "device"));
   TARN_ASSIGN_OR_RETURN(file.inode, GetHex64(json, "inode"));
   TARN_ASSIGN_OR_RETURN(file.acked, GetOffset(json, "acked"));
   TARN_ASSIGN_OR_RETURN(file.size, GetOffset(json, "size"));
+  if (json.Find("renamed") != nullptr) {
+    TARN_ASSIGN_OR_RETURN(file.renamed, json.GetBool("renamed"));
+  }
   TARN_ASSIGN_OR_RETURN(file.finished, json.GetBool("finished"));
   TARN_ASSIGN_OR_RETURN(file.last_seen.micros, json.GetInt("last_seen"));
   return file;

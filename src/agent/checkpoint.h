@@ -20,10 +20,12 @@ struct FileState {
   uint32_t head_length = 0;  // bytes that make the id
   uint64_t head_hash = 0;
   Ladder ladder;
+  Anchor anchor;  // at or below acked
   uint64_t device = 0;
   uint64_t inode = 0;
   uint64_t acked = 0;     // every byte below is durable at the server
   uint64_t size = 0;      // last seen
+  bool renamed = false;   // has another name than it was written under
   bool finished = false;  // nothing will come of it any more
   Timestamp last_seen;
   bool operator==(const FileState&) const = default;

@@ -53,6 +53,14 @@ void Events::CheckpointFailed(const Error& error) {
       {{"error", error.message()},
        {"note", "sending goes on; after a restart some bytes are sent twice and dropped"}});
 }
+void Events::SettingsRead() {
+  logger_.Write(Level::kInfo, "settings.read", {{"note", "the agent goes on with the new ones"}});
+}
+void Events::SettingsUnchanged() { logger_.Write(Level::kInfo, "settings.unchanged", {}); }
+void Events::SettingsRefused(const Error& error) {
+  logger_.Write(Level::kError, "settings.refused",
+                {{"error", error.message()}, {"note", "the agent goes on with the old ones"}});
+}
 void Events::SettingIgnored(std::string_view note) {
   logger_.Write(Level::kInfo, "settings.ignored", {{"note", note}});
 }

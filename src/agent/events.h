@@ -18,6 +18,9 @@ class Events {
   void Stopped(bool clean);
   void CheckpointDamaged(std::string_view moved_to, const Error& error);
   void CheckpointFailed(const Error& error);
+  void SettingsRead();
+  void SettingsUnchanged();
+  void SettingsRefused(const Error& error);
   void SettingIgnored(std::string_view note);
   void CertificateUnchecked();
 

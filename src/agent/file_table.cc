@@ -34,10 +34,25 @@ void NoteSize(TrackedFile& file, uint64_t size, int64_t now) {
   }
 }
 
-bool HasHead(LogReader& reader, const FileState& state) {
-  std::string head(state.head_length, '\0');
+// Whether the reader's file is the known one: at its beginning, at every rung, and right before the
+// place where reading goes on. Nullopt: the disk's trouble.
+std::optional<bool> IsSame(LogReader& reader, const TrackedFile& file) {
+  const FileState& state = file.state;
+  const uint32_t top = state.ladder.empty() ? 0 : state.ladder.back().length;
+  std::string head(std::max(state.head_length, top), '\0');
   const auto count = reader.Read(0, head);
-  return count.ok() && *count == head.size() && HeadHash(head, head.size()) == state.head_hash;
+  if (!count.ok()) return std::nullopt;
+  head.resize(*count);
+  if (head.size() < state.head_length || HeadHash(head, state.head_length) != state.head_hash) {
+    return false;
+  }
+  for (const Rung& rung : state.ladder) {
+    if (head.size() < rung.length || HeadHash(head, rung.length) != rung.hash) return false;
+  }
+  const auto size = reader.Size();
+  if (!size.ok()) return std::nullopt;
+  if (!reader.compressed() && *size < std::max(file.read_offset, file.anchor().end)) return false;
+  return HoldsAnchor(reader, file.anchor());
 }
 
 // Where a plain file's last whole line ends.
@@ -137,6 +152,18 @@ void FileTable::Visit(size_t flow, const std::string& path) {
   Identify(flow, {path, *info, nullptr, {}, {}});
 }
 
+// More than one path may lead to it; renamed it is once the old one leads elsewhere.
+void FileTable::NoteName(TrackedFile& file, const std::string& path) {
+  if (file.state.path == path) return;
+  const auto old = files_.Stat(file.state.path);
+  if (!old.ok() || old->device != file.state.device || old->inode != file.state.inode) {
+    file.state.renamed = true;
+    file.left_at = clock_.MonotonicMicros();
+    file.next_try = 0;
+  }
+  file.state.path = path;
+}
+
 void FileTable::Recheck(TrackedFile& file, const std::string& path, const os::FileInfo& info) {
   const bool unchanged = info.size == file.size && info.modified == file.modified;
   if (!unchanged && !file.reader) {
@@ -146,13 +173,15 @@ void FileTable::Recheck(TrackedFile& file, const std::string& path, const os::Fi
       return;
     }
     // The inode may have gone to another file, plain or compressed, while this one was closed.
-    if (!HasHead(**reader, file.state)) return Detach(file);
+    const auto same = IsSame(**reader, file);
+    if (!same && !(*reader)->compressed()) return;  // looked at again in the next pass
+    if (!same.value_or(true)) return Detach(file);
     file.reader = *std::move(reader);
   }
   if (!unchanged && !CheckIntact(file)) return;
   file.present = true;
   file.gone_since = 0;
-  file.state.path = path;
+  NoteName(file, path);
   file.state.last_seen = clock_.Now();
   if (unchanged) return;
   file.modified = info.modified;
@@ -168,7 +197,12 @@ void FileTable::Recheck(TrackedFile& file, const std::string& path, const os::Fi
   if (file.state.ladder.size() < 7 && !file.reader->compressed()) {
     std::string head(kHeadBytes, '\0');
     const auto count = file.reader->Read(0, head);
-    if (count.ok()) file.state.ladder = LadderOf(std::string_view(head).substr(0, *count));
+    if (count.ok()) {
+      Ladder ladder = LadderOf(std::string_view(head).substr(0, *count));
+      if (Compare(file.state.ladder, ladder) == Likeness::kSame) {
+        file.state.ladder = std::move(ladder);
+      }
+    }
   }
 }
 
@@ -190,12 +224,7 @@ void FileTable::RefreshSizes() {
 bool FileTable::CheckIntact(TrackedFile& file) {
   if (!file.reader) return false;
   if (file.reader->compressed()) return true;
-  std::string head(file.state.head_length, '\0');
-  const auto count = file.reader->Read(0, head);
-  const auto size = file.reader->Size();
-  if (!count.ok() || !size.ok()) return true;  // the disk's trouble, not another file
-  const bool intact = *count == head.size() && *size >= file.read_offset &&
-                      HeadHash(head, head.size()) == file.state.head_hash;
+  const bool intact = IsSame(*file.reader, file).value_or(true);
   if (!intact) Detach(file);
   return intact;
 }
@@ -234,24 +263,55 @@ bool FileTable::Matches(const FileState& state, const Candidate& candidate) cons
          HeadHash(candidate.head, state.head_length) == state.head_hash;
 }
 
-TrackedFile* FileTable::FindSame(size_t flow, const Candidate& candidate, bool& unsure,
-                                 uint32_t& head_length) {
-  TrackedFile* best = nullptr;
+bool FileTable::Contradicts(const TrackedFile& known, const Candidate& candidate) {
+  if (candidate.reader->compressed()) return false;
+  const uint64_t read_to = std::max(known.read_offset, known.anchor().end);
+  const bool own =
+      candidate.info.device == known.state.device && candidate.info.inode == known.state.inode;
+  if (candidate.info.size < read_to) return own;
+  return !HoldsAnchor(*candidate.reader, known.anchor()).value_or(true);
+}
+
+// The candidate begins as `known` does and is another file: finds what tells their ids apart.
+void FileTable::TellApart(const TrackedFile& known, const Candidate& candidate, Verdict& verdict) {
+  uint32_t telling = TellingLength(known.state.ladder, candidate.ladder);
+  const Anchor& anchor = known.anchor();
+  if (telling == 0 && anchor.end <= candidate.head.size() &&
+      !HoldsAnchor(*candidate.reader, anchor).value_or(true)) {
+    telling = static_cast<uint32_t>(anchor.end);  // the heads differ before it
+  }
+  if (telling == 0 && candidate.head.size() == kHeadBytes) {
+    telling = kHeadBytes;
+    verdict.told_at = std::min(std::max(known.read_offset, anchor.end), candidate.info.size);
+  }
+  verdict.unsure |= telling == 0;
+  verdict.head_length = std::max(verdict.head_length, telling);
+}
+
+FileTable::Verdict FileTable::Judge(size_t flow, const Candidate& candidate) const {
+  Verdict verdict;
+  verdict.head_length = static_cast<uint32_t>(BaseHeadLength(candidate.head));
   for (auto& [slot, file] : tracked_) {
     if (file.flow != flow || !Matches(file.state, candidate)) continue;
     switch (Compare(file.state.ladder, candidate.ladder)) {
       case Likeness::kSame:
-        if (best == nullptr || best->state.head_length <= file.state.head_length) best = &file;
+        if (Contradicts(file, candidate)) {
+          TellApart(file, candidate, verdict);
+        } else if (verdict.known == nullptr ||
+                   verdict.known->state.head_length <= file.state.head_length) {
+          verdict.known = const_cast<TrackedFile*>(&file);
+        }
         break;
       case Likeness::kUnsure:
-        unsure = true;
+        verdict.unsure = true;
         break;
       case Likeness::kDifferent:
-        head_length = std::max(head_length, TellingLength(file.state.ladder, candidate.ladder));
+        verdict.head_length =
+            std::max(verdict.head_length, TellingLength(file.state.ladder, candidate.ladder));
         break;
     }
   }
-  return best;
+  return verdict;
 }
 
 void FileTable::Identify(size_t flow, Candidate candidate) {
@@ -264,22 +324,20 @@ void FileTable::Identify(size_t flow, Candidate candidate) {
     return;
   }
   if (!*identifiable) return;
-  bool unsure = false;
-  auto head_length = static_cast<uint32_t>(BaseHeadLength(candidate.head));
-  TrackedFile* known = FindSame(flow, candidate, unsure, head_length);
-  if (known != nullptr) {
-    if (Continue(*known, candidate)) return;
+  Verdict verdict = Judge(flow, candidate);
+  if (verdict.known != nullptr) {
+    if (Continue(*verdict.known, candidate)) return;
     // It is longer than the living file that begins the same: another one.
-    const uint32_t telling = TellingLength(known->state.ladder, candidate.ladder);
-    unsure = telling == 0;
-    head_length = std::max(head_length, telling);
+    const uint32_t telling = TellingLength(verdict.known->state.ladder, candidate.ladder);
+    verdict.unsure = telling == 0;
+    verdict.head_length = std::max(verdict.head_length, telling);
   }
-  if (unsure) {
+  if (verdict.unsure) {
     copies_[{flow, candidate.info.device, candidate.info.inode}] = {candidate.info.size,
                                                                     candidate.info.modified};
     return;
   }
-  Add(flow, std::move(candidate), head_length);
+  Add(flow, std::move(candidate), verdict);
 }
 
 bool FileTable::Continue(TrackedFile& known, Candidate& candidate) {
@@ -297,7 +355,9 @@ bool FileTable::Continue(TrackedFile& known, Candidate& candidate) {
     const auto info = files_.Stat(known.state.path);
     if (info.ok() && info->device == known.state.device && info->inode == known.state.inode) {
       auto reader = OpenLog(files_, known.state.path, *info);
-      if (reader.ok() && HasHead(**reader, known.state)) known.reader = *std::move(reader);
+      if (reader.ok() && IsSame(**reader, known).value_or(false)) {
+        known.reader = *std::move(reader);
+      }
       alive = known.reader != nullptr;
     }
   }
@@ -309,6 +369,9 @@ bool FileTable::Continue(TrackedFile& known, Candidate& candidate) {
   }
   if (candidate.reader->compressed()) {
     if (known.state.finished) return note_copy();
+    const auto holds = HoldsAnchor(*candidate.reader, known.anchor());
+    if (!holds) return note_copy();  // it is being written
+    if (!*holds) return false;
   } else if (candidate.info.size < known.read_offset ||
              (known.state.finished && candidate.info.size <= known.state.acked)) {
     return note_copy();
@@ -319,7 +382,7 @@ bool FileTable::Continue(TrackedFile& known, Candidate& candidate) {
 
 void FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
   ForgetInode(file);
-  file.state.path = candidate.path;
+  NoteName(file, candidate.path);
   file.state.device = candidate.info.device;
   file.state.inode = candidate.info.inode;
   file.state.finished = false;
@@ -337,8 +400,16 @@ void FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
   events_.FileContinues(file.state.path, file.state.file_id, file.read_offset);
 }
 
-void FileTable::Add(size_t flow, Candidate candidate, size_t head_length) {
-  const std::string id = FileIdOf(flows_[flow].source, candidate.head.substr(0, head_length));
+void FileTable::Add(size_t flow, Candidate candidate, const Verdict& verdict) {
+  const uint32_t head_length = verdict.head_length;
+  std::string named = candidate.head.substr(0, head_length);
+  if (verdict.told_at > 0) {
+    std::string bytes(kAnchorBytes, '\0');
+    const auto count = candidate.reader->Read(verdict.told_at - bytes.size(), bytes);
+    if (!count.ok()) return Complain(candidate.path, count.error());
+    named.append(bytes, 0, *count);
+  }
+  const std::string id = FileIdOf(flows_[flow].source, named);
   for (const auto& [slot, file] : tracked_) {
     if (file.flow == flow && file.state.file_id == id) return;
   }
@@ -351,7 +422,7 @@ void FileTable::Add(size_t flow, Candidate candidate, size_t head_length) {
   file.flow = flow;
   file.state.source = flows_[flow].source;
   file.state.file_id = id;
-  file.state.head_length = static_cast<uint32_t>(head_length);
+  file.state.head_length = head_length;
   file.state.head_hash = HeadHash(candidate.head, head_length);
   file.state.ladder = candidate.ladder;
   by_inode_[{flow, candidate.info.device, candidate.info.inode}] = next_slot_++;
@@ -365,6 +436,7 @@ void FileTable::Add(size_t flow, Candidate candidate, size_t head_length) {
   const bool from_end = first_pass_.contains(flow) && !flows_[flow].from_start;
   const auto size = file.reader->Size();
   if (from_end && file.reader->compressed()) return Finish(file);
+  file.reader->Rest();  // others come first
   if (from_end && size.ok()) file.read_offset = EndOfLines(*file.reader, *size);
   file.state.acked = file.read_offset;
   if (size.ok()) NoteSize(file, *size, clock_.MonotonicMicros());
@@ -406,6 +478,7 @@ bool FileTable::TrySibling(TrackedFile& file, const std::string& path, const os:
     return false;
   }
   if (!candidate.reader->compressed() && info.size < file.read_offset) return false;
+  if (!HoldsAnchor(*candidate.reader, file.anchor()).value_or(false)) return false;
   Adopt(file, candidate);
   return true;
 }
@@ -431,7 +504,11 @@ void FileTable::AfterPass() {
       CloseIdle(file, now);
       continue;
     }
-    if (file.gone_since == 0) file.gone_since = std::max<int64_t>(now, 1);
+    if (file.gone_since == 0) {
+      file.gone_since = std::max<int64_t>(now, 1);
+      file.left_at = now;
+      file.next_try = 0;
+    }
     CloseIdle(file, now);
     if (file.reader || file.state.finished) continue;
     if (!file.orphan) {

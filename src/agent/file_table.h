@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -22,6 +23,8 @@ struct TrackedFile {
   FileState state;
   size_t flow = 0;
   std::unique_ptr<LogReader> reader;  // null: nothing to read, or an orphan
+  std::string tail;                   // the last bytes handed out, at most kAnchorBytes
+  std::deque<Anchor> handed_out;      // of each batch that is not acknowledged yet
   bool present = false;               // some path of the flow led to its inode in the last pass
   bool orphan = false;                // lost its inode; a renamed file or a copy is looked for
   uint64_t read_offset = 0;           // handed out below this
@@ -36,10 +39,14 @@ struct TrackedFile {
   int64_t hold_until = 0;     // nothing is read before
   int64_t next_try = 0;       // nor while its size is stuck_size, before this
   int64_t gone_since = 0;     // 0: present
+  int64_t left_at = 0;        // lost the name it was written under
   int64_t next_search = 0;
   bool reported_lost = false;
   uint64_t mark_size = 0;  // lag in seconds: what was here at mark_time is not all acknowledged
   int64_t mark_time = 0;
+
+  // What the file must still hold to be the one that was read.
+  const Anchor& anchor() const { return handed_out.empty() ? state.anchor : handed_out.back(); }
 };
 
 // Finds the files of the flows and knows which is which through renames, copies, truncation and
@@ -96,13 +103,21 @@ class FileTable {
   void Recheck(TrackedFile& file, const std::string& path, const os::FileInfo& info);
   void Identify(size_t flow, Candidate candidate);
   Result<bool> Load(Candidate& candidate);
-  // The known file it is, by its head; null if none. `unsure` is set if it may become one.
-  TrackedFile* FindSame(size_t flow, const Candidate& candidate, bool& unsure,
-                        uint32_t& head_length);
+  // What is found out about a candidate by comparing it with the known files.
+  struct Verdict {
+    TrackedFile* known = nullptr;  // the one it is, as far as it can be told
+    bool unsure = false;           // it may turn out to be one
+    uint32_t head_length = 0;      // tells it from those that begin the same
+    uint64_t told_at = 0;          // not 0: heads do not tell, what is before this offset does
+  };
+  Verdict Judge(size_t flow, const Candidate& candidate) const;
+  // True if the candidate cannot be `known`: it lacks what was read of it last.
+  static bool Contradicts(const TrackedFile& known, const Candidate& candidate);
+  static void TellApart(const TrackedFile& known, const Candidate& candidate, Verdict& verdict);
   bool Matches(const FileState& state, const Candidate& candidate) const;
   // True if `candidate` is a copy or a later name of `known`, which then continues there or not.
   bool Continue(TrackedFile& known, Candidate& candidate);
-  void Add(size_t flow, Candidate candidate, size_t head_length);
+  void Add(size_t flow, Candidate candidate, const Verdict& verdict);
   void Adopt(TrackedFile& file, Candidate& candidate);
   void Detach(TrackedFile& file);
   void SearchOrphan(TrackedFile& file);
@@ -110,6 +125,7 @@ class FileTable {
   void AfterPass();
   void CloseIdle(TrackedFile& file, int64_t now);
   void Forget();
+  void NoteName(TrackedFile& file, const std::string& path);
   void ForgetInode(const TrackedFile& file);
   void Complain(const std::string& path, const Error& error);
   InodeKey KeyOf(const TrackedFile& file) const {

@@ -62,9 +62,11 @@ TEST(Checkpoint, ReadsBackWhatWasWritten) {
   file.head_length = 40;
   file.head_hash = ~uint64_t{0};
   file.ladder = {{256, 1}, {512, ~uint64_t{1}}};
+  file.anchor = {100, 64, ~uint64_t{2}};
   file.inode = 77;
   file.acked = 123;
   file.size = 456;
+  file.renamed = true;
   file.finished = true;
   file.last_seen = {1'795'525'200'000'000};
   checkpoint.files = {file};

@@ -13,6 +13,7 @@
 namespace tarn::agent {
 namespace {
 
+constexpr size_t kInputBytes = 64 << 10;
 constexpr uint32_t kRungs[] = {256, 512, 1024, 2048, 4096, 8192, 16384};
 
 class PlainReader final : public LogReader {
@@ -29,7 +30,9 @@ class PlainReader final : public LogReader {
   std::unique_ptr<os::File> file_;
 };
 
-// Inflates forward; one or more gzip members (RFC 1952). Zero padding after a member ends it.
+// Inflates forward; one or more gzip members (RFC 1952). Zero padding after a member ends it. What
+// the last Read gave stays here, since a batch ends with a whole line and the next one begins
+// there: so the file is inflated once. While it rests it costs no memory but the object.
 class GzipReader final : public LogReader {
  public:
   explicit GzipReader(std::unique_ptr<os::File> file) : file_(std::move(file)) {}
@@ -38,14 +41,32 @@ class GzipReader final : public LogReader {
   GzipReader& operator=(const GzipReader&) = delete;
 
   Result<size_t> Read(uint64_t offset, std::span<char> buffer) override {
-    if (!open_ || offset < position_) TARN_TRY(Restart());
+    if (!open_ || offset < position_ - kept_.size()) TARN_TRY(Restart());
+    Release(offset);
     char skipped[16 << 10];
     while (position_ < offset) {
       const size_t wanted = std::min<uint64_t>(sizeof(skipped), offset - position_);
       TARN_ASSIGN_OR_RETURN(const size_t count, Inflate({skipped, wanted}));
       if (count == 0) return size_t{0};
     }
-    return Inflate(buffer);
+    const size_t kept = kept_.size();
+    if (kept < buffer.size()) {
+      kept_.resize(buffer.size());
+      const auto count = Inflate({kept_.data() + kept, buffer.size() - kept});
+      kept_.resize(kept + (count.ok() ? *count : 0));
+      if (!count.ok()) return count.error();
+    }
+    return kept_.copy(buffer.data(), buffer.size());
+  }
+  void Release(uint64_t offset) override {
+    const uint64_t begin = position_ - kept_.size();
+    if (offset > begin) kept_.erase(0, std::min<uint64_t>(offset - begin, kept_.size()));
+  }
+  void Rest() override {
+    Close();
+    position_ = 0;
+    kept_ = std::string();
+    input_ = std::vector<char>();
   }
   Result<uint64_t> Size() override { return furthest_ + (complete_ ? 0 : 1); }
   bool compressed() const override { return true; }
@@ -62,6 +83,8 @@ class GzipReader final : public LogReader {
     constexpr int kGzipOnly = 16 + MAX_WBITS;
     if (inflateInit2(&stream_, kGzipOnly) != Z_OK) return ResourceExhausted("no memory for gzip");
     open_ = true;
+    kept_.clear();
+    input_.resize(kInputBytes);
     position_ = 0;
     input_offset_ = 0;
     between_members_ = false;
@@ -106,7 +129,8 @@ class GzipReader final : public LogReader {
 
   std::unique_ptr<os::File> file_;
   z_stream stream_{};
-  std::array<char, 64 << 10> input_{};
+  std::vector<char> input_;
+  std::string kept_;  // what was read before position_ and may be asked for again
   bool open_ = false;
   bool between_members_ = false;
   bool complete_ = false;
@@ -201,6 +225,23 @@ uint32_t TellingLength(const Ladder& known, const Ladder& fresh) {
   return 0;
 }
 
+std::optional<bool> HoldsAnchor(LogReader& reader, const Anchor& anchor) {
+  if (anchor.length == 0) return true;
+  char bytes[kAnchorBytes];
+  if (anchor.length > kAnchorBytes || anchor.length > anchor.end) return false;
+  const auto count = reader.Read(anchor.end - anchor.length, {bytes, anchor.length});
+  if (!count.ok() || *count < anchor.length) return std::nullopt;
+  return codec::Xxh3({bytes, anchor.length}) == anchor.hash;
+}
+
+Result<std::unique_ptr<LogReader>> ReadLog(std::unique_ptr<os::File> file) {
+  TARN_ASSIGN_OR_RETURN(const std::string magic, file->ReadAt(0, 2));
+  if (magic == "\x1f\x8b") {
+    return std::unique_ptr<LogReader>(std::make_unique<GzipReader>(std::move(file)));
+  }
+  return std::unique_ptr<LogReader>(std::make_unique<PlainReader>(std::move(file)));
+}
+
 Result<std::unique_ptr<LogReader>> OpenLog(os::FileSystem& files, const std::string& path,
                                            const os::FileInfo& info) {
   TARN_ASSIGN_OR_RETURN(auto file, files.Open(path, os::OpenMode::kRead));
@@ -208,11 +249,7 @@ Result<std::unique_ptr<LogReader>> OpenLog(os::FileSystem& files, const std::str
   if (now.device != info.device || now.inode != info.inode) {
     return Conflict(fmt::format("{} was replaced while it was opened", path));
   }
-  TARN_ASSIGN_OR_RETURN(const std::string magic, file->ReadAt(0, 2));
-  if (magic == "\x1f\x8b") {
-    return std::unique_ptr<LogReader>(std::make_unique<GzipReader>(std::move(file)));
-  }
-  return std::unique_ptr<LogReader>(std::make_unique<PlainReader>(std::move(file)));
+  return ReadLog(std::move(file));
 }
 
 std::vector<std::string> ExpandGlobs(const os::FileSystem& files,

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,16 @@ struct Rung {
   uint32_t length = 0;
   uint64_t hash = 0;
   bool operator==(const Rung&) const = default;
+};
+
+// Hash of the `length` bytes before `end`: what was last read of a file. A file that is truncated
+// and filled again may begin as before; here it differs. Length 0: nothing is known.
+inline constexpr uint32_t kAnchorBytes = 256;
+struct Anchor {
+  uint64_t end = 0;
+  uint32_t length = 0;
+  uint64_t hash = 0;
+  bool operator==(const Anchor&) const = default;
 };
 
 // What is known of the beginning of a file: the rungs at 256, 512, … 16,384 that it reaches.
@@ -48,8 +59,13 @@ class LogReader {
  public:
   virtual ~LogReader() = default;
   // Bytes of the uncompressed stream from `offset`, fewer at its present end. Reading forward is
-  // cheap; going back in a compressed file starts it again.
+  // cheap, and so is beginning again inside what the last call read; going back further in a
+  // compressed file inflates it again from its start.
   virtual Result<size_t> Read(uint64_t offset, std::span<char> buffer) = 0;
+  // What was read below `offset` is not needed again.
+  virtual void Release(uint64_t /*offset*/) {}
+  // Gives back all working memory; the next Read starts a compressed file again.
+  virtual void Rest() {}
   // Size of the uncompressed stream as far as it is known: for gzip what was read so far, and one
   // more while its end was not seen.
   virtual Result<uint64_t> Size() = 0;
@@ -58,8 +74,14 @@ class LogReader {
   virtual bool complete() const = 0;
 };
 
-// Opens the file; gzip is known by its first bytes. Conflict if the path changed hands meanwhile:
-// the file opened is the one with `info`'s device and inode, or none.
+// Whether the bytes before the anchor's end are still those. Nullopt: the file does not reach it at
+// present, or cannot be read.
+std::optional<bool> HoldsAnchor(LogReader& reader, const Anchor& anchor);
+
+// Gzip is known by its first bytes.
+Result<std::unique_ptr<LogReader>> ReadLog(std::unique_ptr<os::File> file);
+// Conflict if the path changed hands meanwhile: the file opened is the one with `info`'s device and
+// inode, or none.
 Result<std::unique_ptr<LogReader>> OpenLog(os::FileSystem& files, const std::string& path,
                                            const os::FileInfo& info);
 

@@ -1,6 +1,9 @@
 #include "agent/kinesis_settings.h"
 
 #include <fmt/format.h>
+#include <re2/re2.h>
+
+#include <set>
 
 #include "base/text.h"
 
@@ -82,19 +85,110 @@ void NoteIgnored(config::Reader& reader, std::span<const Ignored> keys,
   }
 }
 
+// A name as columns and groups may have it.
+std::string PlainName(std::string_view name) {
+  std::string plain;
+  for (const char c : name) {
+    const bool word =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    plain.push_back(word ? c : '_');
+  }
+  return plain;
+}
+
 // Columns of CSV as a format of ours; empty if they cannot be one.
 std::string CsvFormat(const std::vector<std::string>& names, std::string_view delimiter) {
   if (names.empty() || (delimiter != "," && delimiter != "\t")) return "";
   std::string format = delimiter == "," ? "csv:" : "tsv:";
   for (const std::string& name : names) {
     if (format.back() != ':') format.push_back(',');
-    for (const char c : name) {
-      const bool plain =
-          (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-      format.push_back(plain ? c : '_');
-    }
+    format += PlainName(name);
   }
   return format;
+}
+
+// Where a class or a quotation that begins at `at` ends; `at` if none begins there.
+size_t EndOfLiteral(std::string_view pattern, size_t at) {
+  if (pattern.substr(at).starts_with("\\Q")) {
+    const size_t end = pattern.find("\\E", at + 2);
+    return end == std::string_view::npos ? pattern.size() : end + 2;
+  }
+  if (pattern[at] == '\\') return std::min(at + 2, pattern.size());
+  if (pattern[at] != '[') return at;
+  size_t i = at + 1;
+  if (i < pattern.size() && pattern[i] == '^') ++i;
+  if (i < pattern.size() && pattern[i] == ']') ++i;
+  while (i < pattern.size() && pattern[i] != ']') i += pattern[i] == '\\' ? size_t{2} : size_t{1};
+  return std::min(i + 1, pattern.size());
+}
+
+// A group of Java's expression that captures: "(", "(?<name>" or "(?P<name>".
+struct Group {
+  size_t size = 0;  // of its beginning; 0: none
+  std::string_view name;
+};
+Group GroupAt(std::string_view text) {
+  if (!text.starts_with('(')) return {};
+  if (!text.starts_with("(?")) return {1, ""};
+  const size_t name = text.starts_with("(?P<") ? 4 : 3;
+  const size_t end = text.find('>');
+  if (end == std::string_view::npos || !(name == 4 || text.starts_with("(?<")) ||
+      text.starts_with("(?<=") || text.starts_with("(?<!")) {
+    return {};
+  }
+  return {end + 1, text.substr(name, end - name)};
+}
+
+// The Kinesis Agent counts groups and takes names from customFieldNames; here a group has its name.
+std::string NameGroups(std::string_view pattern, const std::vector<std::string>& names,
+                       size_t& groups) {
+  std::string out;
+  groups = 0;
+  for (size_t i = 0; i < pattern.size();) {
+    const size_t literal_end = EndOfLiteral(pattern, i);
+    const Group group = literal_end > i ? Group() : GroupAt(pattern.substr(i));
+    if (group.size == 0) {
+      const size_t end = std::max(literal_end, i + 1);
+      out += pattern.substr(i, end - i);
+      i = end;
+      continue;
+    }
+    const std::string name = PlainName(groups < names.size() ? names[groups] : group.name);
+    out += name.empty() ? "(" : fmt::format("(?P<{}>", name);
+    ++groups;
+    i += group.size;
+  }
+  return out;
+}
+
+// The format of a matchPattern; the server's checks are made here, where the file is at hand.
+void TakeMatchPattern(config::Reader& reader, std::string_view pattern,
+                      const std::vector<std::string>& names, FlowSettings& flow) {
+  size_t groups = 0;
+  const std::string named = NameGroups(pattern, names, groups);
+  flow.format = "regex:" + named;
+  if (!names.empty() && names.size() != groups) {
+    return reader.Fail("customFieldNames", fmt::format("{} names for the {} groups of matchPattern",
+                                                       names.size(), groups));
+  }
+  std::set<std::string> different;
+  for (const std::string& name : names) {
+    if (!different.insert(PlainName(name)).second) {
+      return reader.Fail("customFieldNames", fmt::format("'{}' stands twice", name));
+    }
+  }
+  re2::RE2::Options options(re2::RE2::Quiet);
+  options.set_encoding(re2::RE2::Options::EncodingLatin1);
+  const re2::RE2 regex(named, options);
+  if (!regex.ok()) {
+    return reader.Fail("matchPattern",
+                       fmt::format("RE2 does not take it: {} (it has no lookaround, no back "
+                                   "references and no possessive quantifiers)",
+                                   regex.error()));
+  }
+  if (regex.NamedCapturingGroups().empty()) {
+    reader.Fail("matchPattern", "needs customFieldNames, a name for each group");
+  }
 }
 
 // A data processing option says what the lines are; the server needs only the name of the format.
@@ -110,7 +204,8 @@ void TakeOption(config::Reader& reader, FlowSettings& flow, std::vector<std::str
       {"COMMONAPACHELOG", "COMBINEDAPACHELOG", "APACHEERRORLOG", "SYSLOG", "RFC3339SYSLOG"});
   reader.String({"matchPattern", "expression for the whole line"}, match_pattern);
   std::vector<std::string> field_names;
-  reader.Strings({"customFieldNames", "columns of CSV"}, field_names);
+  reader.Strings({"customFieldNames", "columns of CSV, or names of the groups of matchPattern"},
+                 field_names);
   std::string delimiter = ",";
   reader.String({"delimiter", "between the columns of CSV"}, delimiter);
   constexpr Ignored kShape[] = {{"jsonFormat", kOnServer},
@@ -119,8 +214,14 @@ void TakeOption(config::Reader& reader, FlowSettings& flow, std::vector<std::str
                                 {"parseOptions", kOnServer}};
   NoteIgnored(reader, kShape, notes);
   if (name == "LOGTOJSON") {
+    if (match_pattern.empty() && !field_names.empty()) {
+      notes.push_back(
+          fmt::format("{}.customFieldNames is ignored: fields keep the names they have "
+                      "here (docs/access-log-formats.md)",
+                      reader.path()));
+    }
     if (!match_pattern.empty()) {
-      flow.format = "regex:" + match_pattern;
+      TakeMatchPattern(reader, match_pattern, field_names, flow);
     } else if (log_format == "COMMONAPACHELOG") {
       flow.format = "common";
     } else if (log_format == "APACHEERRORLOG") {

@@ -1,5 +1,6 @@
 // tarn-agent: tails log files and ships them to a Tarn server.
 #include <fmt/format.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -22,7 +23,7 @@ constexpr std::string_view kUsage =
 usage: tarn-agent --config FILE [--once | --check | --status]
 
   --config FILE  agent.yaml, or a Kinesis Agent's agent.json
-  --once         ship everything that is there, then exit
+  --once         ship everything that is there, unfinished last lines too, then exit
   --check        say what is wrong with the file, start nothing
   --status       files, what was sent of them and what was not; also beside a running agent
   --json-log     log lines as JSON
@@ -44,7 +45,11 @@ a small agent.yaml:
       paths: [/var/log/apache2/*access.log]
       format: combined
 
+SIGHUP reads FILE again; a file with mistakes is named in the log and the old one stays.
+
 exit codes: 0 done or stopped; others as in docs/exit-codes.md (2 for a wrong command line)
+  --once ends with 6 or 7 when the key is refused, and after 60 s without an acknowledgement with 9,
+  or what the server says
 )";
 
 constexpr int kUsageExit = 2;
@@ -60,11 +65,20 @@ struct Arguments {
   bool debug = false;
 };
 
-// The running agent, for the signal handler alone.
+// For the signal handler alone: the running agent, and what it was told.
 std::atomic<Agent*> signalled{nullptr};
+std::atomic<bool> told_to_stop{false};
+std::atomic<bool> hung_up{false};
 
-void OnSignal(int /*signal*/) {
-  if (Agent* agent = signalled.load()) agent->Stop();
+void OnSignal(int signal) {
+  (signal == SIGHUP ? hung_up : told_to_stop) = true;
+  Agent* agent = signalled.load();
+  if (agent == nullptr) return;
+  if (signal == SIGHUP) {
+    agent->Wake();
+  } else {
+    agent->Stop();
+  }
 }
 
 int Fail(const Error& error) {
@@ -151,7 +165,50 @@ class StatusLine {
   os::Thread thread_;
 };
 
-int RunAgent(os::FileSystem& files, const AgentSettings& settings, const Arguments& arguments) {
+// What stays when the settings change.
+struct Process {
+  os::FileSystem& files;
+  const os::Clock& clock;
+  os::Random& random;
+  obs::Registry& registry;
+  Events& events;
+};
+
+// One agent from its start to its end; `started` once it runs.
+Status RunOnce(const Process& process, const AgentSettings& settings, bool once,
+               const Agent::EndCheck& end, bool& started) {
+  for (const std::string& note : settings.notes) process.events.SettingIgnored(note);
+  if (settings.tls_insecure) process.events.CertificateUnchecked();
+  std::vector<Url> servers;
+  for (const std::string& server : settings.servers) {
+    TARN_ASSIGN_OR_RETURN(Url url, ParseUrl(server));
+    servers.push_back(std::move(url));
+  }
+  TARN_ASSIGN_OR_RETURN(
+      const auto transport,
+      SocketTransport::Make(std::move(servers), {settings.tls_ca, settings.tls_insecure},
+                            process.clock));
+  TARN_ASSIGN_OR_RETURN(const auto agent,
+                        Agent::Open(settings, {process.files, process.clock, process.random,
+                                               process.events, *transport}));
+  std::unique_ptr<MetricsDoor> door;
+  if (settings.metrics_port > 0) {
+    TARN_ASSIGN_OR_RETURN(door, MetricsDoor::Open(static_cast<int>(settings.metrics_port), [&] {
+                            return process.registry.Print() + PrintLags(*agent);
+                          }));
+  }
+  std::unique_ptr<StatusLine> line;
+  if (isatty(STDOUT_FILENO) == 1) line = std::make_unique<StatusLine>(*agent, process.registry);
+  started = true;
+  signalled = agent.get();
+  if (told_to_stop) agent->Stop();
+  const Status status = agent->Run(once, end);
+  signalled = nullptr;
+  return status;
+}
+
+// Runs until told to stop; after a SIGHUP with what its file says then, if that is sound.
+int RunAgent(os::FileSystem& files, AgentSettings settings, const Arguments& arguments) {
   const os::SystemClock clock;
   os::SystemRandom random;
   obs::Registry registry;
@@ -159,36 +216,32 @@ int RunAgent(os::FileSystem& files, const AgentSettings& settings, const Argumen
                      arguments.json_log ? obs::LogFormat::kJson : obs::LogFormat::kText,
                      arguments.debug ? obs::Level::kDebug : obs::Level::kInfo);
   Events events(logger, registry);
-  for (const std::string& note : settings.notes) events.SettingIgnored(note);
-  if (settings.tls_insecure) events.CertificateUnchecked();
-  std::vector<Url> servers;
-  for (const std::string& server : settings.servers) {
-    auto url = ParseUrl(server);
-    if (!url.ok()) return Fail(url.error());
-    servers.push_back(*std::move(url));
-  }
-  auto transport =
-      SocketTransport::Make(std::move(servers), {settings.tls_ca, settings.tls_insecure}, clock);
-  if (!transport.ok()) return Fail(transport.error());
-  auto agent = Agent::Open(settings, {files, clock, random, events, **transport});
-  if (!agent.ok()) return Fail(agent.error());
-
-  std::unique_ptr<MetricsDoor> door;
-  if (settings.metrics_port > 0) {
-    auto opened = MetricsDoor::Open(static_cast<int>(settings.metrics_port),
-                                    [&] { return registry.Print() + PrintLags(**agent); });
-    if (!opened.ok()) return Fail(opened.error());
-    door = *std::move(opened);
-  }
-  std::unique_ptr<StatusLine> line;
-  if (isatty(STDOUT_FILENO) == 1) line = std::make_unique<StatusLine>(**agent, registry);
-  signalled = agent->get();
-  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, OnSignal);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, OnSignal);
   std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGHUP, SIG_IGN);
-  const Status status = (*agent)->Run(arguments.once);
-  signalled = nullptr;
-  return status.ok() ? 0 : Fail(status.error());
+  std::optional<AgentSettings> old;  // those to go back to
+  for (;;) {
+    std::optional<AgentSettings> fresh;
+    const auto reread = [&] {
+      if (!hung_up.exchange(false) || arguments.once) return false;
+      auto read = ReadSettings(files, arguments.config);
+      if (!read.ok()) return events.SettingsRefused(read.error()), false;
+      if (*read == settings) return events.SettingsUnchanged(), false;
+      fresh = *std::move(read);
+      return true;
+    };
+    bool started = false;
+    const Status status = RunOnce({files, clock, random, registry, events}, settings,
+                                  arguments.once, reread, started);
+    if (!started && old && !told_to_stop) {
+      events.SettingsRefused(status.error());
+      settings = *std::exchange(old, std::nullopt);
+      continue;
+    }
+    if (!status.ok()) return Fail(status.error());
+    if (!fresh || told_to_stop) return 0;
+    events.SettingsRead();
+    old = std::exchange(settings, *std::move(fresh));
+  }
 }
 
 Result<Arguments> ParseArguments(int argc, char** argv) {
@@ -220,6 +273,15 @@ Result<Arguments> ParseArguments(int argc, char** argv) {
   return arguments;
 }
 
+// Buffers of a batch come and go ten times a second: taken from the system and given back each
+// time, clearing their pages costs more than reading the log. What is kept is bounded by the queue.
+void KeepBuffers() {
+  constexpr int kKeptBytes = 24 << 20;
+  mallopt(M_MMAP_THRESHOLD, kKeptBytes);
+  mallopt(M_TRIM_THRESHOLD, kKeptBytes);
+  mallopt(M_ARENA_MAX, 1);  // one thread gives back what another took
+}
+
 int Main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
@@ -243,6 +305,7 @@ int Main(int argc, char** argv) {
     return 0;
   }
   if (arguments->status) return PrintStatus(files, *settings);
+  KeepBuffers();
   return RunAgent(files, *settings, *arguments);
 }
 

@@ -13,7 +13,7 @@ namespace tarn::agent {
 namespace {
 
 void BindFlow(config::Reader& reader, FlowSettings& flow) {
-  reader.String({"source", "name of the source on the server; letters, digits, _ and -", true},
+  reader.String({"source", "name of the source on the server; letters, digits, _ - and .", true},
                 flow.source);
   reader.Strings({"paths", "files to tail; * ? [a-z] work in folders and names", true}, flow.paths);
   reader.String({"format", "a format's name or an Apache LogFormat string"}, flow.format);
@@ -32,13 +32,13 @@ void Bind(config::Reader& reader, AgentSettings& s) {
   reader.String({"tls_ca", "PEM file of the authority that signed the server's certificate"},
                 s.tls_ca);
   reader.Bool({"tls_insecure", "do not check the server's certificate"}, s.tls_insecure);
-  reader.String({"host", "name of this machine in the data; default: its own"}, s.host);
+  reader.String({"host", "name of this machine in the data; none: its own"}, s.host);
   reader.String({"state_dir", "folder of the checkpoint"}, s.state_dir);
-  reader.Bytes({"batch_bytes", "a batch leaves when it is this large"}, s.batch_bytes,
+  reader.Bytes({"batch_bytes", "a batch of lines leaves when it is this large"}, s.batch_bytes,
                {4'096, 8'000'000});
   reader.Duration({"batch_age", "or when its first line waited this long"}, s.batch_age_micros,
                   {10'000, 60'000'000});
-  reader.Int({"metrics_port", "Prometheus metrics on 127.0.0.1; 0: none"}, s.metrics_port,
+  reader.Int({"metrics_port", "port of Prometheus metrics on 127.0.0.1; 0: none"}, s.metrics_port,
              {0, 65'535});
   reader.Bytes({"rate_limit", "bytes of log sent per second at most; 0: no limit"}, s.rate_limit);
   reader.List({"flows", "what to tail", true}, [&](config::Reader& flow) {

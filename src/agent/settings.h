@@ -17,6 +17,7 @@ struct FlowSettings {
   std::string format = "combined";
   bool from_start = true;       // files found at the very first start: from the start, or the end
   std::string multiline_start;  // RE2; empty: each line is a record
+  bool operator==(const FlowSettings&) const = default;
 };
 
 // agent.yaml. Checked values only: see LoadSettings.
@@ -33,6 +34,7 @@ struct AgentSettings {
   uint64_t rate_limit = 0;   // bytes of log a second; 0: none
   std::vector<FlowSettings> flows;
   std::vector<std::string> notes;  // what was ignored while reading the file, and why
+  bool operator==(const AgentSettings&) const = default;
 };
 
 // agent.yaml, or a Kinesis Agent's agent.json (told apart by its first character, '{'). All

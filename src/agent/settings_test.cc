@@ -106,6 +106,51 @@ TEST(Settings, KinesisConversionsWithoutAFormatOfOursUseTheSources) {
   EXPECT_NE(settings.notes[0].find("SYSLOG is not known here"), std::string::npos);
 }
 
+// A flow with one option of LOGTOJSON.
+Result<AgentSettings> LoadOption(std::string_view option) {
+  std::string text =
+      R"~({"firehose.endpoint": "https://x", "flows": [{"filePattern": "/a",
+           "deliveryStream": "w", "dataProcessingOptions": [{"optionName": "LOGTOJSON", )~";
+  return LoadText(text.append(option).append("}]}]}"));
+}
+std::string FormatOf(std::string_view option) {
+  const auto settings = LoadOption(option);
+  return settings.ok() ? settings->flows[0].format : settings.error().message();
+}
+
+// The Kinesis Agent counts groups; the server wants them named.
+TEST(Settings, KinesisMatchPatternGetsItsFieldNames) {
+  EXPECT_EQ(FormatOf(R"~("logFormat": "COMMONAPACHELOG",
+                         "matchPattern": "^([\\d.]+) (\\S+) \\[(.+?)\\]",
+                         "customFieldNames": ["host", "user name", "datetime"])~"),
+            R"~(regex:^(?P<host>[\d.]+) (?P<user_name>\S+) \[(?P<datetime>.+?)\])~");
+  EXPECT_EQ(FormatOf(R"~("matchPattern":
+                         "(?:x|\\()([(\\]]+)([^](]*)(?<q>\\Q(\\E)(?i)(?P<r>y)",
+                         "customFieldNames": ["a", "b", "c", "d"])~"),
+            R"~(regex:(?:x|\()(?P<a>[(\]]+)(?P<b>[^](]*)(?P<c>\Q(\E)(?i)(?P<d>y))~");
+  EXPECT_EQ(FormatOf(R"~("matchPattern": "(?<a>x)(y)")~"), "regex:(?P<a>x)(y)");
+}
+
+TEST(Settings, KinesisMatchPatternThatWouldNotCompileIsNamed) {
+  constexpr std::pair<std::string_view, std::string_view> kBad[] = {
+      {R"~("matchPattern": "(a)(b)", "customFieldNames": ["a"])~", "1 names for the 2 groups"},
+      {R"~("matchPattern": "(a)(b)")~", "needs customFieldNames"},
+      {R"~("matchPattern": "(a)(?=b)", "customFieldNames": ["a"])~", "RE2 does not take it"},
+      {R"~("matchPattern": "(a)(b)", "customFieldNames": ["a", "a"])~", "'a' stands twice"},
+      {R"~("matchPattern": "(a[")~", "RE2 does not take it"},
+      {R"~("matchPattern": "(a\\")~", "RE2 does not take it"}};
+  for (const auto& [option, problem] : kBad) {
+    EXPECT_NE(FormatOf(option).find(problem), std::string::npos) << option << FormatOf(option);
+  }
+}
+
+TEST(Settings, KinesisFieldNamesOfAKnownFormatAreNotedAsIgnored) {
+  const auto settings =
+      LoadOption(R"~("logFormat": "COMMONAPACHELOG", "customFieldNames": ["a"])~").value();
+  EXPECT_EQ(settings.flows[0].format, "common");
+  EXPECT_NE(settings.notes[0].find("customFieldNames is ignored"), std::string::npos);
+}
+
 TEST(Settings, KinesisTypoIsNamed) {
   const auto settings = LoadText(
       "{\"firehose.endpoint\": \"https://x\", \"flows\": [{\"filePatern\": \"/a\", "

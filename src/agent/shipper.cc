@@ -1,5 +1,7 @@
 #include "agent/shipper.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/text.h"
@@ -49,9 +51,10 @@ int64_t Shipper::Backoff() {
   return most / 2 + static_cast<int64_t>(random_.Below(static_cast<uint64_t>(most / 2) + 1));
 }
 
-std::optional<Outcome> Shipper::Retry(std::string_view reason, int64_t wait_micros) {
+std::optional<Outcome> Shipper::Retry(Error problem, int64_t wait_micros) {
   wait_micros_ = wait_micros;
-  events_.BatchRetried(reason, wait_micros, attempts_);
+  events_.BatchRetried(problem.message(), wait_micros, attempts_);
+  problem_ = std::move(problem);
   return std::nullopt;
 }
 
@@ -72,7 +75,8 @@ std::optional<Outcome> Shipper::Try() {
   HttpHeaders headers = {{"Content-Type", std::string(agent_wire::kContentType)}};
   if (!settings_.key.empty()) headers.emplace_back("Authorization", "Bearer " + settings_.key);
   const auto response = transport_.Post(agent_wire::kPath, headers, body_);
-  if (!response.ok()) return Retry(response.error().message(), Backoff());
+  if (!response.ok()) return Retry(response.error(), Backoff());
+  problem_.reset();
   auto outcome = Judge(*response);
   if (outcome &&
       (outcome->answer != Answer::kStored || outcome->next_offset < outcome->end_offset)) {
@@ -85,7 +89,7 @@ std::optional<Outcome> Shipper::Judge(const HttpResponse& response) {
   const int status = response.status;
   if (status == 200) {
     const auto next = OffsetIn(response.body, "next_offset");
-    if (!next) return Retry("an answer 200 without next_offset", Backoff());
+    if (!next) return Retry(Unavailable("an answer 200 without next_offset"), Backoff());
     Outcome outcome = OutcomeOf(Answer::kStored, response);
     outcome.next_offset = *next;
     const double seconds = static_cast<double>(clock_.MonotonicMicros() - started_) / 1e6;
@@ -97,25 +101,34 @@ std::optional<Outcome> Shipper::Judge(const HttpResponse& response) {
   }
   if (status == 409) {
     const auto expected = OffsetIn(response.body, "expected_offset");
-    if (!expected) return Retry("an answer 409 without expected_offset", Backoff());
+    if (!expected) return Retry(Unavailable("an answer 409 without expected_offset"), Backoff());
     Outcome outcome = OutcomeOf(Answer::kExpected, response);
     outcome.next_offset = *expected;
     return outcome;
   }
   if (status == 401 || status == 403) {
     events_.KeyRefused(status, Shown(response.body));
+    const std::string text =
+        fmt::format("the server refuses the key ({}): {}", status, Shown(response.body));
+    problem_ = status == 401 ? Unauthenticated(text) : PermissionDenied(text);
     wait_micros_ = kKeyBackoffMicros;
     return std::nullopt;
   }
   if (response.retry_after_seconds >= 0 && (status == 429 || status == 503)) {
     const int64_t seconds = std::min(response.retry_after_seconds, kMaxRetryAfterSeconds);
-    return Retry("the server asks to wait", std::max(seconds * kMicrosPerSecond, Backoff() / 2));
+    return Retry(Unavailable("the server asks to wait"),
+                 std::max(seconds * kMicrosPerSecond, Backoff() / 2));
+  }
+  if (status >= 400 && status < 500) {
+    const std::string text = fmt::format("the server refuses a batch of {} ({}): {}",
+                                         batch_.header.path, status, Shown(response.body));
+    problem_ = status == 404 ? NotFound(text) : InvalidArgument(text);
   }
   if (status == 413) return OutcomeOf(Answer::kTooLarge, response);
   if (status >= 400 && status < 500 && status != 429 && status != 408) {
     return OutcomeOf(Answer::kRefused, response);
   }
-  return Retry("status " + std::to_string(status) + " " + Shown(response.body), Backoff());
+  return Retry(Unavailable(fmt::format("status {} {}", status, Shown(response.body))), Backoff());
 }
 
 }  // namespace tarn::agent

@@ -37,10 +37,13 @@ class Shipper {
   // One try. The outcome, or nullopt: try again after wait_micros().
   std::optional<Outcome> Try();
   int64_t wait_micros() const { return wait_micros_; }
+  // Why the last try did not succeed; null: it did. Unauthenticated and PermissionDenied: the key,
+  // or the server's certificate.
+  const Error* problem() const { return problem_ ? &*problem_ : nullptr; }
   size_t file_bytes() const { return payload_bytes_; }
 
  private:
-  std::optional<Outcome> Retry(std::string_view reason, int64_t wait_micros);
+  std::optional<Outcome> Retry(Error problem, int64_t wait_micros);
   std::optional<Outcome> Judge(const HttpResponse& response);
   Outcome OutcomeOf(Answer answer, const HttpResponse& response) const;
   int64_t Backoff();
@@ -58,6 +61,7 @@ class Shipper {
   uint64_t attempts_ = 0;
   int64_t started_ = 0;
   int64_t wait_micros_ = 0;
+  std::optional<Error> problem_;
   std::map<uint64_t, uint32_t> failed_;  // slot → epoch whose later batches are void
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "codec/hash.h"
+
 namespace tarn::agent {
 
 using agent_wire::kMaxLineBytes;
@@ -38,15 +40,27 @@ uint64_t Tailer::LimitOf(const TrackedFile& file) const {
   return file.batch_limit == 0 ? settings_.batch_bytes : file.batch_limit;
 }
 
-int64_t Tailer::PartialWait(const TrackedFile& file) const {
-  return file.present ? kPartialMicros : kPartialGoneMicros;
-}
-
 bool Tailer::Due(const TrackedFile& file, int64_t now) const {
   if (!file.reader || file.size <= file.read_offset || now < file.hold_until) return false;
   if (file.size == file.stuck_size && now < file.next_try) return false;
-  return flush_ || file.size - file.read_offset >= LimitOf(file) ||
+  return flush_ || file.reader->compressed() || file.size - file.read_offset >= LimitOf(file) ||
          now - file.pending_since >= settings_.batch_age_micros;
+}
+
+// Compressed files are read one after the other: each that is in work needs memory for it.
+bool Tailer::MayInflate(uint64_t slot, int64_t now) {
+  if (slot != inflated_) {
+    const TrackedFile* other = table_.Find(inflated_);
+    if (other != nullptr && Due(*other, now) && other->reader->compressed()) return false;
+    inflated_ = slot;
+  }
+  return true;
+}
+
+// Nobody will write the rest of its last line.
+bool Tailer::Ended(const TrackedFile& file, int64_t now) {
+  const bool left = !file.present || file.state.renamed;
+  return left && now - std::max(file.last_growth, file.left_at) >= kPartialMicros;
 }
 
 std::optional<PendingBatch> Tailer::Next() {
@@ -56,7 +70,8 @@ std::optional<PendingBatch> Tailer::Next() {
   auto it = files.upper_bound(turn_);
   for (size_t i = 0; i < files.size(); ++i) {
     if (it == files.end()) it = files.begin();
-    if (Due(it->second, now)) {
+    const bool due = Due(it->second, now);
+    if (due && (!it->second.reader->compressed() || MayInflate(it->first, now))) {
       turn_ = it->first;
       if (auto batch = Cut(it->first, it->second)) return batch;
     }
@@ -78,8 +93,7 @@ Frame Tailer::FrameOf(TrackedFile& file, std::string& buffer, int64_t now) {
     buffer.resize(*count);
     const int64_t still = now - file.last_growth;
     const bool at_end = *count < wanted;
-    const bool ended =
-        file.reader->compressed() ? file.reader->complete() : still >= PartialWait(file);
+    const bool ended = file.reader->compressed() ? file.reader->complete() : Ended(file, now);
     Frame frame = framers_[file.flow].Find(buffer, at_end && (flush_ || still >= kQuietMicros),
                                            at_end && (flush_ || ended));
     if (frame.size > 0 || at_end || wanted >= kMaxLineBytes) return frame;
@@ -94,10 +108,14 @@ std::optional<PendingBatch> Tailer::Cut(uint64_t slot, TrackedFile& file) {
     file.stuck_size = file.size;
     const bool waits_for_quiet =
         framers_[file.flow].multiline() && now - file.last_growth < kQuietMicros;
-    file.next_try = file.last_growth + (waits_for_quiet ? kQuietMicros : PartialWait(file));
+    file.next_try = waits_for_quiet ? file.last_growth + kQuietMicros
+                                    : std::max(file.last_growth, file.left_at) + kPartialMicros;
     if (file.reader->compressed()) file.next_try = now + kGzipRetryMicros;
-    if (file.reader->compressed() && file.reader->complete()) file.size = file.read_offset;
-    if (file.next_try <= now) file.next_try = now + kGzipRetryMicros;
+    if (file.reader->compressed() && file.reader->complete()) {
+      file.size = file.read_offset;
+      file.reader->Rest();
+    }
+    if (file.next_try <= now) file.next_try = now + kPartialMicros;
     return std::nullopt;
   }
   // Whatever was read under a changed head belongs to another file.
@@ -126,6 +144,7 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
   header.read_time = clock_.Now();
   header.cut = frame.cut;
   header.record_ends = std::move(frame.record_ends);
+  NoteAnchor(file, payload);
   const bool was_full = payload.size() + kMaxLineBytes > LimitOf(file) &&
                         file.size - file.read_offset > LimitOf(file);
   file.read_offset = header.end_offset;
@@ -134,6 +153,8 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
     const auto known = file.reader->Size();
     const uint64_t least = file.read_offset + (file.reader->complete() ? 0 : 1);
     file.size = std::max(known.ok() ? *known : least, least);
+    file.reader->Release(file.read_offset);
+    if (file.size == file.read_offset) file.reader->Rest();
   }
   if (file.size <= file.read_offset) {
     file.pending_since = 0;
@@ -144,8 +165,19 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
   return batch;
 }
 
+// Before read_offset moves over the payload.
+void Tailer::NoteAnchor(TrackedFile& file, std::string_view payload) {
+  const size_t kept = payload.size() >= kAnchorBytes ? 0 : kAnchorBytes - payload.size();
+  if (file.tail.size() > kept) file.tail.erase(0, file.tail.size() - kept);
+  file.tail.append(payload.substr(payload.size() - std::min(payload.size(), size_t{kAnchorBytes})));
+  file.handed_out.push_back({file.read_offset + payload.size(),
+                             static_cast<uint32_t>(file.tail.size()), codec::Xxh3(file.tail)});
+}
+
 void Tailer::Void(TrackedFile& file) {
   ++file.epoch;
+  file.tail.clear();
+  file.handed_out.clear();
   file.read_offset = file.state.acked;
   file.stuck_size = 0;
   if (file.size > file.read_offset) file.pending_since = clock_.MonotonicMicros();
@@ -155,6 +187,10 @@ void Tailer::MoveTo(TrackedFile& file, uint64_t offset) {
   const bool plain = !file.reader || !file.reader->compressed();
   if (plain) offset = std::min(offset, std::max(file.size, file.state.size));
   file.state.acked = offset;
+  while (!file.handed_out.empty() && file.handed_out.front().end <= offset) {
+    file.state.anchor = file.handed_out.front();
+    file.handed_out.pop_front();
+  }
   changed_ = true;
 }
 
@@ -167,7 +203,10 @@ void Tailer::Apply(const Outcome& outcome) {
       if (outcome.begin_offset > file->state.acked) return;  // voided meanwhile
       if (outcome.next_offset < outcome.end_offset) break;   // stored less: as kExpected
       if (outcome.next_offset > file->state.acked) MoveTo(*file, outcome.next_offset);
-      file->read_offset = std::max(file->read_offset, file->state.acked);
+      if (file->read_offset < file->state.acked) {
+        file->read_offset = file->state.acked;
+        file->tail.clear();
+      }
       if (file->size <= file->read_offset) file->pending_since = 0;
       file->last_rewind = ~uint64_t{0};
       return;
@@ -203,7 +242,7 @@ std::optional<int64_t> Tailer::NextDue() const {
     if (!file.reader || file.size <= file.read_offset) continue;
     int64_t at = file.pending_since + settings_.batch_age_micros;
     if (file.size == file.stuck_size) at = file.next_try;
-    if (flush_ || file.size - file.read_offset >= LimitOf(file)) {
+    if (flush_ || file.reader->compressed() || file.size - file.read_offset >= LimitOf(file)) {
       at = file.size == file.stuck_size ? file.next_try : 0;
     }
     at = std::max(at, file.hold_until);

@@ -47,10 +47,10 @@ struct Outcome {
 // offsets. Reads only what is handed out: what waits stays on disk. Thread-confined.
 class Tailer {
  public:
-  // A partial last line is sent as it is after the file was quiet this long; sooner if the file
-  // lost its name. Multi-line records end after kQuietMicros.
+  // An unfinished last line waits for its rest for as long as the file may be written to. It is
+  // sent as it is once the file has ended: it was renamed or its name is gone, and it was quiet
+  // this long; or it is a compressed file's last. Multi-line records end after kQuietMicros.
   static constexpr int64_t kPartialMicros = 60'000'000;
-  static constexpr int64_t kPartialGoneMicros = 5'000'000;
   static constexpr int64_t kQuietMicros = 2'000'000;
   static constexpr int64_t kHoldMicros = 60'000'000;  // after a refusal
   static constexpr uint64_t kLeastBatchBytes = 64 << 10;
@@ -84,11 +84,13 @@ class Tailer {
 
  private:
   bool Due(const TrackedFile& file, int64_t now) const;
+  static bool Ended(const TrackedFile& file, int64_t now);
+  bool MayInflate(uint64_t slot, int64_t now);
   uint64_t LimitOf(const TrackedFile& file) const;
-  int64_t PartialWait(const TrackedFile& file) const;
   std::optional<PendingBatch> Cut(uint64_t slot, TrackedFile& file);
   Frame FrameOf(TrackedFile& file, std::string& buffer, int64_t now);
   PendingBatch Make(uint64_t slot, TrackedFile& file, Frame frame, std::string payload);
+  static void NoteAnchor(TrackedFile& file, std::string_view payload);
   void MoveTo(TrackedFile& file, uint64_t offset);
   void Void(TrackedFile& file);
 
@@ -101,7 +103,8 @@ class Tailer {
   std::function<bool(std::string_view)> line_check_;
   bool flush_ = false;
   bool changed_ = false;
-  uint64_t turn_ = 0;  // slot that was served last
+  uint64_t turn_ = 0;      // slot that was served last
+  uint64_t inflated_ = 0;  // slot of the compressed file in work
 };
 
 }  // namespace tarn::agent

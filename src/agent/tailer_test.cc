@@ -52,8 +52,10 @@ TEST(Tailer, InitialPositionEndCountsAtTheFirstStartOnly) {
   Rig rig(settings);
   rig.Settle();
   rig.Settle(1);
-  EXPECT_EQ(rig.server.requests, 1);  // the half line, after a minute
-  EXPECT_EQ(rig.server.AllBytes(), "hal");
+  EXPECT_EQ(rig.server.requests, 0);
+  Append(folder / "a.log", "f\n");
+  rig.Settle();
+  EXPECT_EQ(rig.server.AllBytes(), "half\n");
   Append(folder / "b.log", "new\n");
   rig.Save();
   rig.Kill();
@@ -62,7 +64,7 @@ TEST(Tailer, InitialPositionEndCountsAtTheFirstStartOnly) {
   EXPECT_EQ(rig.server.files.size(), 3U);
 }
 
-TEST(Tailer, PartialLastLineWaitsThenGoesAsItIs) {
+TEST(Tailer, UnfinishedLineOfALiveFileWaitsForItsRest) {
   TempFolder folder;
   Rig rig(SettingsFor(folder / "a.log"));
   Append(folder / "a.log", "one\ntw");
@@ -78,10 +80,57 @@ TEST(Tailer, PartialLastLineWaitsThenGoesAsItIs) {
   rig.clock.Advance(2 * kMicrosPerSecond);
   rig.Step();
   EXPECT_EQ(rig.server.AllBytes(), "one\ntwo\n");
-  rig.clock.Advance(Tailer::kPartialMicros);
+  rig.Settle(100);  // an hour of silence
+  EXPECT_EQ(rig.server.AllBytes(), "one\ntwo\n");
+  rig.Save();
+  rig.Kill();
+  rig.Settle(100);
+  Append(folder / "a.log", "ee\n");
+  rig.Settle();
+  EXPECT_EQ(rig.server.AllBytes(), "one\ntwo\nthree\n");
+  for (const auto& header : rig.server.headers_seen) EXPECT_FALSE(header.cut);
+}
+
+TEST(Tailer, UnfinishedLineGoesAsItIsWhenItsFileHasEnded) {
+  for (const std::string_view end : {"renamed", "renamed, killed", "moved away", "deleted"}) {
+    SCOPED_TRACE(end);
+    TempFolder folder;
+    Rig rig(SettingsFor(folder / "a.log*"));
+    Append(folder / "a.log", "one\ntw");
+    rig.Settle();
+    EXPECT_EQ(rig.server.AllBytes(), "one\n");
+    const std::string to = folder / (end == "moved away" ? "old" : "a.log.1");
+    if (end == "deleted") {
+      std::filesystem::remove(folder / "a.log");
+    } else {
+      std::filesystem::rename(folder / "a.log", to);
+      rig.Step();
+      Append(to, "o\nthr");  // by a process that still has it open
+    }
+    rig.Step();
+    if (end == "renamed, killed") {
+      rig.Save();
+      rig.Kill();
+    }
+    rig.clock.Advance(Tailer::kPartialMicros / 2);
+    rig.Step();
+    rig.clock.Advance(kMicrosPerSecond);
+    rig.Step();
+    EXPECT_EQ(rig.server.AllBytes(), end == "deleted" ? "one\n" : "one\ntwo\n");
+    rig.clock.Advance(Tailer::kPartialMicros);
+    rig.Step();
+    EXPECT_EQ(rig.server.AllBytes(), end == "deleted" ? "one\ntw" : "one\ntwo\nthr");
+    EXPECT_TRUE(rig.server.headers_seen.back().cut);
+  }
+}
+
+TEST(Tailer, OnceSendsTheUnfinishedLineToo) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  rig.tailer().SetFlush(true);
+  Append(folder / "a.log", "one\ntw");
   rig.Step();
-  EXPECT_EQ(rig.server.AllBytes(), "one\ntwo\nthr");
-  EXPECT_TRUE(rig.server.headers_seen.back().cut);
+  EXPECT_EQ(rig.server.AllBytes(), "one\ntw");
 }
 
 TEST(Tailer, LineOverTheLimitIsCut) {

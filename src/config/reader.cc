@@ -29,6 +29,19 @@ std::string WithRange(std::string_view type, const Range<T>& range, Format forma
   return fmt::format("{}, {} to {}", type, format(range.least), format(range.most));
 }
 
+// In the unit that gives the shortest whole number: 4,096 is 4 KiB, and what is printed can be
+// written into a file.
+std::string ExactBytes(uint64_t bytes) {
+  constexpr std::pair<uint64_t, std::string_view> kUnits[] = {
+      {1'000'000'000'000, "TB"},  {1'000'000'000, "GB"}, {1'000'000, "MB"}, {1'000, "kB"},
+      {uint64_t{1} << 40, "TiB"}, {1 << 30, "GiB"},      {1 << 20, "MiB"},  {1 << 10, "KiB"}};
+  std::pair<uint64_t, std::string_view> best = {1, "B"};
+  for (const auto& unit : kUnits) {
+    if (bytes > 0 && bytes % unit.first == 0 && unit.first > best.first) best = unit;
+  }
+  return fmt::format("{} {}", bytes / best.first, best.second);
+}
+
 std::string Quoted(std::string_view text) {
   constexpr size_t kShown = 60;
   if (text.size() <= kShown) return fmt::format("'{}'", text);
@@ -161,8 +174,8 @@ void Reader::Duration(Key key, int64_t& micros, Range<int64_t> range) {
 }
 
 void Reader::Bytes(Key key, uint64_t& bytes, Range<uint64_t> range) {
-  const std::string type = WithRange("size", range, FormatBytes);
-  const Node* node = TakeScalar(key, type, FormatBytes(bytes));
+  const std::string type = WithRange("size", range, ExactBytes);
+  const Node* node = TakeScalar(key, type, ExactBytes(bytes));
   if (node == nullptr) return;
   const auto parsed = ParseBytes(node->scalar);
   if (!parsed || *parsed < range.least || *parsed > range.most) {
@@ -173,8 +186,8 @@ void Reader::Bytes(Key key, uint64_t& bytes, Range<uint64_t> range) {
 
 void Reader::Choice(Key key, std::string& value, const std::vector<std::string_view>& choices) {
   std::string type = "one of";
-  for (const std::string_view choice : choices) {
-    type += fmt::format("{} {}", &choice == &choices.front() ? "" : ",", choice);
+  for (size_t i = 0; i < choices.size(); ++i) {
+    type += fmt::format("{} {}", i == 0 ? "" : ",", choices[i]);
   }
   const Node* node = TakeScalar(key, type, value);
   if (node == nullptr) return;

@@ -1,0 +1,159 @@
+// The agent with its threads: how it ends.
+#include "agent/agent.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "agent/metrics_door.h"
+#include "agent/test_rig.h"
+
+namespace tarn::agent {
+namespace {
+
+using namespace testing;
+
+// An agent over a server in memory; time runs ahead of the test.
+class Fixture {
+ public:
+  explicit Fixture(const std::string& glob) : settings(SettingsFor(glob)) {
+    settings.state_dir = folder / "state";
+    clock.Advance(kMicrosPerSecond);
+  }
+  ~Fixture() { close(fd_); }
+  Fixture(const Fixture&) = delete;
+  Fixture& operator=(const Fixture&) = delete;
+
+  Status Run(bool once) {
+    auto agent = Agent::Open(settings, {files, clock, random, events, server}).value();
+    std::atomic<bool> done{false};
+    os::Thread time("time", [&] {
+      while (!done) {
+        clock.Advance(kMicrosPerSecond / 10);
+        usleep(100);
+      }
+    });
+    const Status status = agent->Run(once, end);
+    done = true;
+    time.Join();
+    return status;
+  }
+
+  TempFolder folder;
+  AgentSettings settings;
+  os::PosixFileSystem files;
+  os::FakeClock clock{Timestamp{1'795'525'200'000'000}};
+  os::SeededRandom random{1};
+  obs::Registry registry;
+  FakeServer server;
+  Agent::EndCheck end;
+
+ private:
+  int fd_ = open("/dev/null", O_WRONLY | O_CLOEXEC);
+  obs::Logger logger_{clock, fd_, obs::LogFormat::kText, obs::Level::kError};
+
+ public:
+  Events events{logger_, registry};
+};
+
+TEST(Agent, OnceEndsWhenAllIsAcknowledged) {
+  TempFolder logs;
+  Append(logs / "a.log", "one\ntwo\nthr");
+  Fixture fixture(logs / "a.log");
+  fixture.server.script = {{503, 0, "busy"}, {0, -1, ""}};
+  EXPECT_TRUE(fixture.Run(true).ok());
+  EXPECT_EQ(fixture.server.AllBytes(), "one\ntwo\nthr");
+}
+
+TEST(Agent, OnceEndsAtOnceWhenTheKeyIsRefused) {
+  TempFolder logs;
+  Append(logs / "a.log", "one\n");
+  Fixture fixture(logs / "a.log");
+  for (const auto& [status, code] :
+       {std::pair{401, Code::kUnauthenticated}, std::pair{403, Code::kPermissionDenied}}) {
+    fixture.server.script.assign(1000, {status, -1, "no such key"});
+    const Status ended = fixture.Run(true);
+    ASSERT_FALSE(ended.ok());
+    EXPECT_EQ(ended.error().code(), code);
+    EXPECT_NE(ended.error().message().find("no such key"), std::string::npos);
+  }
+  EXPECT_EQ(fixture.server.requests, 2);
+  fixture.server.script.clear();
+  EXPECT_TRUE(fixture.Run(true).ok());
+  EXPECT_EQ(fixture.server.AllBytes(), "one\n");
+}
+
+TEST(Agent, OnceGivesUpAfterAMinuteWithoutAnAcknowledgement) {
+  TempFolder logs;
+  Append(logs / "a.log", "one\n");
+  Fixture fixture(logs / "a.log");
+  for (const auto& [status, code] :
+       {std::pair{0, Code::kUnavailable}, std::pair{503, Code::kUnavailable},
+        std::pair{404, Code::kNotFound}, std::pair{400, Code::kInvalidArgument}}) {
+    SCOPED_TRACE(status);
+    fixture.server.script.assign(1000, {status, -1, "not here"});
+    const int64_t begin = fixture.clock.MonotonicMicros();
+    const Status ended = fixture.Run(true);
+    ASSERT_FALSE(ended.ok());
+    EXPECT_EQ(ended.error().code(), code) << ended.error().message();
+    EXPECT_NE(ended.error().message().find("nothing was acknowledged for 60 s"), std::string::npos);
+    EXPECT_GE(fixture.clock.MonotonicMicros() - begin, Agent::kPatienceMicros);
+  }
+}
+
+TEST(Agent, EndsWhenItIsAsked) {
+  TempFolder logs;
+  Append(logs / "a.log", "one\n");
+  Fixture fixture(logs / "a.log");
+  fixture.end = [&] { return !fixture.server.files.empty(); };
+  EXPECT_TRUE(fixture.Run(false).ok());
+}
+
+int ConnectTo(int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  TARN_CHECK(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
+  return fd;
+}
+
+TEST(MetricsDoor, AnswersAndLimitsAWholeRequest) {
+  auto door = MetricsDoor::Open(0, [] { return std::string(3'000'000, 'x'); }).value();
+  const int fd = ConnectTo(door->port());
+  ASSERT_EQ(write(fd, "GET /metrics HTTP/1.1\r\n\r\n", 25), 25);
+  std::string answer;
+  char buffer[64 << 10];
+  for (ssize_t n = 0; (n = read(fd, buffer, sizeof(buffer))) > 0;) {
+    answer.append(buffer, static_cast<size_t>(n));
+  }
+  EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\n"));
+  EXPECT_GT(answer.size(), 3'000'000U);
+  close(fd);
+}
+
+// A byte now and then kept each wait below its limit, and the door busy for ever.
+TEST(MetricsDoor, ATricklingClientNeitherStaysNorDelaysTheEnd) {
+  auto door = MetricsDoor::Open(0, [] { return std::string("x"); }).value();
+  const os::SystemClock clock;
+  const int fd = ConnectTo(door->port());
+  const int64_t begin = clock.MonotonicMicros();
+  for (;;) {
+    if (send(fd, "G", 1, MSG_NOSIGNAL) <= 0) break;
+    pollfd entry{fd, POLLIN, 0};
+    if (poll(&entry, 1, 100) > 0) break;  // it hung up
+    ASSERT_LT(clock.MonotonicMicros() - begin, 3 * MetricsDoor::kCallMicros);
+  }
+  close(fd);
+  const int other = ConnectTo(door->port());
+  ASSERT_EQ(send(other, "G", 1, MSG_NOSIGNAL), 1);
+  const int64_t stop = clock.MonotonicMicros();
+  door.reset();
+  EXPECT_LT(clock.MonotonicMicros() - stop, MetricsDoor::kCallMicros / 2);
+  close(other);
+}
+
+}  // namespace
+}  // namespace tarn::agent

@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""What the agent promises beside rotation and kills: whole lines, an end in bounded time, settings
+read again, and work that goes on while its own checkpoint cannot be written."""
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import harness
+
+
+class Agent(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.shop = self.project().start()
+        self.log_file = self.work / "access.log"
+
+    def append(self, data, path=None):
+        with open(path or self.log_file, "ab") as out:
+            out.write(data.encode())
+
+    def lines(self):
+        self.assertEqual(self.shop.flush().status, 200)
+        return sorted(row["line"] for row in self.shop.sql("SELECT _raw AS line FROM raw.web_log"))
+
+    def test_a_line_written_in_two_halves_is_one_row(self):
+        agent = self.agent(self.shop, "w1", [self.log_file]).start()
+        first, second = (harness.log_line(number, "w1") for number in (1, 2))
+        self.append(first + second[:40])
+        self.shop.wait_rows("raw.web_log", 1)
+        agent.kill()
+        agent.start()
+        time.sleep(3)  # longer than any wait of the agent's but the minute its unit tests cover
+        self.assertEqual(self.lines(), [first.rstrip("\n")])
+        self.append(second[40:])
+        self.shop.wait_rows("raw.web_log", 2)
+        self.assertEqual(self.lines(), sorted([first.rstrip("\n"), second.rstrip("\n")]))
+        self.assertEqual(agent.stop(), 0)
+
+    def once(self, name, **settings):
+        agent = self.agent(self.shop, name, [self.log_file], **settings)
+        began = time.monotonic()
+        status = subprocess.run([*agent.command, "--once"], capture_output=True, text=True,
+                                timeout=120, check=False)
+        return status, time.monotonic() - began
+
+    def test_once_ends_with_the_reason(self):
+        self.append(harness.log_line(1, "w1") + harness.log_line(2, "w1").rstrip("\n"))
+        refused, seconds = self.once("w1", key="tarn_ingest_00000000000000000000000000000000")
+        self.assertEqual(refused.returncode, 6, refused.stderr)
+        self.assertIn("the server refuses the key", refused.stderr)
+        self.assertLess(seconds, 10)
+        sent, _ = self.once("w1")
+        self.assertEqual(sent.returncode, 0, sent.stderr)
+        self.assertEqual(len(self.lines()), 2)
+        self.assertEqual(self.shop.server.stop(), 0)
+        self.append("\n" + harness.log_line(3, "w1"))
+        unserved, seconds = self.once("w1")
+        self.assertEqual(unserved.returncode, 9, unserved.stderr)
+        self.assertIn("nothing was acknowledged for 60 s", unserved.stderr)
+        self.assertLess(seconds, 90)
+
+    def said(self, agent, word):
+        harness.wait_for(word, lambda: word in agent.tail(1000))
+
+    def test_sighup_reads_the_settings_again(self):
+        other = self.work / "other.log"
+        agent = self.agent(self.shop, "w1", [self.log_file]).start()
+        config = self.shop.agents_folder / "w1/agent.yaml"
+        self.append(harness.log_line(1, "w1"))
+        self.shop.wait_rows("raw.web_log", 1)
+        agent.child.send_signal(signal.SIGHUP)
+        self.said(agent, "settings.unchanged")
+        text = config.read_text()
+        config.write_text(text.replace("paths:", "pahts:"))
+        agent.child.send_signal(signal.SIGHUP)
+        self.said(agent, "settings.refused")
+        self.append(harness.log_line(2, "w1"))
+        self.shop.wait_rows("raw.web_log", 2)
+        with socket.socket() as taken:  # sound, but it cannot start
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            config.write_text(f"metrics_port: {taken.getsockname()[1]}\n" + text)
+            agent.child.send_signal(signal.SIGHUP)
+            self.said(agent, "metrics port")
+            self.append(harness.log_line(3, "w1"))
+            self.shop.wait_rows("raw.web_log", 3)
+        config.write_text(text.replace(f"'{self.log_file}'", f"'{self.log_file}', '{other}'"))
+        agent.child.send_signal(signal.SIGHUP)
+        self.append(harness.log_line(4, "w1"), other)
+        self.shop.wait_rows("raw.web_log", 4)
+        self.assertEqual(len(self.lines()), 4)
+        self.assertEqual(agent.stop(), 0, agent.tail())
+
+    def test_a_trickling_client_of_the_metrics_does_not_delay_the_end(self):
+        port = harness.free_port()
+        agent = self.agent(self.shop, "w1", [self.log_file], metrics_port=port).start()
+        self.append(harness.log_line(1, "w1"))
+        self.shop.wait_rows("raw.web_log", 1)  # it runs
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"G")
+            time.sleep(0.1)
+            began = time.monotonic()
+            self.assertEqual(agent.stop(), 0)
+            self.assertLess(time.monotonic() - began, 1.5)
+
+    def test_a_checkpoint_that_cannot_be_written_costs_nothing(self):
+        """/dev/full takes no byte; then there is room again."""
+        agent = self.agent(self.shop, "w1", [self.log_file]).start()
+        self.append(harness.log_line(1, "w1"))
+        self.shop.wait_rows("raw.web_log", 1)
+        state = self.shop.agents_folder / "w1/state"
+        time.sleep(1.5)  # the agent writes its checkpoint within 0.5 s, and then has nothing to write
+        os.symlink("/dev/full", state / "checkpoint.tmp")
+        self.append(harness.log_line(2, "w1"))
+        self.shop.wait_rows("raw.web_log", 2)
+        self.said(agent, "checkpoint.not_written")
+        agent.kill()
+        agent.start()
+        self.append(harness.log_line(3, "w1"))
+        self.shop.wait_rows("raw.web_log", 3)
+        os.remove(state / "checkpoint.tmp")
+        written = (state / "checkpoint").read_bytes()
+        self.append(harness.log_line(4, "w1"))
+        harness.wait_for("a new checkpoint", lambda: (state / "checkpoint").read_bytes() != written)
+        self.shop.wait_rows("raw.web_log", 4)
+        agent.kill()
+        agent.start()
+        self.append(harness.log_line(5, "w1"))
+        self.shop.wait_rows("raw.web_log", 5)
+        self.assertEqual(len(self.lines()), 5)
+
+
+if __name__ == "__main__":
+    harness.main()
