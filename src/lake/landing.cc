@@ -123,10 +123,10 @@ Status Landing::Recover() {
   }
   for (auto& [name, source] : sources_) {
     TARN_TRY(OpenTables(source));
-    TARN_TRY(RemoveLeftovers(source, position));
     TARN_ASSIGN_OR_RETURN(const auto marks, work_.catalog.ListWatermarks(name));
     for (const catalog::Watermark& mark : marks) marks_[mark.key] = mark;
   }
+  TARN_TRY(RemoveLeftovers(position));
   TARN_ASSIGN_OR_RETURN(cursor_, journal_.ReadFrom({next_position_}));
   os::MutexLock lock(mutex_);
   status_.position = next_position_;
@@ -157,15 +157,19 @@ Status Landing::OpenTables(Source& source) {
 }
 
 // JSON objects have no metadata that says which ones count; those of a flush that never committed
-// begin at or after the committed position.
-Status Landing::RemoveLeftovers(const Source& source, uint64_t position) {
-  TARN_ASSIGN_OR_RETURN(const auto objects, work_.store.List(JsonPrefix(source.raw)));
+// begin at or after the committed position. Sources that tarn.yaml has no more may have some, too.
+Status Landing::RemoveLeftovers(uint64_t position) {
+  TARN_ASSIGN_OR_RETURN(const auto datasets, work_.catalog.ListDatasets(catalog::Zone::kRaw));
   size_t removed = 0;
-  for (const store::ObjectInfo& object : objects) {
-    const auto first = FirstPositionOf(object.key);
-    if (!first || *first < position) continue;
-    TARN_TRY(work_.store.Delete(object.key));
-    ++removed;
+  for (const catalog::Dataset& dataset : datasets) {
+    if (dataset.kind != catalog::DatasetKind::kObjects) continue;
+    TARN_ASSIGN_OR_RETURN(const auto objects, work_.store.List(dataset.location));
+    for (const store::ObjectInfo& object : objects) {
+      const auto first = FirstPositionOf(object.key);
+      if (!first || *first < position) continue;
+      TARN_TRY(work_.store.Delete(object.key));
+      ++removed;
+    }
   }
   if (removed > 0) LeftoversRemoved{removed}.Emit(work_);
   return {};
@@ -188,11 +192,10 @@ bool Landing::FillBuffers() {
   for (;;) {
     {
       os::MutexLock lock(mutex_);
-      const bool has_rows = !pending_.empty();
-      if (stopping_) return flush_on_stop_ && has_rows;
+      if (stopping_) return flush_on_stop_ && has_uncommitted();
       if (flush_to_ && *flush_to_ <= next_position_) {
         flush_to_.reset();
-        if (has_rows) return true;
+        if (has_uncommitted()) return true;
         changed_.NotifyAll();
       }
       status_.buffered_bytes = buffered_bytes();
@@ -216,11 +219,20 @@ bool Landing::FillBuffers() {
 }
 
 bool Landing::FlushDue() const {
-  if (pending_.empty()) return false;
+  if (!has_uncommitted()) return false;
   return buffered_bytes() >= options_.buffer_bytes ||
          pending_.size() >= catalog::kMaxWatermarks / 2 ||
          work_.clock.MonotonicMicros() - oldest_micros_ >= options_.buffer_age_micros;
 }
+
+// Where the next commit begins in the journal.
+uint64_t Landing::committed_position() const {
+  return ParseUint64(committed_position_).value_or(journal_.begin().value);
+}
+
+// Records were read since the last commit. They may have given no rows, if all were refused: then
+// the position alone is committed, or the journal would keep them for ever.
+bool Landing::has_uncommitted() const { return next_position_ > committed_position(); }
 
 uint64_t Landing::buffered_bytes() const {
   uint64_t bytes = 0;
@@ -231,6 +243,7 @@ uint64_t Landing::buffered_bytes() const {
 }
 
 void Landing::AddRecord(journal::Record record) {
+  if (!has_uncommitted()) oldest_micros_ = work_.clock.MonotonicMicros();
   next_position_ = record.position.value + 1;
   const auto envelope = DecodeJournalRecord(record.bytes);
   if (!envelope.ok()) {
@@ -276,7 +289,6 @@ Status Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timesta
     TARN_ASSIGN_OR_RETURN(LogBuffer* const buffer, BufferOf(source, format));
     counts = buffer->Add(batch, from, ingested_at);
   }
-  if (pending_.empty()) oldest_micros_ = work_.clock.MonotonicMicros();
   mark.end_offset = std::max(mark.end_offset, static_cast<int64_t>(header.end_offset));
   mark.last_batch = static_cast<int64_t>(header.batch_number);
   pending_[key] = mark;
@@ -323,11 +335,14 @@ Result<std::unique_ptr<LogBuffer>> Landing::MakeBuffer(Source& source, const std
 }
 
 Status Landing::Settle() {
+  // Reading alone does not show that we are still the one who may write: what another server has
+  // landed since looks like leftovers of ours. This write fails if one took over.
+  TARN_TRY(work_.catalog.RenewFence(std::string(kPipeline), token_, 0));
   TARN_ASSIGN_OR_RETURN(const std::string position,
                         work_.catalog.GetPosition(std::string(kPipeline)));
   const uint64_t next = ParseUint64(position).value_or(journal_.begin().value);
+  TARN_TRY(RemoveLeftovers(next));
   for (auto& [name, source] : sources_) {
-    TARN_TRY(RemoveLeftovers(source, next));
     TARN_ASSIGN_OR_RETURN(const auto marks, work_.catalog.ListWatermarks(name));
     for (const catalog::Watermark& mark : marks) marks_[mark.key] = mark;
   }
@@ -342,7 +357,7 @@ Status Landing::Settle() {
 Status Landing::Flush() {
   if (unsettled_) TARN_TRY(Settle());
   FlushRound round(work_);
-  round.first = ParseUint64(committed_position_).value_or(journal_.begin().value);
+  round.first = committed_position();
   round.last = next_position_ - 1;
   const Status written = WriteFiles(round);
   CommitRequest request;
@@ -350,7 +365,13 @@ Status Landing::Flush() {
     request.tables.push_back({dataset, {.operation = "append", .added = std::move(files)}});
   }
   if (!written.ok()) {
-    DropFiles(request, round);
+    std::vector<std::string> urls;
+    for (const TableChange& table : request.tables) {
+      for (const iceberg::DataFile& file : table.change.added) urls.push_back(file.path);
+    }
+    // What cannot be deleted now is an orphan.
+    (void)iceberg::DeleteFiles(work_.store, urls);
+    DropJson(round);
     return written;
   }
   catalog::Commit& commit = request.commit;
@@ -359,14 +380,19 @@ Status Landing::Flush() {
   commit.expected_position = committed_position_;
   commit.new_position = std::to_string(next_position_);
   for (const auto& [key, mark] : pending_) commit.watermarks.push_back(mark);
-  commit.run.run_id = FormatUuid(work_.random.NewUuidV7(work_.clock.Now()));
-  commit.run.job = "land";
-  commit.run.started = commit.run.ended = work_.clock.Now();
+  if (!request.tables.empty()) {
+    commit.run.run_id = FormatUuid(work_.random.NewUuidV7(work_.clock.Now()));
+    commit.run.job = "land";
+    commit.run.started = commit.run.ended = work_.clock.Now();
+  }
   commit.audit = {.who = "landing", .action = "commit", .object = std::string(kPipeline)};
   auto receipt = committer_.Run(request);
   if (!receipt.ok()) {
-    unsettled_ = Committer::OutcomeUnknown(receipt.error());
-    if (!unsettled_) DropFiles(request, round);
+    // After a conflict, too: another server may have taken over, and its JSON objects have the
+    // names of ours.
+    unsettled_ =
+        Committer::OutcomeUnknown(receipt.error()) || receipt.error().code() == Code::kConflict;
+    if (!unsettled_) DropJson(round);
     return std::move(receipt).error();
   }
   committed_position_ = commit.new_position;
@@ -383,15 +409,10 @@ Status Landing::WriteFiles(FlushRound& round) {
   return round.writer.Publish();
 }
 
-// What a flush that failed has written; what cannot be deleted now is an orphan.
-void Landing::DropFiles(const CommitRequest& request, const FlushRound& round) {
-  for (const TableChange& table : request.tables) {
-    for (const iceberg::DataFile& file : table.change.added) {
-      (void)iceberg::DeleteFiles(work_.store, {file.path});
-    }
-  }
+// Of a flush that failed for sure. One that stays would count double: Settle finds it before
+// anything else is committed.
+void Landing::DropJson(const FlushRound& round) {
   for (const std::string& key : round.json_keys) {
-    // One that stays would count double: Settle finds it before anything else is committed.
     if (!work_.store.Delete(key).ok()) unsettled_ = true;
   }
 }
@@ -544,7 +565,7 @@ void Landing::ClearBuffers() {
 void Landing::Rewind() {
   ClearBuffers();
   held_.reset();
-  next_position_ = ParseUint64(committed_position_).value_or(journal_.begin().value);
+  next_position_ = committed_position();
   if (options_.accept_loss) next_position_ = std::max(next_position_, journal_.begin().value);
   // A cursor that stands elsewhere must not be read on; without one FillBuffers asks again.
   cursor_.reset();

@@ -79,7 +79,7 @@ class Landing {
   struct Layouts;
 
   Status Recover();
-  Status RemoveLeftovers(const Source& source, uint64_t position);
+  Status RemoveLeftovers(uint64_t position);
   void Run();
   using HostKey = std::pair<std::string, std::string>;  // source, host
 
@@ -93,7 +93,7 @@ class Landing {
   bool FlushDue() const;
   Status Flush();
   Status WriteFiles(FlushRound& round);
-  void DropFiles(const CommitRequest& request, const FlushRound& round);
+  void DropJson(const FlushRound& round);
   Status WriteBuffer(Source& source, LogBuffer& buffer, FlushRound& round);
   Status WriteQuarantine(Source& source, LogBuffer& buffer, FlushRound& round);
   Status WriteHour(const Source& source, LogBuffer& buffer, const Layouts& layouts, HourJob& job,
@@ -107,10 +107,12 @@ class Landing {
   // there.
   void Rewind();
   // Learns from the catalog whether the last commit, which got no answer, was made. Unavailable if
-  // it was: what is buffered is in the lake.
+  // it was: what is buffered is in the lake. Conflict if another server has taken over.
   Status Settle();
   Status OpenTables(Source& source);
   uint64_t buffered_bytes() const;
+  uint64_t committed_position() const;
+  bool has_uncommitted() const;
 
   const Workspace work_;
   journal::Journal& journal_;

@@ -308,5 +308,66 @@ TEST(Landing, SlowerOfTwoWorkersIsRefused) {
   EXPECT_NE(lake.landing().status().last_error, "");
 }
 
+TEST(Landing, FencedOffWorkerLeavesAloneWhatItsSuccessorLanded) {
+  TestLake lake("successor");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 5).ok());
+  lake.lossy().applies = false;
+  lake.lossy().lost = true;  // nobody knows what became of the commit …
+  EXPECT_FALSE(lake.landing().FlushAll(kMicrosPerSecond / 2).ok());
+  // … and meanwhile another server lands the same records.
+  ASSERT_TRUE(
+      lake.catalog()
+          .AcquireFence(std::string(Landing::kPipeline), "other", 0, catalog::Acquire::kTake)
+          .ok());
+  const std::string theirs = JsonKey({catalog::Zone::kRaw, "web_log"}, 0, 0, 99);
+  ASSERT_TRUE(lake.store().Put(theirs, "x").ok());
+  lake.lossy().lost = false;
+  EXPECT_FALSE(lake.landing().FlushAll(3 * kMicrosPerSecond).ok());
+  EXPECT_TRUE(lake.store().Head(theirs).ok());
+  EXPECT_NE(lake.landing().status().last_error.find("fenced"), std::string::npos)
+      << lake.landing().status().last_error;
+}
+
+TEST(Landing, PositionOfRecordsThatWereRefusedIsCommittedAlone) {
+  TestLake lake("refused");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 5).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  ASSERT_TRUE(lake.journal().Append("no record of a door").ok());
+  ASSERT_TRUE(lake.journal().Append("another").ok());
+  const Status flushed = lake.landing().FlushAll(5 * kMicrosPerSecond);
+  ASSERT_TRUE(flushed.ok()) << flushed.error().ToString();
+  EXPECT_EQ(lake.catalog().GetPosition(std::string(Landing::kPipeline)).value(), "3");
+  EXPECT_EQ(lake.catalog().ListRuns({.limit = 9})->size(), 1U) << "nothing was landed";
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM clean.web_log"), "5");
+  lake.Kill();
+  ASSERT_TRUE(lake.Open().ok());
+  EXPECT_TRUE(lake.landing().FlushAll(kMicrosPerSecond).ok());
+}
+
+TEST(Landing, JsonLeftoversOfASourceThatWasTakenOutAreRemoved) {
+  TestLake lake("source_leftovers");
+  const LogSource other{"other", "common", {.parquet = true, .json = true}};
+  lake.options().sources.push_back(other);
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 1).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  lake.Kill();
+  lake.options().sources.pop_back();
+  ASSERT_TRUE(lake.Open().ok());
+  const std::string kept = JsonKey({catalog::Zone::kRaw, "other"}, 0, 0, 0);
+  const std::string left = JsonKey({catalog::Zone::kRaw, "other"}, 0, 1, 5);
+  ASSERT_TRUE(lake.store().Put(kept, "x").ok());
+  ASSERT_TRUE(lake.store().Put(left, "x").ok());
+  lake.Kill();
+  ASSERT_TRUE(lake.Open().ok());
+  EXPECT_TRUE(lake.store().Head(kept).ok());
+  EXPECT_FALSE(lake.store().Head(left).ok());
+}
+
 }  // namespace
 }  // namespace tarn::lake

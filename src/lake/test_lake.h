@@ -48,6 +48,7 @@ class TestLake {
   const std::string& root() const { return root_; }
   catalog::Catalog& catalog() { return *catalog_; }
   store::LocalStore& store() { return *store_; }
+  journal::Journal& journal() { return *journal_; }
   Landing& landing() { return *landing_; }
   AgentDoor& door() { return *door_; }
   LossyCatalog& lossy() { return *lossy_; }  // what the lake's parts see of the catalog
