@@ -30,8 +30,10 @@ constexpr iceberg::ExpirePolicy kExpire{.max_age_ms = 2 * 3'600'000, .min_to_kee
 constexpr int64_t kWatermarkKeepMicros = 7 * kMicrosPerDay;
 // Threads that encode the hours of a flush; one hour is written by the landing's own thread.
 constexpr size_t kFlushThreads = 4;
-// Different formats a source may bring before further ones are refused; each has its own buffers.
-constexpr size_t kMaxFormats = 64;
+// Of all buffers, before a flush: each is a file or three.
+constexpr size_t kMaxBufferedHours = 2'000;
+// Watermarks remembered; the others are asked for. About 300 bytes each.
+constexpr size_t kMaxMarks = 100'000;
 
 // Acknowledged lines of a source that was taken out of tarn.yaml wait until it is back.
 Error NoSource(const std::string& source) {
@@ -40,6 +42,19 @@ Error NoSource(const std::string& source) {
                   "tarn.yaml has no source '{0}': put it back until they have landed, or start "
                   "with --accept-loss to give them up",
                   source));
+}
+
+// Whoever may send may name any format, and its columns stay in the table for good.
+Status CheckColumnCount(const event::Schema& table, const event::Schema& wanted) {
+  const auto more =
+      std::count_if(wanted.fields.begin(), wanted.fields.end(),
+                    [&](const event::Field& field) { return table.Find(field.name) == nullptr; });
+  const size_t columns = table.fields.size() + static_cast<size_t>(more);
+  if (more == 0 || columns <= Landing::kMaxColumns) return {};
+  return InvalidArgument(
+      fmt::format("with this format the table would have {} columns; agents may bring it to {}, "
+                  "the source's format in tarn.yaml further",
+                  columns, Landing::kMaxColumns));
 }
 
 template <typename Item>
@@ -123,8 +138,6 @@ Status Landing::Recover() {
   }
   for (auto& [name, source] : sources_) {
     TARN_TRY(OpenTables(source));
-    TARN_ASSIGN_OR_RETURN(const auto marks, work_.catalog.ListWatermarks(name));
-    for (const catalog::Watermark& mark : marks) marks_[mark.key] = mark;
   }
   TARN_TRY(RemoveLeftovers(position));
   TARN_ASSIGN_OR_RETURN(cursor_, journal_.ReadFrom({next_position_}));
@@ -221,7 +234,7 @@ bool Landing::FillBuffers() {
 bool Landing::FlushDue() const {
   if (!has_uncommitted()) return false;
   return buffered_bytes() >= options_.buffer_bytes ||
-         pending_.size() >= catalog::kMaxWatermarks / 2 ||
+         pending_.size() >= catalog::kMaxWatermarks / 2 || buffered_hours() >= kMaxBufferedHours ||
          work_.clock.MonotonicMicros() - oldest_micros_ >= options_.buffer_age_micros;
 }
 
@@ -240,6 +253,14 @@ uint64_t Landing::buffered_bytes() const {
     for (const auto& [format, buffer] : source.buffers) bytes += buffer->memory_bytes();
   }
   return bytes;
+}
+
+size_t Landing::buffered_hours() const {
+  size_t hours = 0;
+  for (const auto& [name, source] : sources_) {
+    for (const auto& [format, buffer] : source.buffers) hours += buffer->hours().size();
+  }
+  return hours;
 }
 
 void Landing::AddRecord(journal::Record record) {
@@ -276,18 +297,16 @@ void Landing::HoldBack(journal::Record record, const Error& error) {
 Status Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timestamp ingested_at) {
   const agent_wire::BatchHeader& header = batch.header;
   const catalog::WatermarkKey key{source.config.name, header.host, header.file_id};
-  catalog::Watermark mark{key, 0, 0, {}};
-  if (const auto known = pending_.find(key); known != pending_.end()) {
-    mark = known->second;
-  } else if (const auto committed = marks_.find(key); committed != marks_.end()) {
-    mark = committed->second;
-  }
+  TARN_ASSIGN_OR_RETURN(catalog::Watermark mark, MarkOf(key));
   const auto from = static_cast<uint64_t>(mark.end_offset);
   LineCounts counts;
   if (header.end_offset > from) {
     const std::string& format = header.format.empty() ? source.config.format : header.format;
     TARN_ASSIGN_OR_RETURN(LogBuffer* const buffer, BufferOf(source, format));
     counts = buffer->Add(batch, from, ingested_at);
+    if (counts.hours_refused > 0) {
+      HoursRefused{source.config.name, header.host, counts.hours_refused}.Emit(work_);
+    }
   }
   mark.end_offset = std::max(mark.end_offset, static_cast<int64_t>(header.end_offset));
   mark.last_batch = static_cast<int64_t>(header.batch_number);
@@ -303,13 +322,21 @@ Status Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timesta
   return {};
 }
 
+Result<catalog::Watermark> Landing::MarkOf(const catalog::WatermarkKey& key) {
+  if (const auto found = pending_.find(key); found != pending_.end()) return found->second;
+  if (const auto found = marks_.find(key); found != marks_.end()) return found->second;
+  TARN_ASSIGN_OR_RETURN(const auto mark, work_.catalog.GetWatermark(key));
+  return mark.value_or(catalog::Watermark{key, 0, 0, {}});
+}
+
 Result<LogBuffer*> Landing::BufferOf(Source& source, const std::string& format) {
   // Formats past the limit share one buffer, which refuses.
-  const bool too_many = !source.buffers.contains(format) && source.buffers.size() >= kMaxFormats;
+  const bool too_many = format != source.config.format && !source.buffers.contains(format) &&
+                        source.buffers.size() >= kMaxFormats;
   auto& slot = source.buffers[too_many ? std::string() : format];
   if (slot) return slot.get();
-  auto made = too_many ? Result<std::unique_ptr<LogBuffer>>(
-                             InvalidArgument("the source has too many formats already"))
+  auto made = too_many ? Result<std::unique_ptr<LogBuffer>>(InvalidArgument(fmt::format(
+                             "more than {} formats of the source land together", kMaxFormats)))
                        : MakeBuffer(source, format);
   if (made.ok()) {
     slot = std::move(*made);
@@ -329,6 +356,10 @@ Result<LogBuffer*> Landing::BufferOf(Source& source, const std::string& format) 
 Result<std::unique_ptr<LogBuffer>> Landing::MakeBuffer(Source& source, const std::string& format) {
   TARN_ASSIGN_OR_RETURN(auto compiled, access_log::Format::Compile(format));
   TARN_TRY(CheckColumns(compiled.schema()));
+  if (format != source.config.format) {
+    TARN_ASSIGN_OR_RETURN(const auto table, committer_.Table(source.raw));
+    TARN_TRY(CheckColumnCount(table.schema(), RawSchema(compiled.schema())));
+  }
   TARN_TRY(committer_.Evolve(source.raw, RawSchema(compiled.schema())));
   TARN_TRY(committer_.Evolve(source.clean, CleanSchema(compiled.schema())));
   return std::make_unique<LogBuffer>(std::move(compiled));
@@ -342,10 +373,7 @@ Status Landing::Settle() {
                         work_.catalog.GetPosition(std::string(kPipeline)));
   const uint64_t next = ParseUint64(position).value_or(journal_.begin().value);
   TARN_TRY(RemoveLeftovers(next));
-  for (auto& [name, source] : sources_) {
-    TARN_ASSIGN_OR_RETURN(const auto marks, work_.catalog.ListWatermarks(name));
-    for (const catalog::Watermark& mark : marks) marks_[mark.key] = mark;
-  }
+  marks_.clear();
   unsettled_ = false;
   if (position == committed_position_) return {};
   committed_position_ = position;
@@ -418,6 +446,7 @@ void Landing::DropJson(const FlushRound& round) {
 }
 
 void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
+  if (marks_.size() + pending_.size() > kMaxMarks) marks_.clear();
   for (auto& [key, mark] : pending_) {
     mark.updated = receipt.committed;
     marks_[key] = mark;
@@ -444,6 +473,7 @@ void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
     landed.push_back({work_.clock.MonotonicMicros(), counted.lines});
     while (landed.front().at_micros < landed.back().at_micros - kRateMicros) landed.pop_front();
   }
+  ForgetOldHosts();
   ClearBuffers();
   status_.position = next_position_;
   status_.buffered_bytes = 0;
@@ -451,6 +481,19 @@ void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
   status_.last_commit = receipt.committed;
   ++status_.commits;
   changed_.NotifyAll();
+}
+
+// A tenth of the hosts, those silent for longest, so that the search is paid for rarely.
+void Landing::ForgetOldHosts() {
+  if (hosts_.size() <= kMaxHosts) return;
+  std::vector<std::pair<Timestamp, HostKey>> all;
+  for (const auto& [key, host] : hosts_) all.emplace_back(host.last_ingested, key);
+  std::sort(all.begin(), all.end());
+  all.resize(hosts_.size() - kMaxHosts + kMaxHosts / 10);
+  for (const auto& [time, key] : all) {
+    hosts_.erase(key);
+    rates_.erase(key);
+  }
 }
 
 // A disk error may pass; damage needs a person. Either way the record stays the next one.
@@ -556,6 +599,8 @@ Status Landing::WriteQuarantine(Source& source, LogBuffer& buffer, FlushRound& r
 
 void Landing::ClearBuffers() {
   for (auto& [name, source] : sources_) {
+    // Many formats make room for others; those still in use come back at their next batch.
+    if (source.buffers.size() > kMaxFormats / 2) source.buffers.clear();
     for (auto& [format, buffer] : source.buffers) buffer->Clear();
   }
   pending_.clear();
