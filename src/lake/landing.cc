@@ -24,8 +24,6 @@ namespace {
 // How long the loop sleeps without news; bounds how late it notices a flush that is due.
 constexpr int64_t kIdleMicros = 50'000;
 constexpr int64_t kRetryMicros = 1'000'000;
-// Snapshots kept for time travel and running readers.
-constexpr iceberg::ExpirePolicy kExpire{.max_age_ms = 2 * 3'600'000, .min_to_keep = 10};
 // As SqliteOptions::watermark_keep_micros.
 constexpr int64_t kWatermarkKeepMicros = 7 * kMicrosPerDay;
 // Threads that encode the hours of a flush; one hour is written by the landing's own thread.

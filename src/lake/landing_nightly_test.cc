@@ -1,4 +1,4 @@
-#include "lake/test_lake.h"
+#include "lake/test_full_journal.h"
 
 namespace tarn::lake {
 namespace {
@@ -23,6 +23,11 @@ TEST(Landing, HundredSourcesLandInOneCommit) {
   ASSERT_TRUE(flushed.ok()) << flushed.error().ToString();
   EXPECT_EQ(lake.landing().status().commits, 1U);
   EXPECT_EQ(lake.Ask("SELECT count(*) FROM clean.s99"), "1");
+}
+
+TEST(Landing, StartsInSecondsWithAJournalAtItsMaximum) {
+  TestLake lake("full_journal_4g");
+  StartWithFullJournal(lake, 4'000'000'000, 10);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include "lake/landing.h"
 
 #include "lake/journal_record.h"
-#include "lake/test_lake.h"
+#include "lake/test_full_journal.h"
 #include "os/random.h"
 
 namespace tarn::lake {
@@ -388,6 +388,11 @@ TEST(Landing, BatchThatIsInTheJournalAgainAfterARestartLandsOnce) {
                   .ok());
   ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
   EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || count(DISTINCT path) FROM raw.web_log"), "7 7");
+}
+
+TEST(Landing, StartsInSecondsWithAFullJournal) {
+  TestLake lake("full_journal");
+  StartWithFullJournal(lake, 256'000'000, 5);
 }
 
 TEST(Landing, FormatsThatAgentsInventEndInQuarantinePastTheLimitAndUntilTheNextCommit) {

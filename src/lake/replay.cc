@@ -14,8 +14,6 @@
 namespace tarn::lake {
 namespace {
 
-constexpr iceberg::ExpirePolicy kExpire{.max_age_ms = 2 * 3'600'000, .min_to_keep = 10};
-
 // Shows one data file of a table as the whole table.
 class OneFile final : public sql::TableResolver {
  public:
