@@ -321,9 +321,10 @@ TEST(Compactor, LandingBesideItLosesAndDoublesNothing) {
   while (!landed) maintainer.Compact(Maintainer::Mode::kDo, report);
   landing.Join();
   ASSERT_TRUE(status.ok()) << status.error().ToString();
-  maintainer.Compact(Maintainer::Mode::kDo, report);
-  EXPECT_EQ(report.failures, 0) << report.last_error;
-  EXPECT_GE(report.compactions, 3);
+  MaintenanceReport last;  // the first one may have had all the compactions of a look
+  maintainer.Compact(Maintainer::Mode::kDo, last);
+  EXPECT_EQ(report.failures + last.failures, 0) << report.last_error << last.last_error;
+  EXPECT_GE(report.compactions + last.compactions, 3);
   EXPECT_EQ(table.Rows(), TestTable::RowsTo(kCommits * 5));
   EXPECT_LT(LiveFiles(table).size(), 3U * 12);
 }
