@@ -155,6 +155,10 @@ Result<Project> ParseProject(const std::string& text, const std::string& folder)
     reader.Fail("time_zone", fmt::format("'{}' is not a time zone; write UTC or Europe/Berlin",
                                          file.project.time_zone));
   }
+  if (file.project.sources.size() > lake::kMaxSources) {
+    reader.Fail("sources", fmt::format("{} sources; one project has at most {}",
+                                       file.project.sources.size(), lake::kMaxSources));
+  }
   reader.Finish();
   TARN_TRY(problems.ToStatus());
   Project project = std::move(file.project);

@@ -91,8 +91,8 @@ Status OpenStorage(Machine& machine, const Project& project, const ServeOptions&
   (void)machine.files.Remove(project.server_file());
   TARN_ASSIGN_OR_RETURN(
       parts.store, store::LocalStore::Open(machine.files, machine.random, project.lake_folder));
-  // Temporaries of a server that was killed; this is the only writer of the folder.
-  TARN_TRY(parts.store->Sweep(machine.clock.Now()));
+  // Temporaries of a server that was killed; those of a running command stay.
+  TARN_TRY(parts.store->Sweep());
   TARN_TRY(RefuseLostCatalog(machine, project));
   catalog::SqliteOptions sqlite;
   sqlite.path = project.catalog_file();

@@ -122,6 +122,23 @@ TEST_P(CatalogContract, ACommitMovesEverythingTogether) {
   EXPECT_EQ(catalog_->ListWatermarks("web")->size(), 1U);
 }
 
+TEST_P(CatalogContract, CommitTakesTheTablesOfThousandSources) {
+  Commit commit;
+  commit.commit_id = "many";
+  commit.audit.who = "landing";
+  for (int i = 0; i < 3'000; ++i) {
+    DatasetSpec spec;
+    spec.name = {Zone::kRaw, "s" + std::to_string(i)};
+    spec.location = "raw/s" + std::to_string(i);
+    ASSERT_TRUE(catalog_->CreateDataset(spec, kTester).ok());
+    commit.swaps.push_back({spec.name, "", "m1", 1, 0, 0, std::nullopt});
+    commit.events.push_back({0, spec.name, 1, "append", "{}", "", {}, {}});
+  }
+  const auto receipt = catalog_->Apply(commit);
+  ASSERT_TRUE(receipt.ok()) << receipt.error().ToString();
+  EXPECT_EQ(receipt->last_event_id - receipt->first_event_id, 2'999);
+}
+
 TEST_P(CatalogContract, ARefusedCommitChangesNothing) {
   const FencingToken token = StartChain(*catalog_);
   ASSERT_TRUE(catalog_->Apply(ChainCommit(1, token)).ok());

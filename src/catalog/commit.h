@@ -115,9 +115,9 @@ struct Commit {
 };
 
 // Bounds of one commit; more is InvalidArgument.
-inline constexpr size_t kMaxSwaps = 256;
+inline constexpr size_t kMaxSwaps = 4'096;
 inline constexpr size_t kMaxWatermarks = 100'000;
-inline constexpr size_t kMaxEvents = 1'024;
+inline constexpr size_t kMaxEvents = 8'192;
 inline constexpr size_t kMaxReplays = 10'000;
 inline constexpr size_t kMaxTextBytes = 1 << 20;  // of any one string in a commit
 

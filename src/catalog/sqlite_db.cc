@@ -115,6 +115,11 @@ Error SqliteDb::Failure(int code, std::string_view doing) const {
     case SQLITE_AUTH:
       return PermissionDenied(std::move(message));
     case SQLITE_CANTOPEN:
+      // SQLite tries further ways to open it, and the first one's reason is gone.
+      return IoError(message +
+                     fmt::format("; it, or a file beside it, could not be made or opened: "
+                                 "is there space, and the right to write? (errno {})",
+                                 system_error));
     case SQLITE_IOERR:
       return IoError(message + fmt::format(" (SQLite {}, errno {})", code, system_error));
     case SQLITE_NOMEM:

@@ -6,6 +6,7 @@
 #include <openssl/hmac.h>
 #include <xxhash.h>
 
+#include <array>
 #include <cstring>
 
 #include "base/check.h"
@@ -24,6 +25,40 @@ uint32_t Crc32c(std::string_view bytes, uint32_t crc) {
   auto narrow = static_cast<uint32_t>(state);
   for (; left > 0; --left, ++at) narrow = _mm_crc32_u8(narrow, static_cast<uint8_t>(*at));
   return ~narrow;
+}
+
+namespace {
+
+// Checksums are polynomials over GF(2) modulo this one, with the coefficient of x^0 in bit 31.
+constexpr uint32_t kCastagnoli = 0x82f63b78;
+
+constexpr uint32_t MultiplyPolynomials(uint32_t a, uint32_t b) {
+  uint32_t product = 0;
+  for (uint32_t bit = 1U << 31; bit != 0; bit >>= 1) {
+    if ((a & bit) != 0) product ^= b;
+    b = (b >> 1) ^ ((b & 1) != 0 ? kCastagnoli : 0);
+  }
+  return product;
+}
+
+// x^(8 * 2^n)
+constexpr std::array<uint32_t, 64> MakePowers() {
+  std::array<uint32_t, 64> powers{};
+  powers[0] = 1U << 23;
+  for (size_t n = 1; n < powers.size(); ++n) {
+    powers[n] = MultiplyPolynomials(powers[n - 1], powers[n - 1]);
+  }
+  return powers;
+}
+constexpr std::array<uint32_t, 64> kPowers = MakePowers();
+
+}  // namespace
+
+uint32_t Crc32cBehind(uint32_t both, uint32_t first, uint64_t size) {
+  for (size_t n = 0; size != 0; ++n, size >>= 1) {
+    if ((size & 1) != 0) first = MultiplyPolynomials(first, kPowers[n]);
+  }
+  return both ^ first;
 }
 
 uint64_t Xxh3(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }

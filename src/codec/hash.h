@@ -10,6 +10,10 @@ namespace tarn::codec {
 // Crc32c(a + b).
 uint32_t Crc32c(std::string_view bytes, uint32_t crc = 0);
 
+// Of bytes that follow others: `both` is the checksum of all of them, `first` that of the others,
+// `size` the number of the bytes. Takes a time that grows with the logarithm of `size`.
+uint32_t Crc32cBehind(uint32_t both, uint32_t first, uint64_t size);
+
 // XXH3, 64 bits; stable across machines and versions (xxHash specification 0.8).
 uint64_t Xxh3(std::string_view bytes);
 

@@ -24,5 +24,16 @@ TEST(Hash, ConstantTimeEqualComparesLengthToo) {
   EXPECT_FALSE(ConstantTimeEqual("key", "keyy"));
 }
 
+TEST(Crc32c, OfBytesBehindOthersFollowsFromBoth) {
+  std::string bytes;
+  for (int i = 0; i < 3'000; ++i) bytes.push_back(static_cast<char>(i * 37 + i / 7));
+  const std::string_view all = bytes;
+  for (const size_t cut : {0U, 1U, 7U, 8U, 100U, 2'999U, 3'000U}) {
+    EXPECT_EQ(Crc32cBehind(Crc32c(all), Crc32c(all.substr(0, cut)), all.size() - cut),
+              Crc32c(all.substr(cut)))
+        << cut;
+  }
+}
+
 }  // namespace
 }  // namespace tarn::codec

@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "base/text.h"
 #include "iceberg/manifest_merge.h"
+#include "iceberg/scan.h"
 #include "iceberg/update.h"
 
 namespace tarn::iceberg {
@@ -131,6 +132,7 @@ class SnapshotDraft {
 
   Status Build(Writes& writes) {
     TARN_TRY(Check());
+    if (change_.removed_without_deletes) TARN_TRY(CheckDeletes());
     TARN_TRY(CarryOver());
     TARN_TRY(AddFiles());
     const MergeLimits limits = {
@@ -172,6 +174,28 @@ class SnapshotDraft {
     }
     for (const auto& path : change_.removed_paths) {
       if (paths.contains(path)) return Wrong("it adds and removes " + path);
+    }
+    return {};
+  }
+
+  // A position delete names its file, so what replaces that file would bring its rows back.
+  Status CheckDeletes() const {
+    const Snapshot* parent = base_.current_snapshot();
+    if (parent == nullptr) return {};
+    TARN_ASSIGN_OR_RETURN(const ManifestList list, work_.cache.List(work_.store, *parent));
+    const bool any = std::any_of(list->begin(), list->end(), [](const ManifestFile& manifest) {
+      return manifest.content == ManifestContent::kDeletes && manifest.live_files() > 0;
+    });
+    if (!any) return {};
+    TARN_ASSIGN_OR_RETURN(const Plan plan,
+                          PlanFiles(work_.store, work_.cache, base_, std::nullopt, {}));
+    const std::unordered_set<std::string_view> removed(change_.removed_paths.begin(),
+                                                       change_.removed_paths.end());
+    for (const PlannedFile& planned : plan.files) {
+      if (planned.deletes.empty() || !removed.contains(planned.file.path)) continue;
+      return Conflict(fmt::format("{}: {} deletes rows of {}, which was read without it",
+                                  change_.operation, planned.deletes.front().path,
+                                  planned.file.path));
     }
     return {};
   }

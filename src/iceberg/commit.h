@@ -26,6 +26,8 @@ struct SnapshotChange {
   std::string operation = "append";        // append, replace, overwrite, delete
   std::vector<DataFile> added;             // data or delete files, of any of the table's specs
   std::vector<std::string> removed_paths;  // data or delete files
+  // The rows of the removed files were read without delete files: Conflict if any applies to one.
+  bool removed_without_deletes = false;
   Properties summary;  // ours: "tarn.commit-id" and so on; totals are added to it
   // replace only: the data sequence number the added files take over, so that delete files written
   // since the removed files were read still apply. Absent: the new snapshot's.

@@ -1,6 +1,7 @@
 #include "journal/segment.h"
 
 #include <algorithm>
+#include <array>
 #include <span>
 
 #include "base/bytes.h"
@@ -17,6 +18,7 @@ constexpr size_t kHeaderChecksumAt = 12;
 // A buffer this full is written out; a payload this large is written without being copied.
 constexpr size_t kFlushBytes = 1U << 20;
 constexpr size_t kDirectBytes = 256U << 10;
+constexpr uint64_t kSumBytes = 512;
 constexpr uint64_t kWindowBytes = 256U << 10;
 
 template <typename T>
@@ -190,30 +192,81 @@ Result<bool> SegmentScanner::TailIsTorn(uint64_t limit) {
          GetFixed<uint32_t>(bytes.data() + 16) == tail_.previous;
 }
 
+Status SegmentScanner::MakeSums(uint64_t begin, uint64_t limit) {
+  sums_.assign(1, 0);
+  sums_begin_ = sums_end_ = begin;
+  sums_limit_ = limit;
+  uint32_t sum = 0;
+  std::string chunk;
+  while (sums_end_ < limit) {
+    TARN_ASSIGN_OR_RETURN(chunk,
+                          file_.ReadAt(sums_end_, std::min(kWindowBytes, limit - sums_end_)));
+    if (chunk.empty()) break;
+    for (size_t at = 0; at < chunk.size(); at += kSumBytes) {
+      const std::string_view block = std::string_view(chunk).substr(at, kSumBytes);
+      sum = codec::Crc32c(block, sum);
+      if (block.size() == kSumBytes) sums_.push_back(sum);
+    }
+    sums_end_ += chunk.size();
+    if (chunk.size() % kSumBytes != 0) break;
+  }
+  return {};
+}
+
+Result<std::optional<uint32_t>> SegmentScanner::SumTo(uint64_t offset) {
+  if (offset < sums_begin_ || offset > sums_end_) return std::optional<uint32_t>();
+  const uint64_t block = (offset - sums_begin_) / kSumBytes;
+  const uint64_t block_offset = sums_begin_ + block * kSumBytes;
+  std::array<char, kSumBytes> rest;
+  const size_t size = offset - block_offset;
+  TARN_ASSIGN_OR_RETURN(const size_t got,
+                        file_.ReadInto(block_offset, std::span<char>(rest.data(), size)));
+  if (got < size) return std::optional<uint32_t>();
+  return std::optional(codec::Crc32c(std::string_view(rest.data(), size), sums_[block]));
+}
+
+Result<bool> SegmentScanner::ChecksumHolds(std::string_view header, uint64_t offset,
+                                           uint64_t limit) {
+  if (sums_.empty() || sums_limit_ != limit || offset < sums_begin_) {
+    TARN_TRY(MakeSums(offset, limit));
+  }
+  const auto length = GetFixed<uint32_t>(header.data() + 4);
+  const uint64_t begin = offset + kRecordHeaderBytes;
+  TARN_ASSIGN_OR_RETURN(const auto before, SumTo(begin));
+  TARN_ASSIGN_OR_RETURN(const auto all, SumTo(begin + length));
+  if (!before || !all) return false;
+  const uint32_t payload = codec::Crc32cBehind(*all, *before, length);
+  return RecordChecksum(header_.salt, header, payload) == GetFixed<uint32_t>(header.data());
+}
+
 Result<std::optional<StoredRecord>> SegmentScanner::Skip(uint64_t limit) {
   limit = std::min(limit, header_.bytes);
   const uint64_t most = tail_.next + header_.bytes / kRecordHeaderBytes;
   uint64_t offset = tail_.offset;
   while (offset + kRecordHeaderBytes <= limit) {
-    const uint64_t size = std::min(kWindowBytes, limit - offset);
-    TARN_ASSIGN_OR_RETURN(const std::string_view bytes, Load(offset, size, limit));
+    TARN_ASSIGN_OR_RETURN(const std::string_view bytes,
+                          Load(offset, std::min(kWindowBytes, limit - offset), limit));
     if (bytes.size() < kRecordHeaderBytes) break;
     uint64_t at = 0;
-    while (at + kRecordHeaderBytes <= bytes.size()) {
-      const auto number = GetFixed<uint64_t>(bytes.data() + at + 8);
+    bool holds = false;
+    for (; at + kRecordHeaderBytes <= bytes.size() && !holds; at += kRecordAlignment) {
+      const std::string_view header = bytes.substr(at, kRecordHeaderBytes);
+      const auto number = GetFixed<uint64_t>(header.data() + 8);
       // The zeros of a preallocated file would pass for number 0.
-      const auto batch_offset = GetFixed<uint32_t>(bytes.data() + at + 20);
-      if (number >= tail_.next && number <= most && batch_offset >= kSegmentHeaderBytes) break;
-      at += kRecordAlignment;
+      const auto batch_offset = GetFixed<uint32_t>(header.data() + 20);
+      if (number < tail_.next || number > most || batch_offset < kSegmentHeaderBytes) continue;
+      if (batch_offset > offset + at) continue;
+      if (offset + at + StoredBytes(GetFixed<uint32_t>(header.data() + 4)) > limit) continue;
+      TARN_ASSIGN_OR_RETURN(holds, ChecksumHolds(header, offset + at, limit));
+    }
+    if (holds) {
+      TARN_ASSIGN_OR_RETURN(auto record, ReadAt(offset + at - kRecordAlignment, limit));
+      if (record) {
+        MoveBehind(*record);
+        return record;
+      }
     }
     offset += at;
-    if (at + kRecordHeaderBytes > bytes.size()) continue;
-    TARN_ASSIGN_OR_RETURN(auto record, ReadAt(offset, limit));
-    if (record) {
-      MoveBehind(*record);
-      return record;
-    }
-    offset += kRecordAlignment;
   }
   return std::optional<StoredRecord>();
 }

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "os/file_system.h"
@@ -107,6 +108,12 @@ class SegmentScanner {
   // The bytes at [offset, offset + size), which lie before `limit`; fewer if the file ends.
   Result<std::string_view> Load(uint64_t offset, uint64_t size, uint64_t limit);
   void MoveBehind(const StoredRecord& record);
+  // Whether the checksum in the 32 bytes at `offset`, and the payload they claim, agree. Reads
+  // little, whatever length is claimed: foreign bytes may look like any number of headers.
+  Result<bool> ChecksumHolds(std::string_view header, uint64_t offset, uint64_t limit);
+  // Of the bytes from sums_begin_ to `offset`; nullopt if the file ends before.
+  Result<std::optional<uint32_t>> SumTo(uint64_t offset);
+  Status MakeSums(uint64_t begin, uint64_t limit);
 
   const os::File& file_;
   const SegmentHeader header_;
@@ -114,6 +121,11 @@ class SegmentScanner {
   std::string window_;
   uint64_t window_offset_ = 0;
   uint64_t window_bytes_ = 0;
+  // Checksums of [sums_begin_, sums_begin_ + n * kSumBytes), for Skip.
+  std::vector<uint32_t> sums_;
+  uint64_t sums_begin_ = 0;
+  uint64_t sums_end_ = 0;
+  uint64_t sums_limit_ = 0;
 };
 
 // The end of a segment as recovery finds it.

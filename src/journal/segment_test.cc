@@ -92,5 +92,58 @@ TEST(Segment, LargeRecordsAreWrittenBetweenSmallOnes) {
   EXPECT_FALSE(scanner.Next(header.bytes).value().has_value());
 }
 
+// Counts the bytes that are read.
+class CountedFile final : public os::File {
+ public:
+  explicit CountedFile(std::unique_ptr<os::File> file) : file_(std::move(file)) {}
+  Result<std::string> ReadAt(uint64_t offset, size_t size) const override {
+    read += size;
+    return file_->ReadAt(offset, size);
+  }
+  Result<size_t> ReadInto(uint64_t offset, std::span<char> buffer) const override {
+    read += buffer.size();
+    return file_->ReadInto(offset, buffer);
+  }
+  Status WriteAt(uint64_t offset, std::string_view bytes) override {
+    return file_->WriteAt(offset, bytes);
+  }
+  Status Sync() override { return file_->Sync(); }
+  Status Preallocate(uint64_t size) override { return file_->Preallocate(size); }
+  Status Truncate(uint64_t size) override { return file_->Truncate(size); }
+  Result<uint64_t> Size() const override { return file_->Size(); }
+
+  mutable uint64_t read = 0;
+
+ private:
+  const std::unique_ptr<os::File> file_;
+};
+
+// A sender knows the format: behind a torn tail its bytes may claim to be any number of records, of
+// any length.
+TEST(Segment, BytesThatLookLikeManyLongRecordsCostLittle) {
+  constexpr uint64_t kBytes = 4 << 20;
+  const SegmentHeader header{.number = 1, .salt = 2, .first = 3, .bytes = kBytes};
+  os::SimFileSystem files(1);
+  auto file = files.Open("/s", os::OpenMode::kCreate).value();
+  ASSERT_TRUE(file->Preallocate(kBytes).ok());
+  std::string hostile;
+  while (hostile.size() < kBytes - 2 * kSegmentHeaderBytes) {
+    PutFixed<uint32_t>(hostile, 0x12345678);
+    PutFixed<uint32_t>(hostile, static_cast<uint32_t>((kBytes - hostile.size()) / 2));
+    PutFixed<uint64_t>(hostile, 100);
+    PutFixed<uint32_t>(hostile, 0);
+    PutFixed<uint32_t>(hostile, kSegmentHeaderBytes);
+    PutFixed<uint64_t>(hostile, 7);
+  }
+  ASSERT_TRUE(file->WriteAt(kSegmentHeaderBytes + 64, hostile).ok());
+  const CountedFile counted(std::move(file));
+  const auto end = FindEnd(counted, header);
+  ASSERT_TRUE(end.ok());
+  EXPECT_FALSE(end->damaged);
+  EXPECT_EQ(end->next_after, 3U);
+  const uint64_t records = hostile.size() / kRecordHeaderBytes;
+  EXPECT_LT(counted.read, 4 * kBytes + records * 1'024) << "bytes read";
+}
+
 }  // namespace
 }  // namespace tarn::journal

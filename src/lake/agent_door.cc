@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include "agent_wire/batch.h"
 #include "base/text.h"
+#include "lake/events.h"
 #include "lake/journal_record.h"
 
 namespace tarn::lake {
@@ -23,11 +25,14 @@ Result<std::unique_ptr<AgentDoor>> AgentDoor::Open(const Workspace& work, journa
 }
 
 Status AgentDoor::LoadCatalog() {
+  const int64_t now = work_.clock.MonotonicMicros();
   for (const std::string& source : sources_) {
     TARN_ASSIGN_OR_RETURN(const auto marks, work_.catalog.ListWatermarks(source));
     os::MutexLock lock(mutex_);
     for (const catalog::Watermark& mark : marks) {
-      files_[mark.key] = {.end = static_cast<uint64_t>(mark.end_offset), .known = true};
+      files_[mark.key] = {.end = static_cast<uint64_t>(mark.end_offset),
+                          .known = true,
+                          .touched = now - (work_.clock.Now().micros - mark.updated.micros)};
     }
   }
   return {};
@@ -46,7 +51,23 @@ Status AgentDoor::LoadJournal(uint64_t position) {
     File& file = files_[{header->source, header->host, header->file_id}];
     file.end = std::max(file.end, header->end_offset);
     file.known = true;
+    file.touched = work_.clock.MonotonicMicros();
   }
+}
+
+Status AgentDoor::CheckHeader(const agent_wire::BatchHeader& header) const {
+  if (!sources_.contains(header.source)) {
+    const std::vector<std::string_view> known(sources_.begin(), sources_.end());
+    const auto nearest = NearestWord(header.source, known);
+    return NotFound(fmt::format("no source '{}' in tarn.yaml{}", header.source,
+                                nearest ? fmt::format("; is it '{}'?", *nearest) : ""));
+  }
+  for (const std::string* name : {&header.host, &header.file_id}) {
+    if (name->size() <= kMaxNameBytes) continue;
+    return InvalidArgument(
+        fmt::format("a host or file id of {} bytes; {} are allowed", name->size(), kMaxNameBytes));
+  }
+  return {};
 }
 
 void AgentDoor::Submit(std::string_view encoded, Done done) {
@@ -56,14 +77,10 @@ void AgentDoor::Submit(std::string_view encoded, Done done) {
   Submit(batch->header, encoded, std::move(done));
 }
 
-void AgentDoor::Submit(const agent_wire::BatchHeader& header, std::string_view encoded, Done done) {
-  if (!sources_.contains(header.source)) {
-    const std::vector<std::string_view> known(sources_.begin(), sources_.end());
-    const auto nearest = NearestWord(header.source, known);
-    return done(NotFound(fmt::format("no source '{}' in tarn.yaml{}", header.source,
-                                     nearest ? fmt::format("; is it '{}'?", *nearest) : "")));
-  }
-  auto begun = Begin(header);
+void AgentDoor::Submit(const agent_wire::BatchHeader& header, std::string_view encoded, Done done,
+                       std::string_view key) {
+  if (Status checked = CheckHeader(header); !checked.ok()) return done(std::move(checked).error());
+  auto begun = Begin(header, key);
   if (auto* answer = std::get_if<Result<BatchAnswer>>(&begun)) return done(std::move(*answer));
   File* const file = std::get<File*>(begun);
   const uint64_t end = header.end_offset;
@@ -77,14 +94,26 @@ void AgentDoor::Submit(const agent_wire::BatchHeader& header, std::string_view e
 }
 
 std::variant<Result<BatchAnswer>, AgentDoor::File*> AgentDoor::Begin(
-    const agent_wire::BatchHeader& header) {
+    const agent_wire::BatchHeader& header, std::string_view key) {
   const auto answer = [](BatchAnswer::Kind kind, uint64_t offset) {
     return Result<BatchAnswer>(BatchAnswer{kind, offset});
   };
   os::MutexLock lock(mutex_);
-  const auto [slot, is_new] = files_.try_emplace({header.source, header.host, header.file_id});
+  const catalog::WatermarkKey name{header.source, header.host, header.file_id};
+  auto slot = files_.find(name);
+  if (slot == files_.end() || slot->second.sender == nullptr) {
+    auto sender = senders_.find(key);
+    if (sender == senders_.end()) sender = senders_.try_emplace(std::string(key)).first;
+    if (slot == files_.end()) {
+      if (Status may = Admit(header, *sender); !may.ok()) {
+        return Result<BatchAnswer>(std::move(may).error());
+      }
+      slot = files_.try_emplace(name).first;
+      if (files_.size() > kMaxFiles) ForgetOldest(slot->second);
+    }
+    Own(*slot, sender->second);
+  }
   File& file = slot->second;
-  if (is_new && files_.size() > kMaxFiles) ForgetOldest(file);
   file.touched = work_.clock.MonotonicMicros();
   if (file.known && header.end_offset <= file.end)
     return answer(BatchAnswer::Kind::kDuplicate, file.end);
@@ -94,6 +123,50 @@ std::variant<Result<BatchAnswer>, AgentDoor::File*> AgentDoor::Begin(
     return answer(BatchAnswer::Kind::kGap, file.end);
   file.under_way = true;
   return &file;
+}
+
+Status AgentDoor::Admit(const agent_wire::BatchHeader& header, Senders::value_type& entry) {
+  const std::string& key = entry.first;
+  Sender& sender = entry.second;
+  const auto over = [&]() -> const char* {
+    if (sender.files >= kMaxFilesOfKey) return "files";
+    const bool new_host = !sender.hosts.contains(header.host);
+    return new_host && sender.hosts.size() >= kMaxHostsOfKey ? "hosts" : nullptr;
+  };
+  if (over() == nullptr) return {};
+  // Files of old do not count; looked for once a minute at most, as this looks at all.
+  const int64_t now = work_.clock.MonotonicMicros();
+  const bool look = !sender.refused || now - *sender.refused >= 60 * kMicrosPerSecond;
+  if (look) {
+    sender.refused = now;
+    for (auto file = files_.begin(); file != files_.end();) {
+      const bool old = now - file->second.touched > kKeepMicros && !file->second.under_way;
+      file = file->second.sender == &sender && old ? Forget(file) : std::next(file);
+    }
+  }
+  const char* const limit = over();
+  if (limit == nullptr) return {};
+  const size_t most = limit == std::string_view("files") ? kMaxFilesOfKey : kMaxHostsOfKey;
+  SenderRefused{key, limit, most, look}.Emit(work_);
+  return PermissionDenied(
+      fmt::format("key '{}' has brought {} {} within 7 days, which is all a key may; if that is "
+                  "right, give its agents keys of their own",
+                  key, most, limit));
+}
+
+void AgentDoor::Own(Files::value_type& file, Sender& sender) {
+  file.second.sender = &sender;
+  ++sender.files;
+  ++sender.hosts[file.first.host];
+}
+
+AgentDoor::Files::iterator AgentDoor::Forget(Files::iterator file) {
+  if (Sender* const sender = file->second.sender; sender != nullptr) {
+    --sender->files;
+    const auto host = sender->hosts.find(file->first.host);
+    if (--host->second == 0) sender->hosts.erase(host);
+  }
+  return files_.erase(file);
 }
 
 void AgentDoor::End(File& file, std::optional<uint64_t> durable_end) {
@@ -112,7 +185,7 @@ void AgentDoor::ForgetOldest(const File& keep) {
   }
   const size_t count = std::min(idle.size(), kMaxFiles / 10);
   std::partial_sort(idle.begin(), idle.begin() + static_cast<std::ptrdiff_t>(count), idle.end());
-  for (size_t i = 0; i < count; ++i) files_.erase(idle[i].second);
+  for (size_t i = 0; i < count; ++i) Forget(files_.find(idle[i].second));
 }
 
 size_t AgentDoor::files() const {

@@ -11,6 +11,9 @@
 
 namespace tarn::lake {
 
+// Snapshots that stay for time travel and running readers.
+inline constexpr iceberg::ExpirePolicy kExpire{.max_age_ms = 2 * 3'600'000, .min_to_keep = 10};
+
 // What one commit does to one table.
 struct TableChange {
   catalog::DatasetName dataset;

@@ -274,6 +274,7 @@ Result<CompactionResult> Compactor::Compact(Committer& committer,
   change.added.push_back(std::move(file));
   // Deletes another engine has written since apply to the new file as they did to the old ones.
   change.data_sequence_number = group.sequence_number;
+  change.removed_without_deletes = true;
   change.summary["tarn.job"] = "compact";
   request.commit.run.run_id = FormatUuid(work_.random.NewUuidV7(started));
   request.commit.run.job = "compact";

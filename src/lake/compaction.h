@@ -51,7 +51,8 @@ Result<CompactionPlan> PlanCompaction(const Workspace& work, const iceberg::Tabl
                                       const CompactionPolicy& policy);
 
 struct CompactionResult {
-  bool done = false;  // false: another commit took one of the files away; nothing has changed
+  // False: another commit took one of the files away, or deletes rows of one; nothing has changed.
+  bool done = false;
   int64_t files = 0;
   int64_t rows = 0;
   int64_t bytes_in = 0;

@@ -57,6 +57,24 @@ void FormatRefused::Emit(const Workspace& work) const {
                  {{"source", source}, {"format", format}, {"error", error.ToString()}});
 }
 
+void SenderRefused::Emit(const Workspace& work) const {
+  work.metrics
+      .GetCounter("tarn_ingest_refused_total", "Batches of keys that have brought too much.",
+                  {{"limit", limit}})
+      .Add();
+  if (!news) return;
+  work.log.Write(obs::Level::kError, "ingest.key_refused",
+                 {{"key", key}, {"limit", limit}, {"most", static_cast<int64_t>(most)}});
+}
+
+void HoursRefused::Emit(const Workspace& work) const {
+  work.metrics
+      .GetCounter("tarn_hours_refused_total", "Lines in quarantine: too many hours in one flush.")
+      .Add(lines);
+  work.log.Write(obs::Level::kError, "landing.hours_refused",
+                 {{"source", source}, {"host", host}, {"lines", static_cast<int64_t>(lines)}});
+}
+
 void LeftoversRemoved::Emit(const Workspace& work) const {
   work.log.Write(obs::Level::kInfo, "landing.leftovers_removed",
                  {{"objects", static_cast<int64_t>(objects)}});

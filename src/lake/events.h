@@ -57,6 +57,23 @@ struct FormatRefused {
   void Emit(const Workspace& work) const;
 };
 
+// A key has brought as many files or hosts as one may; logged if `news`.
+struct SenderRefused {
+  const std::string& key;
+  const char* limit;
+  size_t most;
+  bool news;
+  void Emit(const Workspace& work) const;
+};
+
+// Lines that went to quarantine because the buffer has too many hours.
+struct HoursRefused {
+  const std::string& source;
+  const std::string& host;
+  uint64_t lines;
+  void Emit(const Workspace& work) const;
+};
+
 // JSON objects an interrupted flush had left were removed.
 struct LeftoversRemoved {
   size_t objects;

@@ -24,14 +24,14 @@ namespace {
 // How long the loop sleeps without news; bounds how late it notices a flush that is due.
 constexpr int64_t kIdleMicros = 50'000;
 constexpr int64_t kRetryMicros = 1'000'000;
-// Snapshots kept for time travel and running readers.
-constexpr iceberg::ExpirePolicy kExpire{.max_age_ms = 2 * 3'600'000, .min_to_keep = 10};
 // As SqliteOptions::watermark_keep_micros.
 constexpr int64_t kWatermarkKeepMicros = 7 * kMicrosPerDay;
 // Threads that encode the hours of a flush; one hour is written by the landing's own thread.
 constexpr size_t kFlushThreads = 4;
-// Different formats a source may bring before further ones are refused; each has its own buffers.
-constexpr size_t kMaxFormats = 64;
+// Of all buffers, before a flush: each is a file or three.
+constexpr size_t kMaxBufferedHours = 2'000;
+// Watermarks remembered; the others are asked for. About 300 bytes each.
+constexpr size_t kMaxMarks = 100'000;
 
 // Acknowledged lines of a source that was taken out of tarn.yaml wait until it is back.
 Error NoSource(const std::string& source) {
@@ -40,6 +40,19 @@ Error NoSource(const std::string& source) {
                   "tarn.yaml has no source '{0}': put it back until they have landed, or start "
                   "with --accept-loss to give them up",
                   source));
+}
+
+// Whoever may send may name any format, and its columns stay in the table for good.
+Status CheckColumnCount(const event::Schema& table, const event::Schema& wanted) {
+  const auto more =
+      std::count_if(wanted.fields.begin(), wanted.fields.end(),
+                    [&](const event::Field& field) { return table.Find(field.name) == nullptr; });
+  const size_t columns = table.fields.size() + static_cast<size_t>(more);
+  if (more == 0 || columns <= Landing::kMaxColumns) return {};
+  return InvalidArgument(
+      fmt::format("with this format the table would have {} columns; agents may bring it to {}, "
+                  "the source's format in tarn.yaml further",
+                  columns, Landing::kMaxColumns));
 }
 
 template <typename Item>
@@ -124,10 +137,8 @@ Status Landing::Recover() {
   }
   for (auto& [name, source] : sources_) {
     TARN_TRY(OpenTables(source));
-    TARN_TRY(RemoveLeftovers(source, position));
-    TARN_ASSIGN_OR_RETURN(const auto marks, work_.catalog.ListWatermarks(name));
-    for (const catalog::Watermark& mark : marks) marks_[mark.key] = mark;
   }
+  TARN_TRY(RemoveLeftovers(position));
   TARN_ASSIGN_OR_RETURN(cursor_, journal_.ReadFrom({next_position_}));
   os::MutexLock lock(mutex_);
   status_.position = next_position_;
@@ -158,15 +169,19 @@ Status Landing::OpenTables(Source& source) {
 }
 
 // JSON objects have no metadata that says which ones count; those of a flush that never committed
-// begin at or after the committed position.
-Status Landing::RemoveLeftovers(const Source& source, uint64_t position) {
-  TARN_ASSIGN_OR_RETURN(const auto objects, work_.store.List(JsonPrefix(source.raw)));
+// begin at or after the committed position. Sources that tarn.yaml has no more may have some, too.
+Status Landing::RemoveLeftovers(uint64_t position) {
+  TARN_ASSIGN_OR_RETURN(const auto datasets, work_.catalog.ListDatasets(catalog::Zone::kRaw));
   size_t removed = 0;
-  for (const store::ObjectInfo& object : objects) {
-    const auto first = FirstPositionOf(object.key);
-    if (!first || *first < position) continue;
-    TARN_TRY(work_.store.Delete(object.key));
-    ++removed;
+  for (const catalog::Dataset& dataset : datasets) {
+    if (dataset.kind != catalog::DatasetKind::kObjects) continue;
+    TARN_ASSIGN_OR_RETURN(const auto objects, work_.store.List(dataset.location));
+    for (const store::ObjectInfo& object : objects) {
+      const auto first = FirstPositionOf(object.key);
+      if (!first || *first < position) continue;
+      TARN_TRY(work_.store.Delete(object.key));
+      ++removed;
+    }
   }
   if (removed > 0) LeftoversRemoved{removed}.Emit(work_);
   return {};
@@ -189,11 +204,10 @@ bool Landing::FillBuffers() {
   for (;;) {
     {
       os::MutexLock lock(mutex_);
-      const bool has_rows = !pending_.empty();
-      if (stopping_) return flush_on_stop_ && has_rows;
+      if (stopping_) return flush_on_stop_ && has_uncommitted();
       if (flush_to_ && *flush_to_ <= next_position_) {
         flush_to_.reset();
-        if (has_rows) return true;
+        if (has_uncommitted()) return true;
         changed_.NotifyAll();
       }
       status_.buffered_bytes = buffered_bytes();
@@ -217,11 +231,20 @@ bool Landing::FillBuffers() {
 }
 
 bool Landing::FlushDue() const {
-  if (pending_.empty()) return false;
+  if (!has_uncommitted()) return false;
   return buffered_bytes() >= options_.buffer_bytes ||
-         pending_.size() >= catalog::kMaxWatermarks / 2 ||
+         pending_.size() >= catalog::kMaxWatermarks / 2 || buffered_hours() >= kMaxBufferedHours ||
          work_.clock.MonotonicMicros() - oldest_micros_ >= options_.buffer_age_micros;
 }
+
+// Where the next commit begins in the journal.
+uint64_t Landing::committed_position() const {
+  return ParseUint64(committed_position_).value_or(journal_.begin().value);
+}
+
+// Records were read since the last commit. They may have given no rows, if all were refused: then
+// the position alone is committed, or the journal would keep them for ever.
+bool Landing::has_uncommitted() const { return next_position_ > committed_position(); }
 
 uint64_t Landing::buffered_bytes() const {
   uint64_t bytes = 0;
@@ -231,7 +254,16 @@ uint64_t Landing::buffered_bytes() const {
   return bytes;
 }
 
+size_t Landing::buffered_hours() const {
+  size_t hours = 0;
+  for (const auto& [name, source] : sources_) {
+    for (const auto& [format, buffer] : source.buffers) hours += buffer->hours().size();
+  }
+  return hours;
+}
+
 void Landing::AddRecord(journal::Record record) {
+  if (!has_uncommitted()) oldest_micros_ = work_.clock.MonotonicMicros();
   next_position_ = record.position.value + 1;
   const auto envelope = DecodeJournalRecord(record.bytes);
   if (!envelope.ok()) {
@@ -264,20 +296,17 @@ void Landing::HoldBack(journal::Record record, const Error& error) {
 Status Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timestamp ingested_at) {
   const agent_wire::BatchHeader& header = batch.header;
   const catalog::WatermarkKey key{source.config.name, header.host, header.file_id};
-  catalog::Watermark mark{key, 0, 0, {}};
-  if (const auto known = pending_.find(key); known != pending_.end()) {
-    mark = known->second;
-  } else if (const auto committed = marks_.find(key); committed != marks_.end()) {
-    mark = committed->second;
-  }
+  TARN_ASSIGN_OR_RETURN(catalog::Watermark mark, MarkOf(key));
   const auto from = static_cast<uint64_t>(mark.end_offset);
   LineCounts counts;
   if (header.end_offset > from) {
     const std::string& format = header.format.empty() ? source.config.format : header.format;
     TARN_ASSIGN_OR_RETURN(LogBuffer* const buffer, BufferOf(source, format));
     counts = buffer->Add(batch, from, ingested_at);
+    if (counts.hours_refused > 0) {
+      HoursRefused{source.config.name, header.host, counts.hours_refused}.Emit(work_);
+    }
   }
-  if (pending_.empty()) oldest_micros_ = work_.clock.MonotonicMicros();
   mark.end_offset = std::max(mark.end_offset, static_cast<int64_t>(header.end_offset));
   mark.last_batch = static_cast<int64_t>(header.batch_number);
   pending_[key] = mark;
@@ -292,13 +321,21 @@ Status Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timesta
   return {};
 }
 
+Result<catalog::Watermark> Landing::MarkOf(const catalog::WatermarkKey& key) {
+  if (const auto found = pending_.find(key); found != pending_.end()) return found->second;
+  if (const auto found = marks_.find(key); found != marks_.end()) return found->second;
+  TARN_ASSIGN_OR_RETURN(const auto mark, work_.catalog.GetWatermark(key));
+  return mark.value_or(catalog::Watermark{key, 0, 0, {}});
+}
+
 Result<LogBuffer*> Landing::BufferOf(Source& source, const std::string& format) {
   // Formats past the limit share one buffer, which refuses.
-  const bool too_many = !source.buffers.contains(format) && source.buffers.size() >= kMaxFormats;
+  const bool too_many = format != source.config.format && !source.buffers.contains(format) &&
+                        source.buffers.size() >= kMaxFormats;
   auto& slot = source.buffers[too_many ? std::string() : format];
   if (slot) return slot.get();
-  auto made = too_many ? Result<std::unique_ptr<LogBuffer>>(
-                             InvalidArgument("the source has too many formats already"))
+  auto made = too_many ? Result<std::unique_ptr<LogBuffer>>(InvalidArgument(fmt::format(
+                             "more than {} formats of the source land together", kMaxFormats)))
                        : MakeBuffer(source, format);
   if (made.ok()) {
     slot = std::move(*made);
@@ -318,20 +355,24 @@ Result<LogBuffer*> Landing::BufferOf(Source& source, const std::string& format) 
 Result<std::unique_ptr<LogBuffer>> Landing::MakeBuffer(Source& source, const std::string& format) {
   TARN_ASSIGN_OR_RETURN(auto compiled, access_log::Format::Compile(format));
   TARN_TRY(CheckColumns(compiled.schema()));
+  if (format != source.config.format) {
+    TARN_ASSIGN_OR_RETURN(const auto table, committer_.Table(source.raw));
+    TARN_TRY(CheckColumnCount(table.schema(), RawSchema(compiled.schema())));
+  }
   TARN_TRY(committer_.Evolve(source.raw, RawSchema(compiled.schema())));
   TARN_TRY(committer_.Evolve(source.clean, CleanSchema(compiled.schema())));
   return std::make_unique<LogBuffer>(std::move(compiled));
 }
 
 Status Landing::Settle() {
+  // Reading alone does not show that we are still the one who may write: what another server has
+  // landed since looks like leftovers of ours. This write fails if one took over.
+  TARN_TRY(work_.catalog.RenewFence(std::string(kPipeline), token_, 0));
   TARN_ASSIGN_OR_RETURN(const std::string position,
                         work_.catalog.GetPosition(std::string(kPipeline)));
   const uint64_t next = ParseUint64(position).value_or(journal_.begin().value);
-  for (auto& [name, source] : sources_) {
-    TARN_TRY(RemoveLeftovers(source, next));
-    TARN_ASSIGN_OR_RETURN(const auto marks, work_.catalog.ListWatermarks(name));
-    for (const catalog::Watermark& mark : marks) marks_[mark.key] = mark;
-  }
+  TARN_TRY(RemoveLeftovers(next));
+  marks_.clear();
   unsettled_ = false;
   if (position == committed_position_) return {};
   committed_position_ = position;
@@ -343,7 +384,7 @@ Status Landing::Settle() {
 Status Landing::Flush() {
   if (unsettled_) TARN_TRY(Settle());
   FlushRound round(work_);
-  round.first = ParseUint64(committed_position_).value_or(journal_.begin().value);
+  round.first = committed_position();
   round.last = next_position_ - 1;
   const Status written = WriteFiles(round);
   CommitRequest request;
@@ -351,7 +392,13 @@ Status Landing::Flush() {
     request.tables.push_back({dataset, {.operation = "append", .added = std::move(files)}});
   }
   if (!written.ok()) {
-    DropFiles(request, round);
+    std::vector<std::string> urls;
+    for (const TableChange& table : request.tables) {
+      for (const iceberg::DataFile& file : table.change.added) urls.push_back(file.path);
+    }
+    // What cannot be deleted now is an orphan.
+    (void)iceberg::DeleteFiles(work_.store, urls);
+    DropJson(round);
     return written;
   }
   catalog::Commit& commit = request.commit;
@@ -360,14 +407,19 @@ Status Landing::Flush() {
   commit.expected_position = committed_position_;
   commit.new_position = std::to_string(next_position_);
   for (const auto& [key, mark] : pending_) commit.watermarks.push_back(mark);
-  commit.run.run_id = FormatUuid(work_.random.NewUuidV7(work_.clock.Now()));
-  commit.run.job = "land";
-  commit.run.started = commit.run.ended = work_.clock.Now();
+  if (!request.tables.empty()) {
+    commit.run.run_id = FormatUuid(work_.random.NewUuidV7(work_.clock.Now()));
+    commit.run.job = "land";
+    commit.run.started = commit.run.ended = work_.clock.Now();
+  }
   commit.audit = {.who = "landing", .action = "commit", .object = std::string(kPipeline)};
   auto receipt = committer_.Run(request);
   if (!receipt.ok()) {
-    unsettled_ = Committer::OutcomeUnknown(receipt.error());
-    if (!unsettled_) DropFiles(request, round);
+    // After a conflict, too: another server may have taken over, and its JSON objects have the
+    // names of ours.
+    unsettled_ =
+        Committer::OutcomeUnknown(receipt.error()) || receipt.error().code() == Code::kConflict;
+    if (!unsettled_) DropJson(round);
     return std::move(receipt).error();
   }
   committed_position_ = commit.new_position;
@@ -384,20 +436,16 @@ Status Landing::WriteFiles(FlushRound& round) {
   return round.writer.Publish();
 }
 
-// What a flush that failed has written; what cannot be deleted now is an orphan.
-void Landing::DropFiles(const CommitRequest& request, const FlushRound& round) {
-  for (const TableChange& table : request.tables) {
-    for (const iceberg::DataFile& file : table.change.added) {
-      (void)iceberg::DeleteFiles(work_.store, {file.path});
-    }
-  }
+// Of a flush that failed for sure. One that stays would count double: Settle finds it before
+// anything else is committed.
+void Landing::DropJson(const FlushRound& round) {
   for (const std::string& key : round.json_keys) {
-    // One that stays would count double: Settle finds it before anything else is committed.
     if (!work_.store.Delete(key).ok()) unsettled_ = true;
   }
 }
 
 void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
+  if (marks_.size() + pending_.size() > kMaxMarks) marks_.clear();
   for (auto& [key, mark] : pending_) {
     mark.updated = receipt.committed;
     marks_[key] = mark;
@@ -424,6 +472,7 @@ void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
     landed.push_back({work_.clock.MonotonicMicros(), counted.lines});
     while (landed.front().at_micros < landed.back().at_micros - kRateMicros) landed.pop_front();
   }
+  ForgetOldHosts();
   ClearBuffers();
   status_.position = next_position_;
   status_.buffered_bytes = 0;
@@ -431,6 +480,19 @@ void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
   status_.last_commit = receipt.committed;
   ++status_.commits;
   changed_.NotifyAll();
+}
+
+// A tenth of the hosts, those silent for longest, so that the search is paid for rarely.
+void Landing::ForgetOldHosts() {
+  if (hosts_.size() <= kMaxHosts) return;
+  std::vector<std::pair<Timestamp, HostKey>> all;
+  for (const auto& [key, host] : hosts_) all.emplace_back(host.last_ingested, key);
+  std::sort(all.begin(), all.end());
+  all.resize(hosts_.size() - kMaxHosts + kMaxHosts / 10);
+  for (const auto& [time, key] : all) {
+    hosts_.erase(key);
+    rates_.erase(key);
+  }
 }
 
 // A disk error may pass; damage needs a person. Either way the record stays the next one.
@@ -536,6 +598,8 @@ Status Landing::WriteQuarantine(Source& source, LogBuffer& buffer, FlushRound& r
 
 void Landing::ClearBuffers() {
   for (auto& [name, source] : sources_) {
+    // Many formats make room for others; those still in use come back at their next batch.
+    if (source.buffers.size() > kMaxFormats / 2) source.buffers.clear();
     for (auto& [format, buffer] : source.buffers) buffer->Clear();
   }
   pending_.clear();
@@ -545,7 +609,7 @@ void Landing::ClearBuffers() {
 void Landing::Rewind() {
   ClearBuffers();
   held_.reset();
-  next_position_ = ParseUint64(committed_position_).value_or(journal_.begin().value);
+  next_position_ = committed_position();
   if (options_.accept_loss) next_position_ = std::max(next_position_, journal_.begin().value);
   // A cursor that stands elsewhere must not be read on; without one FillBuffers asks again.
   cursor_.reset();

@@ -62,6 +62,12 @@ class Landing {
 
   static constexpr std::string_view kPipeline = "landing";
   static constexpr int64_t kRateMicros = 10 * kMicrosPerSecond;
+  // Different formats a source may bring between two commits before further ones go to quarantine;
+  // each has its own buffers. The source's own always fits.
+  static constexpr size_t kMaxFormats = 64;
+  // Columns a table may get by formats that tarn.yaml does not name.
+  static constexpr size_t kMaxColumns = 500;
+  static constexpr size_t kMaxHosts = 20'000;  // in status; past it the longest silent are left out
 
  private:
   Landing(const Workspace& work, journal::Journal& journal, LandingOptions options);
@@ -79,7 +85,7 @@ class Landing {
   struct Layouts;
 
   Status Recover();
-  Status RemoveLeftovers(const Source& source, uint64_t position);
+  Status RemoveLeftovers(uint64_t position);
   void Run();
   using HostKey = std::pair<std::string, std::string>;  // source, host
 
@@ -90,16 +96,19 @@ class Landing {
   Status AddBatch(Source& source, const agent_wire::Batch& batch, Timestamp ingested_at);
   Result<LogBuffer*> BufferOf(Source& source, const std::string& format);
   Result<std::unique_ptr<LogBuffer>> MakeBuffer(Source& source, const std::string& format);
+  // The file's, as it will be once what is buffered is committed.
+  Result<catalog::Watermark> MarkOf(const catalog::WatermarkKey& key);
   bool FlushDue() const;
   Status Flush();
   Status WriteFiles(FlushRound& round);
-  void DropFiles(const CommitRequest& request, const FlushRound& round);
+  void DropJson(const FlushRound& round);
   Status WriteBuffer(Source& source, LogBuffer& buffer, FlushRound& round);
   Status WriteQuarantine(Source& source, LogBuffer& buffer, FlushRound& round);
   Status WriteHour(const Source& source, LogBuffer& buffer, const Layouts& layouts, HourJob& job,
                    FlushRound& round);
   std::string NewJsonKey(const Source& source, Hour hour, FlushRound& round);
   void ClearBuffers();
+  void ForgetOldHosts() TARN_REQUIRES(mutex_);
   void NoteCommit(const catalog::CommitReceipt& receipt);
   // A record that cannot be read now: said once, tried again after a wait.
   void NoteUnreadable(const Error& error);
@@ -107,10 +116,13 @@ class Landing {
   // there.
   void Rewind();
   // Learns from the catalog whether the last commit, which got no answer, was made. Unavailable if
-  // it was: what is buffered is in the lake.
+  // it was: what is buffered is in the lake. Conflict if another server has taken over.
   Status Settle();
   Status OpenTables(Source& source);
   uint64_t buffered_bytes() const;
+  size_t buffered_hours() const;
+  uint64_t committed_position() const;
+  bool has_uncommitted() const;
 
   const Workspace work_;
   journal::Journal& journal_;
@@ -125,7 +137,7 @@ class Landing {
   std::string committed_position_;       // as in the catalog
   bool unsettled_ = false;               // nobody knows whether the last commit was made
   uint64_t next_position_ = 0;           // of the record to read next
-  std::map<catalog::WatermarkKey, catalog::Watermark> marks_;    // as committed
+  std::map<catalog::WatermarkKey, catalog::Watermark> marks_;    // as committed; some of them
   Timestamp marks_pruned_;                                       // when old ones were last dropped
   std::map<catalog::WatermarkKey, catalog::Watermark> pending_;  // moved since
   std::map<HostKey, HostStatus> buffered_hosts_;                 // counts of what is buffered

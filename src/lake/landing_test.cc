@@ -1,6 +1,7 @@
 #include "lake/landing.h"
 
-#include "lake/test_lake.h"
+#include "lake/journal_record.h"
+#include "lake/test_full_journal.h"
 #include "os/random.h"
 
 namespace tarn::lake {
@@ -306,6 +307,201 @@ TEST(Landing, SlowerOfTwoWorkersIsRefused) {
   EXPECT_FALSE(lake.landing().FlushAll(3 * kMicrosPerSecond).ok());
   EXPECT_EQ(lake.Ask("SELECT count(*) FROM clean.web_log"), "0");
   EXPECT_NE(lake.landing().status().last_error, "");
+}
+
+TEST(Landing, FencedOffWorkerLeavesAloneWhatItsSuccessorLanded) {
+  TestLake lake("successor");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 5).ok());
+  lake.lossy().applies = false;
+  lake.lossy().lost = true;  // nobody knows what became of the commit …
+  EXPECT_FALSE(lake.landing().FlushAll(kMicrosPerSecond / 2).ok());
+  // … and meanwhile another server lands the same records.
+  ASSERT_TRUE(
+      lake.catalog()
+          .AcquireFence(std::string(Landing::kPipeline), "other", 0, catalog::Acquire::kTake)
+          .ok());
+  const std::string theirs = JsonKey({catalog::Zone::kRaw, "web_log"}, 0, 0, 99);
+  ASSERT_TRUE(lake.store().Put(theirs, "x").ok());
+  lake.lossy().lost = false;
+  EXPECT_FALSE(lake.landing().FlushAll(3 * kMicrosPerSecond).ok());
+  EXPECT_TRUE(lake.store().Head(theirs).ok());
+  EXPECT_NE(lake.landing().status().last_error.find("fenced"), std::string::npos)
+      << lake.landing().status().last_error;
+}
+
+TEST(Landing, PositionOfRecordsThatWereRefusedIsCommittedAlone) {
+  TestLake lake("refused");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 5).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  ASSERT_TRUE(lake.journal().Append("no record of a door").ok());
+  ASSERT_TRUE(lake.journal().Append("another").ok());
+  const Status flushed = lake.landing().FlushAll(5 * kMicrosPerSecond);
+  ASSERT_TRUE(flushed.ok()) << flushed.error().ToString();
+  EXPECT_EQ(lake.catalog().GetPosition(std::string(Landing::kPipeline)).value(), "3");
+  EXPECT_EQ(lake.catalog().ListRuns({.limit = 9})->size(), 1U) << "nothing was landed";
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM clean.web_log"), "5");
+  lake.Kill();
+  ASSERT_TRUE(lake.Open().ok());
+  EXPECT_TRUE(lake.landing().FlushAll(kMicrosPerSecond).ok());
+}
+
+TEST(Landing, JsonLeftoversOfASourceThatWasTakenOutAreRemoved) {
+  TestLake lake("source_leftovers");
+  const LogSource other{"other", "common", {.parquet = true, .json = true}};
+  lake.options().sources.push_back(other);
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 1).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  lake.Kill();
+  lake.options().sources.pop_back();
+  ASSERT_TRUE(lake.Open().ok());
+  const std::string kept = JsonKey({catalog::Zone::kRaw, "other"}, 0, 0, 0);
+  const std::string left = JsonKey({catalog::Zone::kRaw, "other"}, 0, 1, 5);
+  ASSERT_TRUE(lake.store().Put(kept, "x").ok());
+  ASSERT_TRUE(lake.store().Put(left, "x").ok());
+  lake.Kill();
+  ASSERT_TRUE(lake.Open().ok());
+  EXPECT_TRUE(lake.store().Head(kept).ok());
+  EXPECT_FALSE(lake.store().Head(left).ok());
+}
+
+TEST(Landing, BatchThatIsInTheJournalAgainAfterARestartLandsOnce) {
+  TestLake lake("again");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 5).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  lake.Kill();
+  ASSERT_TRUE(lake.Open().ok());
+  std::string payload;
+  for (int i = 0; i < 7; ++i) payload += TestLake::Line("w1", payload.size());
+  codec::ZstdCompressor zstd;
+  const auto batch = agent_wire::Encode(TestLake::Header("w1", 0, payload, 7), payload, zstd);
+  ASSERT_TRUE(batch.ok());
+  ASSERT_TRUE(lake.journal()
+                  .Append(EncodeJournalRecord(RecordKind::kAgentBatch, Timestamp{1}, *batch))
+                  .ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || count(DISTINCT path) FROM raw.web_log"), "7 7");
+}
+
+TEST(Landing, StartsInSecondsWithAFullJournal) {
+  TestLake lake("full_journal");
+  StartWithFullJournal(lake, 256'000'000, 5);
+}
+
+TEST(Landing, FormatsThatAgentsInventEndInQuarantinePastTheLimitAndUntilTheNextCommit) {
+  TestLake lake("many_formats");
+  lake.options().sources[0].land = {.parquet = true, .json = false};
+  ASSERT_TRUE(lake.Open().ok());
+  const std::string payload = "{\"time\":\"2026-11-24T13:00:00Z\"}\n";
+  const auto send = [&](int number, const std::string& format) {
+    agent_wire::BatchHeader header = TestLake::Header("w" + std::to_string(number), 0, payload, 1);
+    header.format = format;
+    ASSERT_TRUE(lake.Send(header, payload).ok());
+  };
+  const int most = static_cast<int>(Landing::kMaxFormats);
+  for (int i = 0; i < most + 2; ++i) send(i, "json:time,c" + std::to_string(i));
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("own", offset, 3).ok());  // the source's own format
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM quarantine.web_log"), "2");
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM clean.web_log"), std::to_string(most + 3));
+  send(most + 2, "json:time,status:int");
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM quarantine.web_log"), "2");
+}
+
+TEST(Landing, FormatWithTooManyColumnsEndsInQuarantine) {
+  TestLake lake("columns");
+  ASSERT_TRUE(lake.Open().ok());
+  std::string format = "json:time";
+  for (size_t i = 0; i < Landing::kMaxColumns; ++i) format += ",c" + std::to_string(i);
+  const std::string payload = "{\"time\":\"2026-11-24T13:00:00Z\",\"c1\":\"x\"}\n";
+  agent_wire::BatchHeader header = TestLake::Header("w1", 0, payload, 1);
+  header.format = format;
+  ASSERT_TRUE(lake.Send(header, payload).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM quarantine.web_log WHERE _reason LIKE '%columns%'"),
+            "1");
+  EXPECT_NE(lake.Ask("SELECT c1 FROM clean.web_log").find("c1"), std::string::npos);
+}
+
+TEST(AgentDoor, KeyMayBringSoManyHostsAndNoMore) {
+  TestLake lake("door_hosts");
+  ASSERT_TRUE(lake.Open().ok());
+  const std::string payload = TestLake::Line("w", 0);
+  codec::ZstdCompressor zstd;
+  std::vector<Result<BatchAnswer>> answers;
+  os::Mutex mutex;
+  os::ConditionVariable changed;
+  const auto submit = [&](const std::string& host, const std::string& file,
+                          const std::string& key) {
+    agent_wire::BatchHeader header = TestLake::Header(host, 0, payload, 1);
+    header.file_id = file;
+    const auto encoded = agent_wire::Encode(header, payload, zstd);
+    lake.door().Submit(
+        header, *encoded,
+        [&](Result<BatchAnswer> answer) {
+          os::MutexLock lock(mutex);
+          answers.push_back(std::move(answer));
+          changed.NotifyAll();
+        },
+        key);
+  };
+  const auto await = [&](size_t count) {
+    os::MutexLock lock(mutex);
+    while (answers.size() < count) changed.Wait(mutex);
+    return answers.back();
+  };
+  for (size_t i = 0; i < AgentDoor::kMaxHostsOfKey; ++i) {
+    submit("h" + std::to_string(i), "f", "wild");
+  }
+  ASSERT_TRUE(await(AgentDoor::kMaxHostsOfKey).ok());
+  for (const auto& answer : answers) ASSERT_TRUE(answer.ok()) << answer.error().ToString();
+  size_t sent = answers.size();
+  submit("one more", "f", "wild");
+  const auto refused = await(++sent);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), Code::kPermissionDenied);
+  EXPECT_NE(refused.error().message().find("'wild' has brought 10000 hosts"), std::string::npos);
+  submit("h1", "another file", "wild");
+  EXPECT_TRUE(await(++sent).ok()) << "a host that is known";
+  submit("one more", "f", "tame");
+  EXPECT_TRUE(await(++sent).ok()) << "another key";
+  submit(std::string(300, 'h'), "f", "tame");
+  EXPECT_EQ(await(++sent).error().code(), Code::kInvalidArgument);
+}
+
+TEST(LogBuffer, CountsWhatItsHoursTakeAndRejectsLinesOfTooMany) {
+  LogBuffer buffer(access_log::Format::Compile("common").value());
+  agent_wire::Batch batch;
+  const auto lines = static_cast<int64_t>(LogBuffer::kMaxHours) + 100;
+  std::string payload;
+  for (int64_t i = 0; i < lines; ++i) {
+    const Civil civil = CivilFromTimestamp({i * kMicrosPerHour});
+    constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    const std::string month(kMonths.substr(static_cast<size_t>(civil.month - 1) * 3, 3));
+    char line[100];
+    std::snprintf(line, sizeof line,
+                  "::1 - - [%02d/%s/%04d:%02d:00:00 +0000] \"GET / HTTP/1.1\" 200 5\n", civil.day,
+                  month.c_str(), civil.year, civil.hour);
+    payload += line;
+  }
+  batch.header = TestLake::Header("w1", 0, payload, static_cast<uint64_t>(lines));
+  batch.payload = payload;
+  const LineCounts counts = buffer.Add(batch, 0, Timestamp{1});
+  EXPECT_EQ(buffer.hours().size(), LogBuffer::kMaxHours);
+  // The undated hour is one of them.
+  EXPECT_EQ(counts.hours_refused, 101U);
+  EXPECT_EQ(counts.rejected, 101U);
+  EXPECT_EQ(buffer.rejected().rows(), 101U);
+  EXPECT_GT(buffer.memory_bytes(), LogBuffer::kMaxHours * 2'000);
 }
 
 }  // namespace

@@ -9,6 +9,10 @@
 namespace tarn::lake {
 namespace {
 
+constexpr std::string_view kTooManyHours =
+    "too many different hours among the lines that land together; replay it";
+// A column of one hour before it has many values: itself, and the least its arrays take.
+constexpr size_t kColumnBytes = sizeof(event::Column) + 96;
 constexpr size_t kReadableSlack = 64;  // more is of no use to the parser
 
 // Records of a batch, one after the other, with their offsets in the payload.
@@ -93,13 +97,7 @@ void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin
   memory_bytes_ += 2 * line.size() + 120;
   if (!refusal_.empty() || !parser_.Parse(line, rows, reason)) {
     ++counts.rejected;
-    event::ColumnBatch& apart = rejected_;
-    for (size_t i = 0; i < columns_; ++i) apart.column(i).AppendNull();
-    if (own_time_) apart.column(time_index_).AppendNull();
-    AppendOrigin(apart, offset, origin);
-    AppendLine(apart, line, ascii);
-    apart.column(apart.column_count() - 1).AppendBytes(reason);
-    return;
+    return Reject(line, offset, origin, reason);
   }
   if (own_time_) rows.column(time_index_).AppendInt(origin.ingested_at.micros);
   AppendOrigin(rows, offset, origin);
@@ -107,6 +105,12 @@ void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin
   rows.column(rows.column_count() - 1).AppendNull();
   const Hour hour = HourOfLast(rows);
   if (hour != current_hour_) {
+    if (hours_.size() >= kMaxHours && !hours_.contains(hour)) {
+      rows.RemoveLastRow();
+      ++counts.rejected;
+      ++counts.hours_refused;
+      return Reject(line, offset, origin, kTooManyHours);
+    }
     event::ColumnBatch& target = RowsOf(hour);
     target.AppendRowFrom(rows, rows.rows() - 1);
     rows.RemoveLastRow();
@@ -115,8 +119,19 @@ void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin
   }
 }
 
+void LogBuffer::Reject(std::string_view line, uint64_t offset, const LineOrigin& origin,
+                       std::string_view reason) {
+  for (size_t i = 0; i < columns_; ++i) rejected_.column(i).AppendNull();
+  if (own_time_) rejected_.column(time_index_).AppendNull();
+  AppendOrigin(rejected_, offset, origin);
+  AppendLine(rejected_, line, false);
+  rejected_.column(rejected_.column_count() - 1).AppendBytes(reason);
+}
+
 event::ColumnBatch& LogBuffer::RowsOf(Hour hour) {
-  return hours_.try_emplace(hour, schema_).first->second;
+  const auto [slot, is_new] = hours_.try_emplace(hour, schema_);
+  if (is_new) memory_bytes_ += schema_.fields.size() * kColumnBytes;
+  return slot->second;
 }
 
 Hour LogBuffer::HourOfLast(const event::ColumnBatch& rows) const {

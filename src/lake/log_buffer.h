@@ -17,6 +17,7 @@ struct LineCounts {
   uint64_t lines = 0;
   uint64_t rejected = 0;
   uint64_t bytes = 0;
+  uint64_t hours_refused = 0;  // of the rejected: for kMaxHours
 };
 
 // Where a line comes from. Views must live as long as the call.
@@ -47,12 +48,20 @@ class LogBuffer {
   const event::Schema& schema() const { return schema_; }          // BufferSchema of the format
   // Rows of schema(), by hour; some hours may be empty.
   std::map<Hour, event::ColumnBatch>& hours() { return hours_; }
+  const std::map<Hour, event::ColumnBatch>& hours() const { return hours_; }
   // Rejected lines; the format's columns are null.
   event::ColumnBatch& rejected() { return rejected_; }
+  // What the rows, and the columns of each hour, take.
   size_t memory_bytes() const { return memory_bytes_; }
   void Clear();
 
+  // Different hours until the next Clear; lines of further ones are rejected. Each is a file or
+  // three, and its columns take some kB before the first value: two years of a quiet log fit.
+  static constexpr size_t kMaxHours = 20'000;
+
  private:
+  void Reject(std::string_view line, uint64_t offset, const LineOrigin& origin,
+              std::string_view reason);
   event::ColumnBatch& RowsOf(Hour hour);
   Hour HourOfLast(const event::ColumnBatch& rows) const;
   void AppendOrigin(event::ColumnBatch& rows, uint64_t offset, const LineOrigin& origin) const;

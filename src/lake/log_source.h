@@ -19,6 +19,9 @@ struct LogSource {
   RawForms land;
 };
 
+// Each has three tables, and all are changed in one commit (catalog::kMaxSwaps).
+inline constexpr size_t kMaxSources = 1'000;
+
 // How batches become files.
 struct LandingOptions {
   std::vector<LogSource> sources;

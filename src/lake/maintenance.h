@@ -23,7 +23,7 @@ struct MaintenanceOptions {
   int max_commits = 16;  // compactions in a round, over all tables
 
   // Snapshots of tables that nobody commits to (landing expires its own).
-  iceberg::ExpirePolicy expire{.max_age_ms = 2 * 3'600'000, .min_to_keep = 10};
+  iceberg::ExpirePolicy expire = kExpire;
   // After a day even the last ten go: their files are space and, in time, people's data.
   iceberg::ExpirePolicy expire_idle{.max_age_ms = 24 * 3'600'000, .min_to_keep = 1};
   // Files that no snapshot has any more are deleted this much later.

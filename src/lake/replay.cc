@@ -14,8 +14,6 @@
 namespace tarn::lake {
 namespace {
 
-constexpr iceberg::ExpirePolicy kExpire{.max_age_ms = 2 * 3'600'000, .min_to_keep = 10};
-
 // Shows one data file of a table as the whole table.
 class OneFile final : public sql::TableResolver {
  public:
@@ -84,7 +82,9 @@ Result<CommitRequest> MakeCommit(const Workspace& work, Committer& committer, co
   TARN_ASSIGN_OR_RETURN(const auto quarantine, committer.Table(tables.quarantine));
   const event::Schema clean_columns = WithIdsOf(clean, CleanSchema(columns));
   const event::Schema quarantine_columns = WithIdsOf(quarantine, QuarantineSchema());
-  TableChange taken{tables.quarantine, {.operation = "overwrite", .removed_paths = {path}}};
+  TableChange taken{
+      tables.quarantine,
+      {.operation = "overwrite", .removed_paths = {path}, .removed_without_deletes = true}};
   TableChange added{tables.clean, {.operation = "append"}};
   DataFiles files(work);
   for (auto& [hour, rows] : buffer.hours()) {

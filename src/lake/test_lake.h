@@ -14,6 +14,7 @@
 #include "lake/agent_door.h"
 #include "lake/landing.h"
 #include "lake/table_resolver.h"
+#include "lake/test_ask.h"
 #include "lake/test_lossy_catalog.h"
 #include "os/posix_file_system.h"
 #include "os/queue.h"
@@ -40,6 +41,7 @@ class TestLake {
   }
 
   LandingOptions& options() { return options_; }
+  journal::Options& journal_options() { return journal_options_; }
   // As an operator who goes on without what is gone; the lake has records up to `position`.
   void accept_loss(uint64_t position) {
     options_.accept_loss = true;
@@ -48,6 +50,7 @@ class TestLake {
   const std::string& root() const { return root_; }
   catalog::Catalog& catalog() { return *catalog_; }
   store::LocalStore& store() { return *store_; }
+  journal::Journal& journal() { return *journal_; }
   Landing& landing() { return *landing_; }
   AgentDoor& door() { return *door_; }
   LossyCatalog& lossy() { return *lossy_; }  // what the lake's parts see of the catalog
@@ -60,15 +63,7 @@ class TestLake {
     sqlite.path = root_ + "/catalog.db";
     TARN_ASSIGN_OR_RETURN(catalog_, catalog::OpenSqliteCatalog(sqlite, {files_, clock_, random_}));
     lossy_ = std::make_unique<LossyCatalog>(*catalog_);
-    journal::Options journal;
-    journal.segment_bytes = 4 << 20;
-    journal.max_bytes = 64 << 20;
-    journal.max_record_bytes = 2 << 20;
-    journal.accept_loss = options_.accept_loss;
-    journal.resume_at = resume_at_;
-    TARN_ASSIGN_OR_RETURN(journal_,
-                          journal::Journal::Open({files_, random_, clock_, log_, metrics_},
-                                                 root_ + "/journal", journal));
+    TARN_ASSIGN_OR_RETURN(journal_, OpenJournal());
     work_ = std::make_unique<Workspace>(
         Workspace{*store_, *lossy_, clock_, random_, manifests_, log_, metrics_});
     TARN_ASSIGN_OR_RETURN(landing_, Landing::Start(*work_, *journal_, options_));
@@ -77,6 +72,14 @@ class TestLake {
     TARN_ASSIGN_OR_RETURN(door_,
                           AgentDoor::Open(*work_, *journal_, sources, landing_->status().position));
     return {};
+  }
+
+  // The journal alone; while it is open the lake cannot be.
+  Result<std::unique_ptr<journal::Journal>> OpenJournal() {
+    journal_options_.accept_loss = options_.accept_loss;
+    journal_options_.resume_at = resume_at_;
+    return journal::Journal::Open({files_, random_, clock_, log_, metrics_}, root_ + "/journal",
+                                  journal_options_);
   }
 
   // Nothing buffered is flushed.
@@ -133,21 +136,8 @@ class TestLake {
 
   // The first column of the first row, as text.
   std::string Ask(const std::string& statement) {
-    sql::EngineOptions options;
-    options.threads = 1;
-    options.data_directories = {root_ + "/lake"};
-    auto engine = sql::Engine::Open(options, files_);
-    if (!engine.ok()) return engine.error().ToString();
-    LakeResolver resolver(*store_, *catalog_, manifests_);
-    const auto session = sql::Session::Open(**engine, resolver);
-    auto result = session->Run(statement);
-    if (!result.ok()) return result.error().ToString();
-    auto chunk = (*result)->Next();
-    if (!chunk.ok()) return chunk.error().ToString();
-    if (*chunk == nullptr) return "no rows";
-    std::string text;
-    (*chunk)->At(0, 0).AppendText(text);
-    return text;
+    LakeResolver tables(*store_, *catalog_, manifests_);
+    return AskTables(root_ + "/lake", files_, tables, statement);
   }
 
  private:
@@ -160,6 +150,8 @@ class TestLake {
   iceberg::ManifestCache manifests_;
   codec::ZstdCompressor zstd_;
   LandingOptions options_;
+  journal::Options journal_options_{
+      .segment_bytes = 4 << 20, .max_bytes = 64 << 20, .max_record_bytes = 2 << 20};
   uint64_t resume_at_ = 0;
   std::unique_ptr<store::LocalStore> store_;
   std::unique_ptr<catalog::Catalog> catalog_;

@@ -13,6 +13,7 @@
 #include "lake/maintenance.h"
 #include "lake/table.h"
 #include "lake/table_resolver.h"
+#include "lake/test_ask.h"
 #include "os/posix_file_system.h"
 #include "sql/engine.h"
 #include "store/local_store.h"
@@ -135,21 +136,8 @@ class TestTable {
 
   // The first column of the first row, as text.
   std::string Ask(const std::string& statement) {
-    sql::EngineOptions options;
-    options.threads = 1;
-    options.data_directories = {root_ + "/lake"};
-    auto engine = sql::Engine::Open(options, files_);
-    if (!engine.ok()) return engine.error().ToString();
-    LakeResolver resolver(*store_, *catalog_, manifests_);
-    const auto session = sql::Session::Open(**engine, resolver);
-    auto result = session->Run(statement);
-    if (!result.ok()) return result.error().ToString();
-    auto chunk = (*result)->Next();
-    if (!chunk.ok()) return chunk.error().ToString();
-    if (*chunk == nullptr) return "no rows";
-    std::string text;
-    (*chunk)->At(0, 0).AppendText(text);
-    return text;
+    LakeResolver tables(*store_, *catalog_, manifests_);
+    return AskTables(root_ + "/lake", files_, tables, statement);
   }
   // "rows distinct sum": what a reader sees of `id`.
   std::string Rows() {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,8 @@ namespace tarn::store {
 namespace {
 
 constexpr std::string_view kTemporaryFolder = ".tmp";
+constexpr std::string_view kOwnerSuffix = ".owner";
+constexpr int kMostTries = 100;
 constexpr size_t kMostPartBytes = 255;  // NAME_MAX of every Linux file system
 constexpr size_t kWriterBufferBytes = 256U << 10;
 
@@ -163,9 +166,33 @@ Result<std::unique_ptr<LocalStore>> LocalStore::Open(os::FileSystem& files, os::
 
 std::string LocalStore::PathOf(std::string_view key) const { return os::JoinPath(root_, key); }
 
-std::string LocalStore::TemporaryPath() {
-  return fmt::format("{}/{}/{:016x}{:016x}", root_, kTemporaryFolder, random_.Next(),
-                     random_.Next());
+LocalStore::~LocalStore() {
+  os::MutexLock lock(owner_mutex_);
+  if (owner_lock_ == nullptr) return;
+  // If this fails, Sweep does it. Removed while it is locked, as Sweep does.
+  [[maybe_unused]] const Status removed = files_.Remove(OwnerFile(owner_));
+}
+
+std::string LocalStore::OwnerFile(std::string_view owner) const {
+  return fmt::format("{}/{}/{}{}", root_, kTemporaryFolder, owner, kOwnerSuffix);
+}
+
+Result<std::string> LocalStore::TemporaryPath() {
+  os::MutexLock lock(owner_mutex_);
+  for (int tries = 0; owner_lock_ == nullptr; ++tries) {
+    if (tries == kMostTries) return Unavailable("a sweep takes every temporary's lock away");
+    const std::string owner = fmt::format("{:016x}", random_.Next());
+    auto owner_lock = files_.Lock(OwnerFile(owner));
+    if (!owner_lock.ok()) {
+      if (owner_lock.error().code() == Code::kConflict) continue;  // a Sweep looks at it just now
+      return std::move(owner_lock).error();
+    }
+    // A Sweep may have removed it between its making and its locking.
+    if (!files_.Exists(OwnerFile(owner))) continue;
+    owner_ = owner;
+    owner_lock_ = std::move(*owner_lock);
+  }
+  return fmt::format("{}/{}/{}-{:016x}", root_, kTemporaryFolder, owner_, random_.Next());
 }
 
 Status LocalStore::Check(std::string_view key) {
@@ -198,7 +225,7 @@ Status LocalStore::EnsureFolder(const std::string& path) {
 
 Result<std::unique_ptr<ObjectWriter>> LocalStore::OpenWriter(const std::string& key) {
   TARN_TRY(Check(key));
-  std::string temporary = TemporaryPath();
+  TARN_ASSIGN_OR_RETURN(std::string temporary, TemporaryPath());
   TARN_ASSIGN_OR_RETURN(auto file, files_.Open(temporary, os::OpenMode::kCreateNew));
   return std::unique_ptr<ObjectWriter>(
       std::make_unique<Writer>(*this, nullptr, key, std::move(temporary), std::move(file)));
@@ -208,7 +235,7 @@ std::unique_ptr<ObjectBatch> LocalStore::OpenBatch() { return std::make_unique<B
 
 Result<std::unique_ptr<ObjectWriter>> LocalStore::Batch::OpenWriter(const std::string& key) {
   TARN_TRY(Check(key));
-  std::string temporary = store_.TemporaryPath();
+  TARN_ASSIGN_OR_RETURN(std::string temporary, store_.TemporaryPath());
   TARN_ASSIGN_OR_RETURN(auto file, store_.files_.Open(temporary, os::OpenMode::kCreateNew));
   return std::unique_ptr<ObjectWriter>(
       std::make_unique<Writer>(store_, this, key, std::move(temporary), std::move(file)));
@@ -369,20 +396,36 @@ Status LocalStore::Delete(const std::string& key) {
   return synced;
 }
 
-Result<uint64_t> LocalStore::Sweep(Timestamp before) {
-  const std::string folder = os::JoinPath(root_, kTemporaryFolder);
-  TARN_ASSIGN_OR_RETURN(const auto names, files_.List(folder));
+Result<uint64_t> LocalStore::Sweep() {
+  TARN_ASSIGN_OR_RETURN(const auto names, files_.List(os::JoinPath(root_, kTemporaryFolder)));
+  std::map<std::string, std::vector<std::string>> by_owner;
+  for (const std::string& name : names) {
+    by_owner[name.substr(0, name.find_first_of("-."))].push_back(name);
+  }
+  uint64_t removed = 0;
+  for (const auto& [owner, of_owner] : by_owner) {
+    TARN_ASSIGN_OR_RETURN(const uint64_t count, SweepOwner(owner, of_owner));
+    removed += count;
+  }
+  return removed;
+}
+
+Result<uint64_t> LocalStore::SweepOwner(const std::string& owner,
+                                        const std::vector<std::string>& names) {
+  // An owner makes its lock before anything else, so whoever has none is dead.
+  const auto lock = files_.Lock(OwnerFile(owner));
+  if (!lock.ok()) {
+    if (lock.error().code() == Code::kConflict) return 0;
+    return lock.error();
+  }
   uint64_t removed = 0;
   for (const std::string& name : names) {
-    const std::string path = os::JoinPath(folder, name);
-    const auto info = files_.Stat(path);
-    if (!info.ok() && info.error().code() == Code::kNotFound) continue;  // published meanwhile
-    if (!info.ok()) return info.error();
-    if (info->modified.micros >= before.micros) continue;
-    const Status status = files_.Remove(path);
+    if (name.ends_with(kOwnerSuffix)) continue;
+    const Status status = files_.Remove(os::JoinPath(os::JoinPath(root_, kTemporaryFolder), name));
     if (!status.ok() && status.error().code() != Code::kNotFound) return status.error();
-    ++removed;
+    if (status.ok()) ++removed;
   }
+  TARN_TRY(files_.Remove(OwnerFile(owner)));
   return removed;
 }
 

@@ -63,6 +63,11 @@ class Configuration(harness.Case):
         self.refused("name: [e2e\n", "tarn.yaml:")
         self.refused("name: ${env:TARN_E2E_NO_SUCH}\n", "tarn.yaml:1", "TARN_E2E_NO_SUCH")
 
+    def test_more_sources_than_one_commit_takes_are_refused(self):
+        sources = "".join(f"  s{n}:\n    format: common\n" for n in range(1_001))
+        self.refused(f"name: e2e\nsources:\n{sources}", "tarn.yaml:3", "sources",
+                     "at most 1000")
+
     def test_no_project_is_not_found(self):
         done = harness.tarn("serve", self.work)
         self.assertEqual(done.returncode, 3)

@@ -35,32 +35,39 @@ http::Response AnswerOf(const Error& error) {
   return http::ErrorResponse(error);
 }
 
+struct Sent {
+  std::string key;  // its name
+  agent_wire::Batch batch;
+};
+
 // The batch of a request that may be stored, checked in all its parts. The key was looked at before
 // the body came; it may have been revoked since.
-Result<agent_wire::Batch> BatchOf(const Backend& backend, const http::Request& request) {
+Result<Sent> BatchOf(const Backend& backend, const http::Request& request) {
   TARN_ASSIGN_OR_RETURN(
       const auth::Principal who,
       Authorize(backend, request.headers.Find("authorization"), request.peer, auth::Role::kIngest));
   TARN_ASSIGN_OR_RETURN(agent_wire::Batch batch, agent_wire::Decode(request.body));
   TARN_TRY(who.RequireSource(batch.header.source));
-  return batch;
+  return Sent{who.name, std::move(batch)};
 }
 
 }  // namespace
 
 void AddAgentRoutes(const Backend& backend, http::Router& router) {
   const auto receive = [&backend](http::Request&& request, http::Responder responder) {
-    const auto batch = BatchOf(backend, request);
-    if (!batch.ok()) {
-      std::move(responder).Send(AnswerOf(batch.error()));
+    const auto sent = BatchOf(backend, request);
+    if (!sent.ok()) {
+      std::move(responder).Send(AnswerOf(sent.error()));
       return;
     }
     // std::function wants a copyable callback; the responder is not.
     auto shared = std::make_shared<http::Responder>(std::move(responder));
     backend.door.Submit(
-        batch->header, request.body, [shared](const Result<lake::BatchAnswer>& answer) {
+        sent->batch.header, request.body,
+        [shared](const Result<lake::BatchAnswer>& answer) {
           std::move(*shared).Send(answer.ok() ? AnswerOf(*answer) : AnswerOf(answer.error()));
-        });
+        },
+        sent->key);
   };
   router.Exact(
       http::Method::kPost, std::string(agent_wire::kPath), receive,
