@@ -111,7 +111,7 @@ def kinesis_agent(peers, work, log, port):
         out.write('<Configuration><Loggers><Root level="off"/></Loggers></Configuration>')
     return ["java", "-Xms256m", "-Xmx512m", f"-Dlog4j.configurationFile={work}/log4j.xml", "-cp",
             f"{peers}/kinesis-agent/classes:{peers}/kinesis-agent/lib/*", "com.amazon.kinesis.streaming.agent.Agent",
-            "-c", f"{work}/agent.json", "-l", f"{work}/agent.log", "-L", "ERROR"]
+            "-c", f"{work}/agent.json"]
 
 
 SHIPPERS = {"fluent-bit": fluent_bit, "kinesis-agent": kinesis_agent}
