@@ -204,7 +204,7 @@ Format CompileOrDie() {
   return *std::move(format);
 }
 
-int ParseFile(const char* in_path, const char* out_path, JsonShape shape) {
+int ParseFile(const char* in_path, const char* out_path, Shape shape) {
   const int in = OpenOrDie(in_path, O_RDONLY);
   const int out = OpenOrDie(out_path, O_WRONLY | O_CREAT | O_TRUNC);
   uint64_t written = 0;
@@ -235,7 +235,7 @@ int ParseFile(const char* in_path, const char* out_path, JsonShape shape) {
 
 // One pass over the text with `take(parser, line, reason)`.
 template <typename Take>
-void Measure(const char* what, std::string_view text, JsonShape shape, Take take) {
+void Measure(const char* what, std::string_view text, Shape shape, Take take) {
   double best = 1e9;
   uint64_t good = 0;
   for (int run = 0; run < 5; ++run) {
@@ -262,20 +262,20 @@ int InMemory(const char* path, std::string_view what) {
   }
   const std::string_view log(text.data(), size);
   if (what == "slices") {
-    Measure("slices", log, JsonShape::kCompact,
+    Measure("slices", log, Shape::kCompact,
             [](Parser& parser, std::string_view line, std::string_view& reason) {
               return parser.Check(line, reason);
             });
   } else if (what == "columns") {
     tarn::event::ColumnBatch rows(CompileOrDie().schema());
-    Measure("columns", log, JsonShape::kCompact,
+    Measure("columns", log, Shape::kCompact,
             [&rows](Parser& parser, std::string_view line, std::string_view& reason) {
               if (rows.rows() == 8'192) rows.Clear();
               return parser.Parse(line, rows, reason);
             });
   } else {
     std::vector<char> out(size_t{8} << 20);
-    Measure("json", log, what == "full" ? JsonShape::kFull : JsonShape::kCompact,
+    Measure("json", log, what == "full" ? Shape::kFull : Shape::kCompact,
             [&out](Parser& parser, std::string_view line, std::string_view& reason) {
               return !parser.WriteJson(line, out.data(), reason).empty();
             });
@@ -290,7 +290,7 @@ int main(int argc, char** argv) {
   if (verb == "generate" && argc == 4)
     return Generate(argv[2], std::strtoull(argv[3], nullptr, 10));
   if (verb == "parse" && argc >= 4) {
-    return ParseFile(argv[2], argv[3], argc > 4 ? JsonShape::kFull : JsonShape::kCompact);
+    return ParseFile(argv[2], argv[3], argc > 4 ? Shape::kFull : Shape::kCompact);
   }
   if (argc == 3) return InMemory(argv[2], verb);
   std::fprintf(stderr, "see the comment at the top of bench_access_log.cc\n");

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 namespace tarn {
@@ -41,15 +42,24 @@ size_t Utf8SequenceLength(std::string_view text) {
   return 0;
 }
 
-// Skips a run of ASCII eight bytes at a time.
+constexpr uint64_t kHighBits = 0x8080808080808080;
+
+uint64_t WordAt(const char* at) {
+  uint64_t word = 0;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+// The length of the run of ASCII at the front.
 size_t AsciiPrefix(std::string_view text) {
+  const char* const data = text.data();
   size_t at = 0;
-  while (at + 8 <= text.size()) {
-    uint64_t word = 0;
-    std::copy_n(text.data() + at, 8, reinterpret_cast<char*>(&word));
-    if ((word & 0x8080808080808080ULL) != 0) break;
-    at += 8;
+  for (; at + 32 <= text.size(); at += 32) {
+    const uint64_t seen =
+        WordAt(data + at) | WordAt(data + at + 8) | WordAt(data + at + 16) | WordAt(data + at + 24);
+    if ((seen & kHighBits) != 0) break;
   }
+  while (at + 8 <= text.size() && (WordAt(data + at) & kHighBits) == 0) at += 8;
   while (at < text.size() && static_cast<uint8_t>(text[at]) < 0x80) ++at;
   return at;
 }
@@ -84,6 +94,8 @@ std::optional<std::pair<double, std::string_view>> NumberAndUnit(std::string_vie
 std::optional<int64_t> ParseInt64(std::string_view text) { return ParseNumber<int64_t>(text); }
 std::optional<uint64_t> ParseUint64(std::string_view text) { return ParseNumber<uint64_t>(text); }
 std::optional<double> ParseDouble(std::string_view text) { return ParseNumber<double>(text); }
+
+bool IsAscii(std::string_view text) { return AsciiPrefix(text) == text.size(); }
 
 bool IsValidUtf8(std::string_view text) {
   for (;;) {

@@ -1,6 +1,9 @@
 #include "lake/data_files.h"
 
 #include <map>
+#include <set>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
 #include "lake/log_schema.h"
@@ -10,17 +13,33 @@
 namespace tarn::lake {
 namespace {
 
-// Texts that are whole lines, or nearly: a dictionary and bounds of them cost time and find
-// nothing.
-parquet::WriterOptions OptionsFor(const event::Schema& columns) {
+// Free text spans the alphabet in every file: its smallest and largest value exclude none.
+const std::set<std::string_view> kWithoutBounds = {kRawColumn, kRawBytesColumn, "request", "target",
+                                                   "query",    "referer",       "agent"};
+constexpr size_t kSampleRows = 256;
+constexpr size_t kFewRows = 1024;  // of no consequence how they are written
+
+// Whether most values of a text column stand there once: then a dictionary costs time and space.
+bool SeldomRepeats(const event::Column& column) {
+  if (!column.is_bytes() || column.size() < kFewRows) return false;
+  std::unordered_set<std::string_view> seen;
+  size_t values = 0;
+  // Neighbours are alike more often than not, so the sample is spread over the rows.
+  const size_t stride = column.size() / kSampleRows;
+  for (size_t row = 0; row < column.size(); row += stride) {
+    if (column.IsNull(row)) continue;
+    ++values;
+    seen.insert(column.BytesAt(row));
+  }
+  return seen.size() * 2 > values;
+}
+
+parquet::WriterOptions OptionsFor(const event::Schema& columns, const event::ColumnBatch& rows) {
   parquet::WriterOptions options;
-  for (const event::Field& field : columns.fields) {
-    if (field.name == kRawColumn || field.name == kRawBytesColumn || field.name == "request") {
-      options.without_dictionary.push_back(field.id);
-      options.without_bounds.push_back(field.id);
-    } else if (field.name == "target") {
-      options.without_dictionary.push_back(field.id);
-    }
+  for (size_t i = 0; i < columns.fields.size(); ++i) {
+    const event::Field& field = columns.fields[i];
+    if (SeldomRepeats(rows.column(i))) options.without_dictionary.push_back(field.id);
+    if (kWithoutBounds.contains(field.name)) options.without_bounds.push_back(field.id);
   }
   return options;
 }
@@ -34,7 +53,7 @@ Result<iceberg::DataFile> DataFiles::Write(const TableTarget& target, Hour hour,
   TARN_ASSIGN_OR_RETURN(auto sink, batch_->OpenWriter(key));
   TARN_ASSIGN_OR_RETURN(
       const auto writer,
-      parquet::FileWriter::Open(std::move(sink), target.columns, OptionsFor(target.columns)));
+      parquet::FileWriter::Open(std::move(sink), target.columns, OptionsFor(target.columns, rows)));
   TARN_TRY(writer->Write(rows));
   TARN_ASSIGN_OR_RETURN(const parquet::FileStats stats, writer->Finish());
   iceberg::DataFile file = DescribeFile(target.columns, stats, work_.store.UrlOf(key));

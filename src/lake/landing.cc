@@ -70,7 +70,8 @@ Result<std::unique_ptr<Landing>> Landing::Start(const Workspace& work, journal::
                                                 LandingOptions options) {
   std::unique_ptr<Landing> landing(new Landing(work, journal, std::move(options)));
   TARN_TRY(landing->Recover());
-  landing->thread_ = os::Thread("landing", [self = landing.get()] { self->Run(); });
+  landing->thread_ =
+      os::Thread("landing", [self = landing.get()] { self->Run(); }, os::Priority::kBackground);
   return landing;
 }
 

@@ -67,6 +67,7 @@ LineCounts LogBuffer::Add(const agent_wire::Batch& batch, uint64_t from, Timesta
   std::string_view line;
   uint64_t offset = 0;
   const char* const payload_end = batch.payload.data() + batch.payload.size();
+  all_ascii_ = IsAscii(batch.payload);
   while (records.Next(line, offset)) {
     if (offset < from || line.empty()) continue;
     // The vector code may read on behind the line, as far as the payload goes.
@@ -75,6 +76,7 @@ LineCounts LogBuffer::Add(const agent_wire::Batch& batch, uint64_t from, Timesta
     AddLine(line, offset, origin, counts);
   }
   parser_.set_readable_slack(0);
+  all_ascii_ = false;
   return counts;
 }
 
@@ -85,6 +87,8 @@ void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin
   if (current_ == nullptr) current_ = &RowsOf(current_hour_);
   event::ColumnBatch& rows = *current_;
   std::string_view reason = refusal_;
+  const bool ascii = all_ascii_ || IsAscii(line);
+  parser_.set_lines_are_ascii(ascii);
   // A row in memory is about its values, its raw line, and some 120 bytes of origin.
   memory_bytes_ += 2 * line.size() + 120;
   if (!refusal_.empty() || !parser_.Parse(line, rows, reason)) {
@@ -92,12 +96,14 @@ void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin
     event::ColumnBatch& apart = rejected_;
     for (size_t i = 0; i < columns_; ++i) apart.column(i).AppendNull();
     if (own_time_) apart.column(time_index_).AppendNull();
-    AppendOrigin(apart, line, offset, origin);
+    AppendOrigin(apart, offset, origin);
+    AppendLine(apart, line, ascii);
     apart.column(apart.column_count() - 1).AppendBytes(reason);
     return;
   }
   if (own_time_) rows.column(time_index_).AppendInt(origin.ingested_at.micros);
-  AppendOrigin(rows, line, offset, origin);
+  AppendOrigin(rows, offset, origin);
+  AppendLine(rows, line, ascii);
   rows.column(rows.column_count() - 1).AppendNull();
   const Hour hour = HourOfLast(rows);
   if (hour != current_hour_) {
@@ -119,7 +125,7 @@ Hour LogBuffer::HourOfLast(const event::ColumnBatch& rows) const {
   return FloorDiv(time.IntAt(time.size() - 1), kMicrosPerHour);
 }
 
-void LogBuffer::AppendOrigin(event::ColumnBatch& rows, std::string_view line, uint64_t offset,
+void LogBuffer::AppendOrigin(event::ColumnBatch& rows, uint64_t offset,
                              const LineOrigin& origin) const {
   size_t at = own_time_ ? columns_ + 1 : columns_;
   rows.column(at++).AppendBytes(origin.host);
@@ -127,13 +133,18 @@ void LogBuffer::AppendOrigin(event::ColumnBatch& rows, std::string_view line, ui
   rows.column(at++).AppendBytes(origin.path);
   rows.column(at++).AppendInt(static_cast<int64_t>(offset));
   rows.column(at++).AppendInt(static_cast<int64_t>(origin.batch_number));
-  rows.column(at++).AppendInt(origin.ingested_at.micros);
-  if (IsValidUtf8(line)) {
-    rows.column(at++).AppendBytes(line);
-    rows.column(at).AppendNull();
+  rows.column(at).AppendInt(origin.ingested_at.micros);
+}
+
+void LogBuffer::AppendLine(event::ColumnBatch& rows, std::string_view line, bool ascii) const {
+  event::Column& text = rows.column(rows.column_count() - 3);
+  event::Column& bytes = rows.column(rows.column_count() - 2);
+  if (ascii || IsValidUtf8(line)) {
+    text.AppendBytes(line);
+    bytes.AppendNull();
   } else {
-    rows.column(at++).AppendBytes(ReplaceInvalidUtf8(line));
-    rows.column(at).AppendBytes(line);
+    text.AppendBytes(ReplaceInvalidUtf8(line));
+    bytes.AppendBytes(line);
   }
 }
 

@@ -55,8 +55,8 @@ class LogBuffer {
  private:
   event::ColumnBatch& RowsOf(Hour hour);
   Hour HourOfLast(const event::ColumnBatch& rows) const;
-  void AppendOrigin(event::ColumnBatch& rows, std::string_view line, uint64_t offset,
-                    const LineOrigin& origin) const;
+  void AppendOrigin(event::ColumnBatch& rows, uint64_t offset, const LineOrigin& origin) const;
+  void AppendLine(event::ColumnBatch& rows, std::string_view line, bool ascii) const;
 
   access_log::Parser parser_;
   std::string format_text_;
@@ -70,6 +70,7 @@ class LogBuffer {
   Hour current_hour_;
   event::ColumnBatch* current_ = nullptr;  // where the last line went: most go to the same hour
   size_t memory_bytes_ = 0;
+  bool all_ascii_ = false;  // the batch being added
 };
 
 }  // namespace tarn::lake

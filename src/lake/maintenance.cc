@@ -226,7 +226,8 @@ std::unique_ptr<Maintenance> Maintenance::Start(const Workspace& work,
   std::unique_ptr<Maintenance> maintenance(new Maintenance(schedule));
   maintenance->maintainer_ = std::make_unique<Maintainer>(work, store, files, std::move(options));
   maintenance->thread_ = os::Thread(
-      "maintenance", [self = maintenance.get(), &clock = work.clock] { self->Run(clock); });
+      "maintenance", [self = maintenance.get(), &clock = work.clock] { self->Run(clock); },
+      os::Priority::kBackground);
   return maintenance;
 }
 

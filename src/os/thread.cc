@@ -1,12 +1,26 @@
 #include "os/thread.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 namespace tarn::os {
 
-Thread::Thread(std::string name, std::function<void()> body)
-    : thread_([name = name.substr(0, 15), body = std::move(body)] {
+namespace {
+
+constexpr int kBackgroundNice = 10;
+
+}  // namespace
+
+Thread::Thread(std::string name, std::function<void()> body, Priority priority)
+    : thread_([name = name.substr(0, 15), body = std::move(body), priority] {
         pthread_setname_np(pthread_self(), name.c_str());
+        // On Linux niceness is a thread's own. One that is niced already stays so.
+        const id_t self = static_cast<id_t>(gettid());
+        if (priority == Priority::kBackground &&
+            getpriority(PRIO_PROCESS, self) < kBackgroundNice) {
+          (void)setpriority(PRIO_PROCESS, self, kBackgroundNice);
+        }
         body();
       }) {}
 

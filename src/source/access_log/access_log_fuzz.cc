@@ -10,7 +10,7 @@ namespace {
 
 // Parse, Check and AppendJson must agree, and the JSON must be JSON.
 void TryLine(const Format& format, std::string_view line) {
-  Parser parser(format, JsonShape::kFull);
+  Parser parser(format, Shape::kFull);
   event::ColumnBatch rows(format.schema());
   std::string_view reason;
   std::string json;

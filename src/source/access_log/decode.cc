@@ -1,6 +1,5 @@
 #include "source/access_log/decode.h"
 
-#include "base/bytes.h"
 #include "base/text.h"
 
 namespace tarn::access_log {
@@ -118,19 +117,13 @@ void Unescape(std::string_view text, bool json, std::string& out) {
   }
 }
 
-bool IsAscii(std::string_view text) {
-  constexpr uint64_t kHighBits = 0x8080808080808080;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  uint64_t seen = 0;
-  for (; end - at >= 8; at += 8) seen |= GetFixed<uint64_t>(at);
-  for (; at != end; ++at) seen |= static_cast<unsigned char>(*at);
-  return (seen & kHighBits) == 0;
-}
-
 }  // namespace
 
-void AppendDecoded(const Slot& slot, std::string& out) {
+void AppendDecoded(const Slot& slot, bool ascii, std::string& out) {
+  if (slot.encoding == Encoding::kPlain && ascii) {
+    out.append(slot.data, slot.size);
+    return;
+  }
   const size_t begin = out.size();
   switch (slot.encoding) {
     case Encoding::kApache:
@@ -149,7 +142,7 @@ void AppendDecoded(const Slot& slot, std::string& out) {
       out.append(slot.text());
   }
   const std::string_view decoded = std::string_view(out).substr(begin);
-  if (IsAscii(decoded) || IsValidUtf8(decoded)) return;
+  if (IsValidUtf8(decoded)) return;
   const std::string repaired = ReplaceInvalidUtf8(decoded);
   out.resize(begin);
   out.append(repaired);

@@ -34,7 +34,7 @@ struct ParseStreamIo {
 };
 
 struct ParseStreamOptions {
-  JsonShape shape = JsonShape::kCompact;
+  Shape shape = Shape::kCompact;
   size_t max_line_bytes = kMaxLineBytes;
 };
 

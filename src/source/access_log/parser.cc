@@ -48,7 +48,7 @@ std::vector<Emit> EmitsOf(const Program& program) {
 }  // namespace
 
 struct Parser::State {
-  State(Format format_, JsonShape shape_)
+  State(Format format_, Shape shape_)
       : format(std::move(format_)),
         program(format.program()),
         shape(shape_),
@@ -67,11 +67,12 @@ struct Parser::State {
 
   const Format format;
   const Program& program;
-  const JsonShape shape;
+  const Shape shape;
   const Kernel& kernel;
   const std::vector<Emit> emits;
   size_t overhead = 64;
   size_t slack = 0;
+  bool lines_are_ascii = false;
   Scratch scratch;
   std::string decoded;
   std::string slow;
@@ -158,7 +159,7 @@ void Parser::State::MakeCompact() {
 
 std::string_view Parser::State::Decoded(const Slot& slot) {
   decoded.clear();
-  AppendDecoded(slot, decoded);
+  AppendDecoded(slot, lines_are_ascii, decoded);
   return decoded;
 }
 
@@ -189,7 +190,7 @@ void Parser::State::WriteSlowly(std::string& out) {
   out.append("}\n");
 }
 
-Parser::Parser(Format format, JsonShape shape)
+Parser::Parser(Format format, Shape shape)
     : state_(std::make_unique<State>(std::move(format), shape)) {}
 Parser::~Parser() = default;
 Parser::Parser(Parser&&) noexcept = default;
@@ -197,6 +198,7 @@ Parser& Parser::operator=(Parser&&) noexcept = default;
 
 const Format& Parser::format() const { return state_->format; }
 void Parser::set_readable_slack(size_t bytes) { state_->slack = bytes; }
+void Parser::set_lines_are_ascii(bool ascii) { state_->lines_are_ascii = ascii; }
 
 bool Parser::Check(std::string_view line, std::string_view& reason) {
   if (state_->Match(line, false)) return true;
@@ -210,6 +212,7 @@ bool Parser::Parse(std::string_view line, event::ColumnBatch& rows, std::string_
     reason = state.scratch.reason;
     return false;
   }
+  if (state.shape == Shape::kCompact) state.MakeCompact();
   const auto& columns = state.program.columns;
   for (size_t i = 0; i < columns.size(); ++i) {
     const Slot& slot = state.scratch.slots[columns[i].slot];
@@ -225,7 +228,7 @@ bool Parser::Parse(std::string_view line, event::ColumnBatch& rows, std::string_
         column.AppendDouble(slot.real);
         break;
       default:
-        AppendDecoded(slot, column.bytes_buffer());
+        AppendDecoded(slot, state.lines_are_ascii, column.bytes_buffer());
         column.EndBytes();
     }
   }
@@ -246,7 +249,7 @@ std::string_view Parser::WriteJson(std::string_view line, char* buffer, std::str
     reason = state.scratch.reason;
     return {};
   }
-  if (state.shape == JsonShape::kCompact) state.MakeCompact();
+  if (state.shape == Shape::kCompact) state.MakeCompact();
   if (const char* end = state.kernel.write(state.emits, state.readable, state.scratch, buffer)) {
     return {buffer, static_cast<size_t>(end - buffer)};
   }

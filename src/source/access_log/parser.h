@@ -9,10 +9,9 @@
 
 namespace tarn::access_log {
 
-// What AppendJson writes. Nulls are left out in both.
-enum class JsonShape : uint8_t {
-  kCompact,  // `request` and `target` only if they were not split into method, path, query,
-             // protocol
+// Which values a line gets. JSON leaves nulls out in both.
+enum class Shape : uint8_t {
+  kCompact,  // `request` and `target` are null where method, path, query and protocol say the same
   kFull,     // every column
 };
 
@@ -26,7 +25,7 @@ enum class JsonShape : uint8_t {
 // string.
 class Parser {
  public:
-  explicit Parser(Format format, JsonShape shape = JsonShape::kCompact);
+  explicit Parser(Format format, Shape shape = Shape::kCompact);
   ~Parser();
   Parser(Parser&&) noexcept;
   Parser& operator=(Parser&&) noexcept;
@@ -44,6 +43,8 @@ class Parser {
   // to read (default 0). 64 lets the vector code run to the end of a line. Bytes read so are never
   // used.
   void set_readable_slack(size_t bytes);
+  // The caller knows that no line has a byte above 0x7f; it spares Parse looking (default false).
+  void set_lines_are_ascii(bool ascii);
 
   // AppendJson without copying: the object and newline stand at the front of `buffer`
   // (JsonBound(line.size()) bytes) if data() == buffer, and otherwise, when something needed

@@ -16,9 +16,9 @@ constexpr char kStart[] = "::1 - - [24/Nov/2026:13:09:46 +0000] ";
 // One parsed line, columns as text; "(null)" for null, "(refused) reason" for a refused line.
 class OneLine {
  public:
-  OneLine(std::string_view format, std::string_view line)
+  OneLine(std::string_view format, std::string_view line, Shape shape = Shape::kFull)
       : format_(*Format::Compile(format)), rows_(format_.schema()) {
-    Parser parser(format_);
+    Parser parser(format_, shape);
     std::string_view reason;
     if (!parser.Parse(line, rows_, reason)) reason_ = reason;
   }
@@ -146,6 +146,22 @@ TEST(Parser, AdjacentFieldsAndPorts) {
   EXPECT_EQ(got["bytes_in"], "12");
 }
 
+TEST(Parser, CompactRowsLeaveOutWhatTheirPartsSay) {
+  const auto compact = [](std::string_view request) {
+    return OneLine("%r", request, Shape::kCompact);
+  };
+  for (const char* request :
+       {"GET /a?b=c HTTP/1.1", "GET /a? HTTP/1.1", "GET / HTTP/2.0", "GET /"}) {
+    EXPECT_EQ(compact(request)["request"], "(null)") << request;
+    EXPECT_EQ(compact(request)["target"], "(null)") << request;
+    EXPECT_EQ(compact(request)["method"], "GET") << request;
+  }
+  EXPECT_EQ(compact("GET /a?b=c HTTP/1.1")["query"], "b=c");
+  EXPECT_EQ(compact("GET /a? HTTP/1.1")["query"], "");
+  EXPECT_EQ(compact(R"(GET /a HTTP/1.1\n)")["request"], "GET /a HTTP/1.1\n");
+  EXPECT_EQ(compact("GET /a b")["request"], "GET /a b");
+}
+
 TEST(Parser, CompactJsonLeavesOutWhatItsPartsSay) {
   Parser parser(*Format::Compile("combined"));
   std::string json;
@@ -210,7 +226,7 @@ TEST(Parser, ReadsBackWhatApacheEscapes) {
   const auto format = Format::Compile(
       R"(%h %{a}n %u %t "%r" %>s %B "%{Referer}i" "%{User-Agent}i" "%{sid}C" %D %{b}e)");
   ASSERT_TRUE(format.ok());
-  Parser parser(*format, JsonShape::kFull);
+  Parser parser(*format, Shape::kFull);
   for (int i = 0; i < 20'000; ++i) {
     const std::string note = RandomValue(random, false);
     const std::string user = RandomValue(random, true);

@@ -134,7 +134,7 @@ TEST(Vectors, EveryLineOfSevenProjectsReadsAsItsNormSays) {
     const std::string input = vector->GetString("input").value();
     const auto format = Format::Compile(FormatFor(id, vector->GetString("format").value(), input));
     ASSERT_TRUE(format.ok()) << id << ": " << format.error().ToString();
-    Parser parser(*format, JsonShape::kFull);
+    Parser parser(*format, Shape::kFull);
     event::ColumnBatch rows(format->schema());
     std::string_view reason;
     const bool want = vector->GetBool("ok").value() || kAccepted.contains(id);
