@@ -28,6 +28,9 @@ std::string Reason(int error) { return std::generic_category().message(error); }
 std::string TlsReason() {
   const unsigned long code = ERR_get_error();
   ERR_clear_error();
+  if (ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER) {
+    return "the server does not speak TLS at this port; is http:// meant?";
+  }
   char text[256];
   ERR_error_string_n(code, text, sizeof(text));
   return code == 0 ? "connection closed" : text;
@@ -237,6 +240,8 @@ Result<std::unique_ptr<SocketTransport>> SocketTransport::Make(std::vector<Url> 
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_verify(context, tls.insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
+  // The server's own certificate may be named as well as the authority that signed it.
+  X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
   if (tls.ca_file.empty()) {
     SSL_CTX_set_default_verify_paths(context);
   } else if (SSL_CTX_load_verify_locations(context, tls.ca_file.c_str(), nullptr) != 1) {

@@ -41,17 +41,25 @@ std::string NameOf(const std::string& folder) {
   return name.empty() || name == "_" ? "shop" : name;
 }
 
-Status WriteTemplate(os::FileSystem& files, const InitOptions& options, const std::string& root) {
-  size_t written = 0;
+constexpr std::string_view kProjectFile = "tarn.yaml";
+
+// All files of the template but tarn.yaml, whose text is answered.
+Result<std::string> WriteTemplate(os::FileSystem& files, const InitOptions& options) {
+  std::string project_text;
   for (const TemplateFile& file : TemplateFiles()) {
     const size_t slash = file.path.find('/');
     if (file.path.substr(0, slash) != options.template_name) continue;
-    const std::string path = os::JoinPath(root, file.path.substr(slash + 1));
+    const std::string_view name = file.path.substr(slash + 1);
+    std::string text = Fill(file.text, options.name);
+    if (name == kProjectFile) {
+      project_text = std::move(text);
+      continue;
+    }
+    const std::string path = os::JoinPath(options.folder, name);
     TARN_TRY(files.CreateDirectories(os::ParentOf(path)));
-    TARN_TRY(files.WriteFileAtomically(path, Fill(file.text, options.name)));
-    ++written;
+    TARN_TRY(files.WriteFileAtomically(path, text));
   }
-  if (written > 0) return {};
+  if (!project_text.empty()) return project_text;
   return NotFound(fmt::format("no template '{}'; there is: retail", options.template_name));
 }
 
@@ -71,8 +79,7 @@ Result<NewKeys> WriteKeys(Machine& machine, const Project& project) {
                         ring.Create({"agents", auth::Role::kIngest, {}}, machine.random));
   TARN_ASSIGN_OR_RETURN(const std::string local,
                         ring.Create({"local", auth::Role::kAdmin, {}}, machine.random));
-  TARN_TRY(machine.files.WriteFileAtomically(project.local_key_file(), local));
-  TARN_TRY(machine.files.RestrictToOwner(project.local_key_file()));
+  TARN_TRY(machine.files.WritePrivateFileAtomically(project.local_key_file(), local));
   TARN_TRY(ring.Save(machine.files, project.keys_file()));
   return keys;
 }
@@ -97,17 +104,32 @@ void Print(const InitOptions& options, const Project& project, const NewKeys& ke
       project.folder, project.keys_file(), keys.admin, keys.ingest, options.folder);
 }
 
+// Whether a project may be made in the folder. What an init that did not end left there, the next
+// one replaces; what belongs to a lake it leaves alone.
+Status CheckFree(Machine& machine, const std::string& folder) {
+  os::FileSystem& files = machine.files;
+  if (!files.Exists(folder)) return {};
+  if (files.Exists(os::JoinPath(folder, kProjectFile)))
+    return AlreadyExists(fmt::format("{} is a project already; nothing was changed", folder));
+  if (files.Exists(os::JoinPath(folder, "state/catalog.db"))) {
+    return AlreadyExists(
+        fmt::format("{} holds the lake of a project whose tarn.yaml is gone; restore that file, or "
+                    "choose another folder. Nothing was changed",
+                    folder));
+  }
+  return RequireOwner(machine, folder);
+}
+
+// tarn.yaml makes a folder a project, so it is written last: before, there is nothing yet.
 Status Init(Context& context, InitOptions options) {
   os::FileSystem& files = context.machine.files;
-  if (files.Exists(os::JoinPath(options.folder, "tarn.yaml"))) {
-    return AlreadyExists(
-        fmt::format("{} is a project already; nothing was changed", options.folder));
-  }
   while (options.folder.size() > 1 && options.folder.ends_with('/')) options.folder.pop_back();
+  TARN_TRY(CheckFree(context.machine, options.folder));
   if (options.name.empty()) options.name = NameOf(options.folder);
-  TARN_TRY(WriteTemplate(files, options, options.folder));
-  TARN_ASSIGN_OR_RETURN(const Project project, LoadProject(files, options.folder));
+  TARN_ASSIGN_OR_RETURN(const std::string text, WriteTemplate(files, options));
+  TARN_ASSIGN_OR_RETURN(const Project project, ParseProject(text, options.folder));
   TARN_ASSIGN_OR_RETURN(const NewKeys keys, WriteKeys(context.machine, project));
+  TARN_TRY(files.WriteFileAtomically(os::JoinPath(project.folder, kProjectFile), text));
   Print(options, project, keys);
   return {};
 }

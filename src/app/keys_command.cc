@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <functional>
 #include <memory>
 
 #include "app/command.h"
@@ -20,13 +21,26 @@ struct KeysOptions {
 
 constexpr std::string_view kReloadHint = "A running server takes it up within two seconds.";
 
+// Loads the project's keys, has them changed and saves them, one command at a time.
+Status ChangeKeys(Machine& machine, const Project& project,
+                  const std::function<Status(auth::KeyRing&)>& change) {
+  TARN_TRY(RequireOwner(machine, project.folder));
+  TARN_TRY(machine.files.CreateDirectories(project.state_folder));
+  TARN_ASSIGN_OR_RETURN(const auto lock, LockSoon(machine, project.keys_lock_file()));
+  TARN_ASSIGN_OR_RETURN(auto ring, auth::KeyRing::Load(machine.files, project.keys_file()));
+  TARN_TRY(change(ring));
+  return ring.Save(machine.files, project.keys_file());
+}
+
 Status CreateKey(Context& context, const KeysOptions& options) {
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
-  TARN_ASSIGN_OR_RETURN(auto ring, auth::KeyRing::Load(context.machine.files, project.keys_file()));
   TARN_ASSIGN_OR_RETURN(const auth::Role role, auth::ParseRole(options.role));
-  TARN_ASSIGN_OR_RETURN(const std::string key,
-                        ring.Create({options.name, role, options.sources}, context.machine.random));
-  TARN_TRY(ring.Save(context.machine.files, project.keys_file()));
+  std::string key;
+  TARN_TRY(ChangeKeys(context.machine, project, [&](auth::KeyRing& ring) -> Status {
+    TARN_ASSIGN_OR_RETURN(
+        key, ring.Create({options.name, role, options.sources}, context.machine.random));
+    return {};
+  }));
   fmt::print("{}\n", key);
   fmt::print(stderr, "Shown this once. {}\n", kReloadHint);
   return {};
@@ -34,9 +48,8 @@ Status CreateKey(Context& context, const KeysOptions& options) {
 
 Status RevokeKey(Context& context, const KeysOptions& options) {
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
-  TARN_ASSIGN_OR_RETURN(auto ring, auth::KeyRing::Load(context.machine.files, project.keys_file()));
-  TARN_TRY(ring.Revoke(options.name));
-  TARN_TRY(ring.Save(context.machine.files, project.keys_file()));
+  TARN_TRY(ChangeKeys(context.machine, project,
+                      [&](auth::KeyRing& ring) { return ring.Revoke(options.name); }));
   fmt::print("{} is revoked. {}\n", options.name, kReloadHint);
   return {};
 }

@@ -1,10 +1,45 @@
 #include "app/lake_handle.h"
 
 #include <fmt/format.h>
+#include <poll.h>
+#include <pwd.h>
+#include <unistd.h>
 
 #include <utility>
 
 namespace tarn::app {
+
+namespace {
+
+constexpr int kLooks = 100;
+constexpr int kLookMillis = 50;
+
+std::string UserName(uint32_t id) {
+  const passwd* entry = getpwuid(id);
+  return entry != nullptr ? std::string(entry->pw_name) : fmt::format("'#{}'", id);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<os::FileLock>> LockSoon(Machine& machine, const std::string& path) {
+  auto lock = machine.files.Lock(path);
+  for (int look = 0; look < kLooks && !lock.ok(); ++look) {
+    if (lock.error().code() != Code::kConflict) break;
+    poll(nullptr, 0, kLookMillis);
+    lock = machine.files.Lock(path);
+  }
+  return lock;
+}
+
+Status RequireOwner(Machine& machine, const std::string& folder) {
+  TARN_ASSIGN_OR_RETURN(const os::FileInfo info, machine.files.Stat(folder));
+  if (info.owner == geteuid()) return {};
+  const std::string owner = UserName(info.owner);
+  return PermissionDenied(
+      fmt::format("{} belongs to {}, and the server could not change what {} writes there; run "
+                  "this as its owner: sudo -u {} tarn …",
+                  folder, owner, UserName(geteuid()), owner));
+}
 
 Result<std::unique_ptr<LakeHandle>> OpenLake(Machine& machine, const Project& project) {
   if (!machine.files.Exists(project.catalog_file())) {
@@ -27,6 +62,7 @@ Result<std::unique_ptr<LakeHandle>> OpenLake(Machine& machine, const Project& pr
 
 Result<std::unique_ptr<catalog::Catalog>> OpenWritableCatalog(Machine& machine,
                                                               const Project& project) {
+  TARN_TRY(RequireOwner(machine, project.folder));
   catalog::SqliteOptions options;
   options.path = project.catalog_file();
   options.mode = catalog::SqliteMode::kExisting;
@@ -35,6 +71,7 @@ Result<std::unique_ptr<catalog::Catalog>> OpenWritableCatalog(Machine& machine,
 }
 
 Result<std::unique_ptr<sql::Engine>> OpenEngine(Machine& machine, const Project& project) {
+  if (geteuid() == 0) TARN_TRY(RequireOwner(machine, project.folder));
   sql::EngineOptions options;
   options.threads = static_cast<int>(project.sql_threads);
   options.memory_limit_bytes = project.sql_memory_bytes;

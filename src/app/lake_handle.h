@@ -23,6 +23,13 @@ struct Machine {
   os::SystemRandom random;
 };
 
+// Waits a little for a lock that others hold only for a moment. Conflict if it stays taken.
+Result<std::unique_ptr<os::FileLock>> LockSoon(Machine& machine, const std::string& path);
+
+// PermissionDenied if `folder` is another user's: what we wrote there, the server (which runs as
+// that user) could not change. Root is no exception; the message says how to become the owner.
+Status RequireOwner(Machine& machine, const std::string& folder);
+
 // A project's lake, opened for reading beside a running or stopped server. Members are in order of
 // use: the later borrow the earlier.
 struct LakeHandle {
@@ -35,11 +42,13 @@ struct LakeHandle {
 // NotFound if the project was never served.
 Result<std::unique_ptr<LakeHandle>> OpenLake(Machine& machine, const Project& project);
 
-// The catalog for a command that changes something, beside a running or stopped server.
+// The catalog for a command that changes something, beside a running or stopped server. Only for
+// the project's owner.
 Result<std::unique_ptr<catalog::Catalog>> OpenWritableCatalog(Machine& machine,
                                                               const Project& project);
 
-// An engine within the project's limits, over its lake.
+// An engine within the project's limits, over its lake. It makes state/tmp, so not for root in a
+// project of somebody else.
 Result<std::unique_ptr<sql::Engine>> OpenEngine(Machine& machine, const Project& project);
 
 }  // namespace tarn::app

@@ -122,21 +122,30 @@ obs::Level LevelOf(const std::string& name) {
   return name == "error" ? obs::Level::kError : obs::Level::kInfo;
 }
 
+std::string RootOf(const std::string& folder) {
+  const std::string absolute = std::filesystem::absolute(folder).lexically_normal().string();
+  return absolute.size() > 1 && absolute.ends_with('/') ? absolute.substr(0, absolute.size() - 1)
+                                                        : absolute;
+}
+
 }  // namespace
 
 Result<Project> LoadProject(os::FileSystem& files, const std::string& folder) {
-  const std::string absolute = std::filesystem::absolute(folder).lexically_normal().string();
-  const std::string root = absolute.size() > 1 && absolute.ends_with('/')
-                               ? absolute.substr(0, absolute.size() - 1)
-                               : absolute;
+  const std::string root = RootOf(folder);
   const std::string path = os::JoinPath(root, "tarn.yaml");
-  auto text = files.ReadFile(path);
+  const auto text = files.ReadFile(path);
   if (!text.ok()) {
-    if (text.error().code() != Code::kNotFound) return std::move(text).error();
+    if (text.error().code() != Code::kNotFound) return text.error();
     return NotFound(
         fmt::format("{} has no tarn.yaml; `tarn init DIR --template retail` makes one", root));
   }
-  TARN_ASSIGN_OR_RETURN(config::Node node, config::ParseYaml(*text, path));
+  return ParseProject(*text, root);
+}
+
+Result<Project> ParseProject(const std::string& text, const std::string& folder) {
+  const std::string root = RootOf(folder);
+  const std::string path = os::JoinPath(root, "tarn.yaml");
+  TARN_ASSIGN_OR_RETURN(config::Node node, config::ParseYaml(text, path));
   TARN_TRY(config::ExpandReferences(node, config::SystemResolver(root), path));
   config::Problems problems(path);
   Reader reader(node, "", problems);

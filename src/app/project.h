@@ -36,6 +36,7 @@ struct Project {
   std::string journal_folder() const { return os::JoinPath(state_folder, "journal"); }
   std::string catalog_file() const { return os::JoinPath(state_folder, "catalog.db"); }
   std::string keys_file() const { return os::JoinPath(state_folder, "keys.json"); }
+  std::string keys_lock_file() const { return os::JoinPath(state_folder, "keys.lock"); }
   std::string local_key_file() const { return os::JoinPath(state_folder, "local.key"); }
   std::string server_file() const { return os::JoinPath(state_folder, "server.json"); }
   std::string lock_file() const { return os::JoinPath(state_folder, "server.lock"); }
@@ -45,6 +46,8 @@ struct Project {
 // Reads DIR/tarn.yaml. NotFound if there is none; InvalidArgument with every problem, a line each:
 // "tarn.yaml:7:3: sources.web_log: unknown key 'fromat'; did you mean 'format'?".
 Result<Project> LoadProject(os::FileSystem& files, const std::string& folder);
+// The same of a text that is to become DIR/tarn.yaml.
+Result<Project> ParseProject(const std::string& text, const std::string& folder);
 
 // The folder itself, or the nearest one above it that holds a tarn.yaml.
 Result<std::string> FindProject(os::FileSystem& files, const std::string& folder);

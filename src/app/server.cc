@@ -1,7 +1,6 @@
 #include "app/server.h"
 
 #include <fmt/format.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "app/version.h"
+#include "base/bytes.h"
 #include "base/text.h"
 #include "journal/journal.h"
 #include "lake/agent_door.h"
@@ -54,6 +54,8 @@ struct Parts {
   std::unique_ptr<lake::Landing> landing;
   std::unique_ptr<lake::Maintenance> maintenance;
   std::unique_ptr<auth::Authenticator> keys;
+  std::string certificate_sha256;
+  std::pair<uint64_t, int64_t> keys_seen;  // of the file that was loaded
   std::unique_ptr<serve::rest::RestServer> rest;
 };
 
@@ -74,19 +76,19 @@ Status RefuseLostCatalog(Machine& machine, const Project& project) {
 
 Status OpenStorage(Machine& machine, const Project& project, const ServeOptions& options,
                    Parts& parts) {
+  TARN_TRY(RequireOwner(machine, project.folder));
   TARN_TRY(machine.files.CreateDirectories(project.state_folder));
   // A command that looks whether a server runs holds the lock for a moment.
-  auto lock = machine.files.Lock(project.lock_file());
-  for (int look = 0; look < 10 && !lock.ok(); ++look) {
-    poll(nullptr, 0, 50);
-    lock = machine.files.Lock(project.lock_file());
-  }
+  auto lock = LockSoon(machine, project.lock_file());
   if (!lock.ok()) {
     if (lock.error().code() != Code::kConflict) return std::move(lock).error();
     return Conflict(fmt::format("another server has {} open; `tarn status {}` shows it",
                                 project.folder, project.folder));
   }
   parts.lock = std::move(*lock);
+  // Of a server that was killed; with the lock held it would be taken for ours, and anybody may
+  // listen at its address since.
+  (void)machine.files.Remove(project.server_file());
   TARN_ASSIGN_OR_RETURN(
       parts.store, store::LocalStore::Open(machine.files, machine.random, project.lake_folder));
   // Temporaries of a server that was killed; this is the only writer of the folder.
@@ -135,7 +137,16 @@ Status OpenLanding(const Project& project, const ServeOptions& options, Parts& p
   return {};
 }
 
+// Inode and time of the keys' file, which is replaced as a whole: others mean another content.
+std::pair<uint64_t, int64_t> LookAtKeys(Machine& machine, const Project& project) {
+  const auto info = machine.files.Stat(project.keys_file());
+  if (!info.ok()) return {0, 0};
+  return {info->inode, info->modified.micros};
+}
+
 Status OpenDoor(Machine& machine, const Project& project, Parts& parts) {
+  // Looked at before it is read: a change in between is then seen as one.
+  parts.keys_seen = LookAtKeys(machine, project);
   TARN_ASSIGN_OR_RETURN(auto ring, auth::KeyRing::Load(machine.files, project.keys_file()));
   if (ring.keys().empty()) {
     parts.log.Write(obs::Level::kWarn, "server.no_keys",
@@ -156,6 +167,7 @@ Status OpenDoor(Machine& machine, const Project& project, Parts& parts) {
     for (const std::string& warning : tls.warnings) {
       parts.log.Write(obs::Level::kWarn, "tls.warning", {{"warning", warning}});
     }
+    parts.certificate_sha256 = tls.certificate_sha256;
     options.tls =
         http::ServerTls{std::move(tls.certificate_chain_pem), std::move(tls.private_key_pem)};
   }
@@ -183,20 +195,14 @@ std::string UrlOf(const Project& project, uint16_t port) {
 }
 
 // Waits for a signal that ends the server. Meanwhile keys made or revoked by `tarn keys` are taken
-// up: the file is replaced as a whole, so another inode or time is another content.
+// up.
 int WaitForEnd(Machine& machine, const Project& project, const sigset_t& signals, Parts& parts) {
-  const auto look = [&]() -> std::pair<uint64_t, int64_t> {
-    const auto info = machine.files.Stat(project.keys_file());
-    return info.ok() ? std::pair(info->inode, info->modified.micros)
-                     : std::pair(uint64_t{0}, int64_t{0});
-  };
-  auto seen = look();
   for (;;) {
     const int signal = sigtimedwait(&signals, nullptr, &kKeysLookEvery);
     if (signal > 0) return signal;
-    const auto now = look();
-    if (now == seen) continue;
-    seen = now;
+    const auto now = LookAtKeys(machine, project);
+    if (now == parts.keys_seen) continue;
+    parts.keys_seen = now;
     auto ring = auth::KeyRing::Load(machine.files, project.keys_file());
     if (ring.ok()) {
       parts.log.Write(obs::Level::kInfo, "server.keys_reloaded",
@@ -224,6 +230,8 @@ Status Serve(Machine& machine, const Project& project, const ServeOptions& optio
   codec::Json running;
   running.Set("pid", int64_t{getpid()});
   running.Set("url", url);
+  if (!parts.certificate_sha256.empty())
+    running.Set("certificate_sha256", ToHex(parts.certificate_sha256));
   TARN_TRY(
       machine.files.WriteFileAtomically(project.server_file(), codec::DumpJson(running) + "\n"));
   parts.log.Write(obs::Level::kInfo, "server.ready",
@@ -250,10 +258,12 @@ Result<RunningServer> FindServer(Machine& machine, const Project& project) {
   TARN_ASSIGN_OR_RETURN(const codec::Json json, codec::ParseJson(*text));
   TARN_ASSIGN_OR_RETURN(const int64_t pid, json.GetInt("pid"));
   TARN_ASSIGN_OR_RETURN(const std::string url, json.GetString("url"));
+  const std::string fingerprint =
+      FromHex(json.GetString("certificate_sha256").value_or("")).value_or(std::string());
   // A server that was killed leaves the file behind, and anybody may listen on its port since: it
   // must not be shown our key.
   if (machine.files.Lock(project.lock_file()).ok()) return none;
-  return RunningServer{pid, url};
+  return RunningServer{pid, url, fingerprint};
 }
 
 }  // namespace tarn::app

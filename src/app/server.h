@@ -19,7 +19,8 @@ Status Serve(Machine& machine, const Project& project, const ServeOptions& optio
 // was killed leaves the file behind, and does not answer.
 struct RunningServer {
   int64_t pid = 0;
-  std::string url;  // "http://127.0.0.1:8700"
+  std::string url;                 // "http://127.0.0.1:8700"
+  std::string certificate_sha256;  // of the certificate it shows, 32 bytes; empty without TLS
 };
 Result<RunningServer> FindServer(Machine& machine, const Project& project);
 

@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "app/server.h"
 #include "http/client.h"
 
 namespace tarn::app {
@@ -17,6 +16,8 @@ Error ErrorOf(const http::Response& response) {
   if (error != nullptr) message = error->GetString("message").value_or(message);
   if (response.status == 401) return Unauthenticated(std::move(message));
   if (response.status == 403) return PermissionDenied(std::move(message));
+  if (response.status == 404) return NotFound(std::move(message));
+  if (response.status == 429) return ResourceExhausted(std::move(message));
   if (response.status == 503) return Unavailable(std::move(message));
   if (response.status == 504) return DeadlineExceeded(std::move(message));
   return Internal(std::move(message));
@@ -27,23 +28,31 @@ Error ErrorOf(const http::Response& response) {
 Result<codec::Json> AskServer(Machine& machine, const Project& project, http::Method method,
                               const std::string& target) {
   TARN_ASSIGN_OR_RETURN(const RunningServer running, FindServer(machine, project));
+  return AskServer(machine, project, running, method, target);
+}
+
+Result<codec::Json> AskServer(Machine& machine, const Project& project,
+                              const RunningServer& running, http::Method method,
+                              const std::string& target) {
   TARN_ASSIGN_OR_RETURN(http::ClientOptions options, http::ParseEndpoint(running.url));
   auto key = machine.files.ReadFile(project.local_key_file());
   if (!key.ok()) return std::move(key).error().In("cannot read the key for commands");
   options.authorization = "Bearer " + *key;
-  options.io_timeout_micros = 120'000'000;
-  if (project.tls.enabled()) {
-    // The server's own certificate is trusted: it lies in the project.
-    TARN_ASSIGN_OR_RETURN(const std::string pem,
-                          machine.files.ReadFile(project.tls.certificate_file));
-    options.tls = http::ClientTls{pem};
+  // A flush takes a minute at most, by the server's own limit.
+  options.io_timeout_micros = method == http::Method::kGet ? 10'000'000 : 90'000'000;
+  // The server wrote down which certificate it shows: that one is trusted, whoever signed it and
+  // whatever name it is for, and also if the file has been renewed since.
+  if (options.tls) {
+    if (running.certificate_sha256.empty())
+      return DataLoss(fmt::format("{}: 'certificate_sha256' is missing", project.server_file()));
+    options.tls->pinned_sha256 = running.certificate_sha256;
   }
   http::Client client(std::move(options));
   auto response = client.Send({.method = method, .target = target});
   if (!response.ok()) {
-    if (response.error().code() != Code::kUnavailable) return std::move(response).error();
-    return NotFound(
-        fmt::format("no server runs on {}: {}", project.folder, response.error().message()));
+    return std::move(response).error().In(
+        fmt::format("the server of {} (process {}, {}) gave no answer; is it starting or ending?",
+                    project.folder, running.pid, running.url));
   }
   if (response->status != 200) return ErrorOf(*response);
   return codec::ParseJson(response->body);

@@ -4,13 +4,19 @@
 
 #include "app/lake_handle.h"
 #include "app/project.h"
+#include "app/server.h"
 #include "codec/json.h"
 #include "http/message.h"
 
 namespace tarn::app {
 
 // Asks the project's running server, with the key that this machine's commands use. NotFound if no
-// server runs (or it was killed), the server's own error otherwise.
+// server runs (or it was killed); Unavailable if it is there and cannot be reached, or went away
+// before it had answered; DeadlineExceeded if it says nothing; the server's own error otherwise.
+Result<codec::Json> AskServer(Machine& machine, const Project& project,
+                              const RunningServer& running, http::Method method,
+                              const std::string& target);
+// The same, of the server that FindServer finds.
 Result<codec::Json> AskServer(Machine& machine, const Project& project, http::Method method,
                               const std::string& target);
 

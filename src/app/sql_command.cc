@@ -76,19 +76,20 @@ Status Sql(Context& context, const SqlOptions& options) {
   }
   TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(context.machine, project));
   std::signal(SIGPIPE, SIG_IGN);
+  // In this order: the interrupter's thread ends before what it may still be interrupting, and was
+  // there before the engine's threads.
+  std::unique_ptr<sql::Engine> engine;
+  std::unique_ptr<sql::Session> session;
   std::atomic<sql::Session*> running = nullptr;
   const Interrupter interrupter([&running] {
-    if (sql::Session* session = running.load()) session->Interrupt();
+    if (sql::Session* interrupted = running.load()) interrupted->Interrupt();
   });
-  TARN_ASSIGN_OR_RETURN(const auto engine, OpenEngine(context.machine, project));
-  const auto session =
+  TARN_ASSIGN_OR_RETURN(engine, OpenEngine(context.machine, project));
+  session =
       sql::Session::Open(*engine, *lake->resolver, {.timeout_micros = project.sql_timeout_micros});
   running = session.get();
-  const Status done = words.statement.empty()
-                          ? RunPrompt(context.machine, project, *session, *lake->resolver)
-                          : RunStatement(*session, words.statement, options);
-  running = nullptr;
-  return done;
+  return words.statement.empty() ? RunPrompt(context.machine, project, *session, *lake->resolver)
+                                 : RunStatement(*session, words.statement, options);
 }
 
 }  // namespace

@@ -20,6 +20,20 @@ std::string TextOf(const Json& json, std::string_view key) {
   return json.GetString(key).value_or("");
 }
 
+double NumberOf(const Json& json, std::string_view key) {
+  const Json* value = json.Find(key);
+  if (value == nullptr) return 0;
+  if (const int64_t* whole = value->AsInt()) return static_cast<double>(*whole);
+  const double* number = value->AsDouble();
+  return number != nullptr ? *number : 0;
+}
+
+// Three digits that matter: "0.3", "45", "12,345".
+std::string Rounded(double number) {
+  if (number < 10) return fmt::format("{:.1f}", number);
+  return GroupDigits(static_cast<int64_t>(number + 0.5));
+}
+
 std::string AgoOf(const Json& json, std::string_view key, Timestamp now) {
   const auto time = ParseTimestamp(TextOf(json, key));
   if (!time.ok()) return "never";
@@ -30,9 +44,8 @@ std::string AgoOf(const Json& json, std::string_view key, Timestamp now) {
 }
 
 void PrintSources(const Json& status, Timestamp now) {
-  TextTable table({"source", "host", "lines", "rejected", "last line read"});
-  table.AlignRight(2);
-  table.AlignRight(3);
+  TextTable table({"source", "host", "lines", "lines/s", "rejected", "lag", "last read"});
+  for (const size_t column : {size_t{2}, size_t{3}, size_t{4}, size_t{5}}) table.AlignRight(column);
   const Json* sources = status.Find("sources");
   if (sources == nullptr || sources->AsArray() == nullptr) return;
   for (const Json& source : *sources->AsArray()) {
@@ -40,7 +53,8 @@ void PrintSources(const Json& status, Timestamp now) {
     if (hosts == nullptr || hosts->AsArray() == nullptr) continue;
     for (const Json& host : *hosts->AsArray()) {
       table.Add({TextOf(source, "name"), TextOf(host, "host"), GroupDigits(IntOf(host, "lines")),
-                 GroupDigits(IntOf(host, "rejected")), AgoOf(host, "last_read", now)});
+                 Rounded(NumberOf(host, "lines_per_second")), GroupDigits(IntOf(host, "rejected")),
+                 Rounded(NumberOf(host, "lag_seconds")) + " s", AgoOf(host, "last_read", now)});
     }
   }
   if (table.rows() > 0) fmt::print("\n{}", table.Print());
@@ -95,18 +109,17 @@ Result<Json> CatalogStatus(Context& context, const Project& project) {
 
 Status ShowStatus(Context& context, const std::string& folder, bool as_json) {
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, folder));
-  auto status = AskServer(context.machine, project, http::Method::kGet, "/v1/status");
-  std::string url;
-  if (status.ok()) {
-    url = FindServer(context.machine, project)->url;
-  } else if (status.error().code() == Code::kNotFound) {
-    status = CatalogStatus(context, project);
-  }
-  if (!status.ok()) return std::move(status).error();
+  const auto running = FindServer(context.machine, project);
+  if (!running.ok() && running.error().code() != Code::kNotFound) return running.error();
+  const auto status =
+      running.ok() ? AskServer(context.machine, project, *running, http::Method::kGet, "/v1/status")
+                   : CatalogStatus(context, project);
+  if (!status.ok()) return status.error();
   if (as_json) {
     fmt::print("{}\n", codec::DumpJson(*status, true));
   } else {
-    PrintStatus(project, *status, url, context.machine.clock.Now());
+    PrintStatus(project, *status, running.ok() ? running->url : std::string(),
+                context.machine.clock.Now());
   }
   return {};
 }
@@ -121,7 +134,10 @@ void AddStatus(CLI::App& app, Context& context, Run& run) {
   command->add_option("DIR", *folder, "Project folder (default: this one, or the nearest above)");
   command->add_flag("--json", *json, "Everything, as JSON");
   command->footer(
-      "Lines and rejected count since the server started. Without a server: the datasets alone.\n"
+      "Lines and rejected count since the server started; lines/s is of the last minute; lag is "
+      "the\n"
+      "seconds from an agent's read of its last batch to the lake. Without a server: the "
+      "datasets.\n"
       "Examples:\n  tarn status shop\n  tarn status shop --json");
   command->callback([&context, &run, folder, json] {
     run = [&context, folder, json] { return ShowStatus(context, *folder, *json); };

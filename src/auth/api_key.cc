@@ -124,19 +124,7 @@ Status KeyRing::Save(os::FileSystem& files, const std::string& path) const {
   codec::Json json;
   json.Set("version", kFormatVersion);
   json.Set("keys", std::move(keys));
-
-  // Like WriteFileAtomically, but never readable by others, not even before the rename.
-  const std::string temporary = path + ".new";
-  const Status removed = files.Remove(temporary);
-  if (!removed.ok() && removed.error().code() != Code::kNotFound) return removed;
-  {
-    TARN_ASSIGN_OR_RETURN(const auto file, files.Open(temporary, os::OpenMode::kCreateNew));
-    TARN_TRY(files.RestrictToOwner(temporary));
-    TARN_TRY(file->WriteAt(0, codec::DumpJson(json, true) + "\n"));
-    TARN_TRY(file->Sync());
-  }
-  TARN_TRY(files.Rename(temporary, path));
-  return files.SyncDirectory(os::ParentOf(path));
+  return files.WritePrivateFileAtomically(path, codec::DumpJson(json, true) + "\n");
 }
 
 Result<std::string> KeyRing::Create(Principal principal, os::Random& random) {

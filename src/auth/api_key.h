@@ -47,7 +47,8 @@ class KeyRing {
 
   // An absent file is an empty ring. DataLoss with the place for one that does not parse.
   static Result<KeyRing> Load(os::FileSystem& files, const std::string& path);
-  // Replaces the file atomically, readable by its owner alone.
+  // Replaces the file atomically, readable by its owner alone. Who loads, changes and saves holds a
+  // lock meanwhile, or a change of somebody else is lost.
   Status Save(os::FileSystem& files, const std::string& path) const;
 
   // Makes a key and answers its text, which is kept nowhere: to be shown once. AlreadyExists if the

@@ -78,6 +78,9 @@ Result<TlsFiles> LoadTls(os::FileSystem& files, const TlsSettings& settings, Tim
     return InvalidArgument(settings.key_file + ": is not the key of the certificate in " +
                            settings.certificate_file);
   }
+  out.certificate_sha256.resize(32);
+  X509_digest(certificate.get(), EVP_sha256(),
+              reinterpret_cast<unsigned char*>(out.certificate_sha256.data()), nullptr);
   if (Status valid = CheckValidity(*certificate, now, &out); !valid.ok())
     return std::move(valid).error().In(settings.certificate_file);
 

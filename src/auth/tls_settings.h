@@ -20,7 +20,8 @@ struct TlsSettings {
 struct TlsFiles {
   std::string certificate_chain_pem;
   std::string private_key_pem;
-  Timestamp not_after;  // of the server's certificate
+  Timestamp not_after;             // of the server's certificate
+  std::string certificate_sha256;  // of its DER form, 32 bytes: what a client may pin
   std::vector<std::string>
       warnings;  // for a person: key readable by others, expires within 14 days
 };

@@ -162,7 +162,9 @@ struct Client::State {
 
   Status Open() {
     if (transport) return {};
-    if (options.tls && !tls) {
+    if (options.tls && !tls && !options.tls->pinned_sha256.empty()) {
+      tls = TlsContext::ForPinned(options.tls->pinned_sha256);
+    } else if (options.tls && !tls) {
       TARN_ASSIGN_OR_RETURN(tls, TlsContext::ForClient(options.tls->ca_pem));
     }
     TARN_ASSIGN_OR_RETURN(transport, Transport::Open(options, tls.get()));

@@ -14,9 +14,12 @@
 namespace tarn::http {
 
 struct ClientTls {
-  // PEM of the authorities to trust; empty: those of the system. The server's name or address is
-  // always verified.
+  // PEM of the authorities (or the servers' own certificates) to trust; empty: those of the system.
+  // The server's name or address is always verified.
   std::string ca_pem;
+  // If set, the SHA-256 of the one certificate to trust, instead of all that: for who knows the
+  // server by other means.
+  std::string pinned_sha256;
 };
 
 struct ClientOptions {

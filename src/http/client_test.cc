@@ -200,10 +200,12 @@ ServerTls MakeCertificate(const std::string& alternative_name) {
   const unsigned char common_name[] = "tarn test";
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, common_name, -1, -1, 0);
   X509_set_issuer_name(certificate, name);
-  X509_EXTENSION* extension =
-      X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, alternative_name.c_str());
-  X509_add_ext(certificate, extension, -1);
-  X509_EXTENSION_free(extension);
+  for (const auto& [kind, value] : {std::pair(NID_subject_alt_name, alternative_name.c_str()),
+                                    std::pair(NID_basic_constraints, "critical,CA:TRUE")}) {
+    X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, kind, value);
+    X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+  }
   X509_sign(certificate, key, EVP_sha256());
 
   const auto text = [](BIO* bio) {
@@ -227,7 +229,7 @@ ServerTls MakeCertificate(const std::string& alternative_name) {
 
 ClientOptions SecureOptionsFor(uint16_t port, const std::string& ca_pem) {
   ClientOptions options = OptionsFor(port);
-  options.tls = ClientTls{ca_pem};
+  options.tls = ClientTls{ca_pem, {}};
   return options;
 }
 
@@ -301,11 +303,93 @@ TEST(Tls, ClientRefusesACertificateOfAnotherName) {
   EXPECT_EQ(client.Send({}).error().code(), Code::kUnauthenticated);
 }
 
+std::string FingerprintOf(const std::string& pem) {
+  BIO* bio = BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size()));
+  X509* certificate = PEM_read_bio_X509(bio, nullptr, nullptr, nullptr);
+  std::string digest(32, '\0');
+  unsigned int size = 0;
+  X509_digest(certificate, EVP_sha256(), reinterpret_cast<unsigned char*>(digest.data()), &size);
+  X509_free(certificate);
+  BIO_free(bio);
+  return digest;
+}
+
+TEST(Tls, APinnedCertificateIsTrustedForItselfAlone) {
+  const ServerTls tls = MakeCertificate("DNS:elsewhere.example");
+  TestServer server({.tls = tls});
+  ClientOptions options = OptionsFor(server.port());
+  options.tls = ClientTls{{}, FingerprintOf(tls.certificate_chain_pem)};
+  Client client(options);
+  const auto answer = client.Send({.target = "/hello"});
+  ASSERT_TRUE(answer.ok()) << answer.error().ToString();
+  EXPECT_EQ(answer->body, "hello\n");
+  // The same names, another certificate.
+  TestServer impostor({.tls = MakeCertificate("DNS:elsewhere.example")});
+  options.port = impostor.port();
+  EXPECT_EQ(Client(options).Send({.target = "/hello"}).error().code(), Code::kUnauthenticated);
+}
+
+// `leaf` signed by a new authority, which is answered.
+std::string SignByAuthority(const std::string& alternative_name, ServerTls* leaf) {
+  const ServerTls authority = MakeCertificate("DNS:authority.example");
+  *leaf = MakeCertificate(alternative_name);
+  const auto memory = [](const std::string& text) {
+    return BIO_new_mem_buf(text.data(), static_cast<int>(text.size()));
+  };
+  BIO* bio = memory(authority.private_key_pem);
+  EVP_PKEY* key = PEM_read_bio_PrivateKey(bio, nullptr, nullptr, nullptr);
+  BIO_free(bio);
+  bio = memory(leaf->certificate_chain_pem);
+  X509* certificate = PEM_read_bio_X509(bio, nullptr, nullptr, nullptr);
+  BIO_free(bio);
+  // Names alike would make it look self-signed.
+  X509_NAME* name = X509_NAME_new();
+  const unsigned char common_name[] = "tarn server";
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, common_name, -1, -1, 0);
+  X509_set_subject_name(certificate, name);
+  X509_NAME_free(name);
+  X509_sign(certificate, key, EVP_sha256());
+  bio = BIO_new(BIO_s_mem());
+  PEM_write_bio_X509(bio, certificate);
+  const char* bytes = nullptr;
+  const long size = BIO_ctrl(bio, BIO_CTRL_INFO, 0, &bytes);
+  leaf->certificate_chain_pem.assign(bytes, static_cast<size_t>(size));
+  BIO_free(bio);
+  X509_free(certificate);
+  EVP_PKEY_free(key);
+  return authority.certificate_chain_pem;
+}
+
+TEST(Tls, TrustsAnAuthorityAndAServersOwnCertificate) {
+  ServerTls tls;
+  const std::string authority = SignByAuthority("IP:127.0.0.1", &tls);
+  TestServer server({.tls = tls});
+  for (const std::string& trusted : {authority, tls.certificate_chain_pem}) {
+    const auto answer = Client(SecureOptionsFor(server.port(), trusted)).Send({.target = "/hello"});
+    EXPECT_TRUE(answer.ok()) << answer.error().ToString();
+  }
+}
+
+TEST(Tls, ClientTellsThatTheServerSpeaksNone) {
+  TestServer server;
+  Client client(SecureOptionsFor(server.port(), ""));
+  const auto answer = client.Send({.target = "/hello"});
+  ASSERT_FALSE(answer.ok());
+  EXPECT_EQ(answer.error().code(), Code::kUnavailable);
+  EXPECT_NE(answer.error().message().find("does not speak TLS"), std::string::npos)
+      << answer.error().message();
+}
+
 TEST(Tls, ServerRefusesPlainTextAndOldVersions) {
   TestServer server({.tls = MakeCertificate("IP:127.0.0.1")});
-  RawClient plain(server.port());
-  const std::string answer = plain.Exchange("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
-  EXPECT_EQ(answer.find("hello"), std::string::npos);
+  for (const std::string method : {"GET", "POST"}) {
+    RawClient plain(server.port());
+    const std::string answer = plain.Exchange(method + " /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 400 ")) << answer;
+    EXPECT_NE(answer.find("use https://"), std::string::npos);
+  }
+  RawClient nonsense(server.port());
+  EXPECT_EQ(nonsense.Exchange("hello\r\n\r\n").find("HTTP"), std::string::npos);
   // A ClientHello of TLS 1.1, cipher suite 0x002F.
   std::string hello("\x16\x03\x01\x00\x2D\x01\x00\x00\x29\x03\x02", 11);
   hello += std::string(32, 'r') + std::string("\x00\x00\x02\x00\x2F\x01\x00", 7);

@@ -10,7 +10,7 @@ namespace tarn::http {
 namespace {
 
 // A client that does not read its answers is not asked for more requests.
-constexpr size_t kMaxUnsentBytes = 1 << 20;
+constexpr size_t kMaxUnsentBytes = 256 << 10;
 // Streams are fetched while less than this waits to be sent.
 constexpr size_t kStreamAheadBytes = 256 << 10;
 // After an answer to a request that was not read to its end, the rest is read and dropped for a
@@ -99,7 +99,10 @@ void Connection::Receive() {
       case IoOutcome::Kind::kWouldBlock:
         return;
       case IoOutcome::Kind::kBroken:
-        return Close();
+        if (!tls_ || !tls_->met_plain_http()) return Close();
+        tls_.reset();
+        AnswerLast(ErrorResponse(400, "InvalidArgument", "this port speaks TLS; use https://"));
+        return FlushOut();
       case IoOutcome::Kind::kEnd:
         peer_ended_ = true;
         input_done_ = true;
@@ -159,22 +162,45 @@ size_t Connection::ParseSome(std::string_view bytes) {
 
 void Connection::OnHeader() {
   since_micros_ = loop_.now_micros;
+  body_window_micros_ = loop_.now_micros;
+  body_window_bytes_ = 0;
   std::string allowed;
-  const Request& request = parser_.request();
-  route_ = loop_.shared.router.Find(request.method, request.path(), &allowed);
-  if (route_ == nullptr && parser_.has_body()) {
-    OnRequest();
-    input_done_ = true;  // the body is not worth reading
-    return;
+  const Request& head = parser_.request();
+  route_ = loop_.shared.router.Find(head.method, head.path(), &allowed);
+  if (route_ == nullptr) {
+    Response unknown = allowed.empty()
+                           ? ErrorResponse(404, "NotFound", "nothing is served at this path")
+                           : ErrorResponse(405, "Unsupported", "this path takes " + allowed);
+    if (!allowed.empty()) unknown.headers.Add("Allow", allowed);
+    return Refuse(std::move(unknown));
   }
-  const size_t limit = route_ != nullptr ? route_->options.max_body_bytes : 0;
-  if (parser_.content_length().value_or(0) > limit) {
-    return AnswerLast(ErrorResponse(413, "ResourceExhausted",
-                                    "the body is larger than " + std::to_string(limit) + " bytes"));
-  }
-  parser_.set_max_body_bytes(limit);
+  if (auto refusal = RefusalOf(head)) return Refuse(*std::move(refusal));
+  parser_.set_max_body_bytes(route_->options.max_body_bytes);
   if (!parser_.has_body()) return OnRequest();
   continue_due_ = parser_.expects_continue();
+}
+
+// What the route says of a request before its body is read.
+std::optional<Response> Connection::RefusalOf(const Request& head) const {
+  const RouteOptions& options = route_->options;
+  if (options.admit) {
+    const Status admitted = options.admit(head, peer_);
+    if (!admitted.ok()) return ErrorResponse(admitted.error());
+  }
+  if (parser_.content_length().value_or(0) <= options.max_body_bytes) return std::nullopt;
+  return ErrorResponse(
+      413, "ResourceExhausted",
+      "the body is larger than " + std::to_string(options.max_body_bytes) + " bytes");
+}
+
+void Connection::Refuse(Response refusal) {
+  Exchange& exchange = AddExchange();
+  exchange.head_only = parser_.request().method == Method::kHead;
+  exchange.http_1_0 = parser_.http_1_0();
+  exchange.done = true;
+  exchange.response = std::move(refusal);
+  if (!parser_.keep_alive() || parser_.has_body()) input_done_ = true;  // no body is read for that
+  if (!parser_.has_body()) static_cast<void>(parser_.TakeRequest());
 }
 
 void Connection::OnRequest() {
@@ -186,18 +212,6 @@ void Connection::OnRequest() {
   exchange.http_1_0 = parser_.http_1_0();
   const uint64_t sequence = first_sequence_ + exchanges_.size() - 1;
   if (!keep_alive) input_done_ = true;
-  if (route_ == nullptr) {
-    const Request& request = parser_.request();
-    std::string allowed;
-    loop_.shared.router.Find(request.method, request.path(), &allowed);
-    exchange.done = true;
-    exchange.response = allowed.empty()
-                            ? ErrorResponse(404, "NotFound", "nothing is served at this path")
-                            : ErrorResponse(405, "Unsupported", "this path takes " + allowed);
-    if (!allowed.empty()) exchange.response.headers.Add("Allow", allowed);
-    if (!parser_.has_body()) static_cast<void>(parser_.TakeRequest());
-    return;
-  }
   Request request = parser_.TakeRequest();
   request.peer = peer_;
   request.tls = tls_ != nullptr;
@@ -309,7 +323,7 @@ void Connection::WriteAnswers() {
     if (exchange.stream && !PumpStream(exchange)) return;
     exchanges_.pop_front();
     ++first_sequence_;
-    if (exchanges_.empty()) since_micros_ = loop_.now_micros;
+    if (exchanges_.empty() && !parser_.header_done()) since_micros_ = loop_.now_micros;
   }
 }
 
@@ -393,16 +407,31 @@ void Connection::CheckTimeouts() {
     loop_.shared.events.TimedOut();
     return Close();
   }
+  if (!input_done_ && parser_.started() && parser_.header_done()) return CheckBody();
   if (!exchanges_.empty()) return;  // it is the receiver's turn
-  int64_t allowed = limits.idle_timeout_micros;
-  if (parser_.header_done()) {
-    allowed = limits.body_timeout_micros +
-              static_cast<int64_t>(parser_.body_bytes() * 1'000'000 / limits.min_body_rate);
-  } else if (parser_.started() || fresh_) {
-    allowed = limits.header_timeout_micros;
-  }
-  if (waited <= allowed) return;
+  const bool receiving = parser_.started() || fresh_;
+  if (waited <= (receiving ? limits.header_timeout_micros : limits.idle_timeout_micros)) return;
   if (!parser_.started()) return Close();
+  TimeOut();
+}
+
+void Connection::CheckBody() {
+  const ServerLimits& limits = loop_.shared.limits;
+  const int64_t window = loop_.now_micros - body_window_micros_;
+  if (wants_input()) {
+    if (loop_.now_micros - since_micros_ > limits.max_body_micros) return TimeOut();
+    if (window <= limits.body_timeout_micros) return;
+    const uint64_t came = parser_.body_bytes() - body_window_bytes_;
+    const auto seconds = static_cast<double>(window) / kMicrosPerSecond;
+    if (static_cast<double>(came) < static_cast<double>(limits.min_body_rate) * seconds)
+      return TimeOut();
+  }
+  // A time in which it was not read says nothing about the sender.
+  body_window_micros_ = loop_.now_micros;
+  body_window_bytes_ = parser_.body_bytes();
+}
+
+void Connection::TimeOut() {
   loop_.shared.events.TimedOut();
   AnswerLast(ErrorResponse(408, "DeadlineExceeded", "the request took too long to arrive"));
   Flush();

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "http/address_counts.h"
 #include "http/events.h"
 #include "http/inbox.h"
 #include "http/request_parser.h"
@@ -28,6 +29,7 @@ struct Shared {
   const os::Clock& clock;
   Events events;
   std::atomic<size_t> connections{0};
+  AddressCounts addresses;
   std::atomic<size_t> buffered_body_bytes{0};
   std::atomic<bool> stopping{false};
   std::atomic<int64_t> stop_deadline_micros{0};  // monotonic; valid once stopping
@@ -84,6 +86,8 @@ class Connection {
   void Parse(std::string_view fresh);
   size_t ParseSome(std::string_view bytes);
   void OnHeader();
+  std::optional<Response> RefusalOf(const Request& head) const;
+  void Refuse(Response refusal);
   void OnRequest();
   void AccountBody(size_t bytes);
   void ReleaseBody();
@@ -97,6 +101,8 @@ class Connection {
   bool SendOut();
   void FlushOut();
   void FinishIfDone();
+  void CheckBody();
+  void TimeOut();
   void Close();
   void Abort();
 
@@ -122,7 +128,9 @@ class Connection {
   bool lingering_ = false;
   bool fresh_ = true;  // nothing was ever received
   size_t lingered_bytes_ = 0;
-  int64_t since_micros_;  // start of the phase: idle, header, body, lingering
+  int64_t since_micros_;            // start of the phase: idle, header, body, lingering
+  int64_t body_window_micros_ = 0;  // start of the time over which the body's rate is measured
+  uint64_t body_window_bytes_ = 0;  // of the body, that were there at its start
   int64_t write_progress_micros_ = 0;
 };
 

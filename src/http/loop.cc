@@ -34,7 +34,7 @@ Loop::Loop(Shared& shared, Descriptor epoll, std::shared_ptr<Inbox> inbox)
 Loop::~Loop() {
   context_.inbox->Close();
   for (Slot& slot : slots_) {
-    if (slot.connection) context_.shared.connections.fetch_sub(1);
+    if (slot.connection) Forget(slot.address);
   }
 }
 
@@ -86,18 +86,22 @@ void Loop::AcceptFrom(int listener) {
         UnwatchListeners();
       return;
     }
-    AddConnection(std::move(socket), FormatPeer(address));
+    AddConnection(std::move(socket), address);
   }
 }
 
-void Loop::AddConnection(Descriptor socket, std::string peer) {
+void Loop::AddConnection(Descriptor socket, const sockaddr_storage& address) {
   Shared& shared = context_.shared;
   const size_t open = shared.connections.fetch_add(1) + 1;
-  const size_t limit = shared.limits.max_connections;
-  if (open > limit) shared.events.Refused();
-  if (open > limit + kMaxRefusing) {
-    shared.connections.fetch_sub(1);
-    return;
+  const uint64_t key = AddressCounts::KeyOf(address);
+  const size_t from_there = shared.addresses.Add(key);
+  const ServerLimits& limits = shared.limits;
+  const bool refused =
+      open > limits.max_connections || from_there > limits.max_connections_per_address;
+  if (refused) shared.events.Refused();
+  if (open > limits.max_connections + kMaxRefusing ||
+      from_there > limits.max_connections_per_address + kMaxRefusing) {
+    return Forget(key);
   }
   const int one = 1;
   setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
@@ -108,21 +112,27 @@ void Loop::AddConnection(Descriptor socket, std::string peer) {
   const uint32_t index = free_.back();
   Slot& slot = slots_[index];
   const uint64_t id = uint64_t{slot.generation} << 32 | index;
-  slot.connection = std::make_unique<Connection>(context_, id, std::move(socket), std::move(peer));
+  slot.connection =
+      std::make_unique<Connection>(context_, id, std::move(socket), FormatPeer(address));
+  slot.address = key;
   Connection& connection = *slot.connection;
   connection.armed = connection.interest();
   if (!Watch(connection.fd(), id, connection.armed).ok()) {
     slot.connection.reset();
-    shared.connections.fetch_sub(1);
-    return;
+    return Forget(key);
   }
   free_.pop_back();
   ++open_;
   shared.events.Connections(open);
-  if (open > limit) {
+  if (refused) {
     connection.Refuse();
     Settle(id);
   }
+}
+
+void Loop::Forget(uint64_t address) {
+  context_.shared.addresses.Remove(address);
+  context_.shared.connections.fetch_sub(1);
 }
 
 Connection* Loop::Find(uint64_t id) {
@@ -141,7 +151,8 @@ void Loop::Settle(uint64_t id) {
     slot.generation = slot.generation + 1 < kMaxGeneration ? slot.generation + 1 : 0;
     free_.push_back(index);
     --open_;
-    context_.shared.events.Connections(context_.shared.connections.fetch_sub(1) - 1);
+    Forget(slot.address);
+    context_.shared.events.Connections(context_.shared.connections.load());
     return;
   }
   const uint32_t wanted = connection->interest();

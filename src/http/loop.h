@@ -6,6 +6,8 @@
 
 #include "http/connection.h"
 
+struct sockaddr_storage;
+
 namespace tarn::http {
 
 // One I/O thread: accepts, and runs the connections it accepted. epoll, level-triggered; one read
@@ -26,7 +28,8 @@ class Loop {
   void WatchListeners();
   void UnwatchListeners();
   void AcceptFrom(int listener);
-  void AddConnection(Descriptor socket, std::string peer);
+  void AddConnection(Descriptor socket, const sockaddr_storage& address);
+  void Forget(uint64_t address);  // one connection from there less
   Connection* Find(uint64_t id);
   void Settle(uint64_t id);  // after anything happened to it: epoll, or the end
   void Dispatch(uint64_t tag, uint32_t events);
@@ -37,6 +40,7 @@ class Loop {
 
   struct Slot {
     uint32_t generation = 0;
+    uint64_t address = 0;  // of the connection, as AddressCounts names it
     std::unique_ptr<Connection> connection;
   };
 

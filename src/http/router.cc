@@ -9,7 +9,7 @@ namespace tarn::http {
 void Router::Exact(Method method, std::string path, Receiver receiver, RouteOptions options) {
   TARN_CHECK(path.starts_with('/') && receiver);
   Methods& methods = exact_[std::move(path)];
-  TARN_CHECK(methods.emplace(method, Route{std::move(receiver), options}).second);
+  TARN_CHECK(methods.emplace(method, Route{std::move(receiver), std::move(options)}).second);
 }
 
 void Router::Prefix(Method method, std::string prefix, Receiver receiver, RouteOptions options) {
@@ -21,7 +21,7 @@ void Router::Prefix(Method method, std::string prefix, Receiver receiver, RouteO
                          [&](const auto& entry) { return entry.first.size() < prefix.size(); });
     place = prefixes_.insert(place, {std::move(prefix), {}});
   }
-  TARN_CHECK(place->second.emplace(method, Route{std::move(receiver), options}).second);
+  TARN_CHECK(place->second.emplace(method, Route{std::move(receiver), std::move(options)}).second);
 }
 
 const Router::Route* Router::FindIn(const Methods& methods, Method method, std::string* allowed) {

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "http/message.h"
 #include "http/responder.h"
 
@@ -16,8 +17,14 @@ namespace tarn::http {
 // thread of its owner's, with the responder.
 using Receiver = std::function<void(Request&&, Responder)>;
 
+// Decides from the header alone, before a byte of the body is read or counted; `head` has no body
+// yet. Runs on an I/O thread, must not block, and may be called beside itself. Its error is
+// answered; if a body was to follow, the connection is closed.
+using Admission = std::function<Status(const Request& head, std::string_view peer)>;
+
 struct RouteOptions {
   size_t max_body_bytes = size_t{1} << 20;  // a larger one is answered 413 before it is read
+  Admission admit = nullptr;                // empty: everybody
 };
 
 // Which receiver answers what. Filled before the server starts, then only read. A path is compared

@@ -13,8 +13,10 @@ Status Validate(const ServerOptions& options) {
   if (options.listen.empty()) return InvalidArgument("no address to listen on");
   if (options.io_threads == 0 || options.io_threads > 64)
     return InvalidArgument("io_threads must be 1 to 64");
-  if (limits.max_connections == 0 || limits.max_pipelined == 0 || limits.min_body_rate == 0)
-    return InvalidArgument("max_connections, max_pipelined and min_body_rate must be positive");
+  if (limits.max_connections == 0 || limits.max_connections_per_address == 0 ||
+      limits.max_pipelined == 0 || limits.min_body_rate == 0) {
+    return InvalidArgument("limits of connections, pipeline and rate must be positive");
+  }
   if (limits.max_header_bytes < 256 || limits.max_header_bytes > (1 << 20))
     return InvalidArgument("max_header_bytes must be 256 bytes to 1 MiB");
   return {};

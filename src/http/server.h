@@ -26,15 +26,20 @@ struct ServerTls {
 };
 
 struct ServerLimits {
-  size_t max_connections = 4096;       // more are answered 503 and closed
+  size_t max_connections = 4096;  // more are answered 503 and closed
+  // Of one IPv4 address or IPv6 /64 net, so that one client cannot shut out the others.
+  size_t max_connections_per_address = 1024;
   size_t max_header_bytes = 16 << 10;  // request line and fields; more is 431
   size_t max_header_fields = 100;      // more is 431
   size_t max_pipelined = 16;           // requests of a connection in work; then it is not read
   size_t max_buffered_body_bytes = 256 << 20;  // half-received bodies of all connections; then 503
   int64_t idle_timeout_micros = 60'000'000;    // between requests; then closed
   int64_t header_timeout_micros = 10'000'000;  // first byte to end of header; then 408
-  int64_t body_timeout_micros = 20'000'000;   // plus what the body takes at min_body_rate; then 408
-  uint64_t min_body_rate = 16 << 10;          // bytes a second
+  // A body must bring min_body_rate bytes a second, measured over each such time; else 408. That it
+  // began fast buys it nothing.
+  int64_t body_timeout_micros = 20'000'000;
+  uint64_t min_body_rate = 16 << 10;
+  int64_t max_body_micros = 300'000'000;      // end of header to end of body; then 408
   int64_t write_timeout_micros = 30'000'000;  // without the client taking a byte; then closed
 };
 

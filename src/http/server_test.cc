@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "http/client.h"
 #include "http/test_server.h"
 
 namespace tarn::http {
@@ -210,6 +211,49 @@ TEST(Server, BoundsTheBodiesOfAllConnectionsTogether) {
   EXPECT_EQ(StatusOf(first.ReadAnswer()), 200);
 }
 
+TEST(Server, RefusesWhoIsNotAdmittedBeforeTheBody) {
+  TestServer server({.limits = {.max_buffered_body_bytes = 1000}});
+  std::vector<std::unique_ptr<RawClient>> strangers;
+  for (int i = 0; i < 5; ++i) {
+    strangers.push_back(std::make_unique<RawClient>(server.port()));
+    RawClient& stranger = *strangers.back();
+    stranger.Send("POST /guarded HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n" +
+                  std::string(800, 'x'));
+    const std::string answer = stranger.ReadAnswer();
+    EXPECT_EQ(StatusOf(answer), 401);
+    EXPECT_TRUE(Contains(answer, "Connection: close\r\n"));
+    EXPECT_TRUE(Contains(answer, "say yes"));
+  }
+  // None of that counts against those who may send.
+  RawClient known(server.port());
+  known.Send(
+      "POST /guarded HTTP/1.1\r\nHost: x\r\nAuthorization: yes\r\nContent-Length: 900\r\n\r\n" +
+      std::string(900, 'x'));
+  auto held = server.NextHeld();
+  EXPECT_EQ(held.request.body.size(), 900U);
+  std::move(held.responder).Send(TestServer::Text("x"));
+  EXPECT_EQ(StatusOf(known.ReadAnswer()), 200);
+}
+
+TEST(Server, AsksNobodyForABodyItWillNotTake) {
+  TestServer server;
+  RawClient client(server.port());
+  client.Send(
+      "POST /guarded HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n");
+  EXPECT_EQ(StatusOf(client.ReadAnswer()), 401);
+  EXPECT_EQ(client.ReadToEnd(), "");
+}
+
+TEST(Server, KeepsTheConnectionOfWhoIsNotAdmittedWithoutABody) {
+  TestServer server;
+  RawClient client(server.port());
+  client.Send("GET /guarded HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(StatusOf(client.ReadAnswer()), 401);
+  client.Send(kGetHello);
+  const std::string answer = client.ReadAnswer();
+  EXPECT_EQ(StatusOf(answer), 200);
+}
+
 TEST(Server, RefusesLongHeaders) {
   TestServer server({.limits = {.max_header_bytes = 1024, .max_header_fields = 10}});
   const auto status = [&](const std::string& fields) {
@@ -312,6 +356,67 @@ TEST(Server, TellsASlowBody408) {
   EXPECT_EQ(StatusOf(client.ReadToEnd()), 408);
 }
 
+std::string ReceivedBytes(const TestServer& server) {
+  const std::string text = server.metrics.Print();
+  const size_t begin = text.find("\ntarn_http_received_bytes_total ");
+  return text.substr(begin, text.find('\n', begin + 1) - begin);
+}
+
+// Sends a piece of a body, `pieces` times, each `apart` after the other, and tells when the server
+// has read it.
+void Trickle(TestServer& server, RawClient& client, int pieces, int64_t apart_micros,
+             size_t piece_bytes) {
+  for (int i = 0; i < pieces && !client.Answered(); ++i) {
+    const std::string before = ReceivedBytes(server);
+    client.Send(std::string(piece_bytes, 'x'));
+    while (ReceivedBytes(server) == before && !client.Answered()) std::this_thread::yield();
+    server.clock.Advance(apart_micros);
+  }
+}
+
+TEST(Server, ABodyThatBeganFastMayNotTrickle) {
+  TestServer server;
+  RawClient client(server.port());
+  client.Send("POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n" +
+              std::string(900'000, 'x'));
+  Trickle(server, client, 8, 9'000'000, 100);
+  ASSERT_TRUE(client.Answered());
+  EXPECT_EQ(StatusOf(client.ReadToEnd()), 408);
+}
+
+TEST(Server, ABodyIsOnTimeAtTheLeastRate) {
+  TestServer server({.limits = {.min_body_rate = 5}});
+  RawClient client(server.port());
+  client.Send("POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 2000\r\n\r\n");
+  Trickle(server, client, 20, 9'000'000, 100);
+  EXPECT_FALSE(client.Answered());
+  EXPECT_EQ(server.NextHeld().request.body.size(), 2000U);
+}
+
+TEST(Server, ABodyMustBeCompleteInTime) {
+  TestServer server({.limits = {.min_body_rate = 10}});
+  RawClient client(server.port());
+  client.Send("POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+  Trickle(server, client, 100, 9'000'000, 1000);
+  ASSERT_TRUE(client.Answered());
+  EXPECT_EQ(StatusOf(client.ReadToEnd()), 408);
+}
+
+TEST(Server, ABodyMayNotHideBehindARequestInWork) {
+  TestServer server;
+  RawClient client(server.port());
+  client.Send(Post("/hold", "x"));
+  auto held = server.NextHeld();
+  client.Send("POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nx");
+  while (!Contains(server.metrics.Print(), "tarn_http_timeouts_total 1")) {
+    server.clock.Advance(1'000'000);
+    std::this_thread::yield();
+  }
+  std::move(held.responder).Send(TestServer::Text("x"));
+  EXPECT_EQ(StatusOf(client.ReadAnswer()), 200);
+  EXPECT_EQ(StatusOf(client.ReadToEnd()), 408);
+}
+
 TEST(Server, ClosesIdleConnectionsSilently) {
   TestServer server;
   RawClient client(server.port());
@@ -348,6 +453,31 @@ TEST(Server, Answers503OverTheLimitOfConnections) {
   first.Send(kGetHello);
   EXPECT_EQ(StatusOf(first.ReadAnswer()), 200);
   EXPECT_TRUE(Contains(server.metrics.Print(), "tarn_http_connections_refused_total 1"));
+}
+
+TEST(Server, OneAddressCannotTakeAllConnections) {
+  TestServer server({.listen = {{"127.0.0.1", 0}, {"::1", 0}},
+                     .limits = {.max_connections = 10, .max_connections_per_address = 2}});
+  std::optional<RawClient> first(server.port());
+  RawClient second(server.port());
+  for (RawClient* client : {&*first, &second}) {
+    client->Send(kGetHello);
+    EXPECT_EQ(StatusOf(client->ReadAnswer()), 200);
+  }
+  RawClient third(server.port());
+  EXPECT_EQ(StatusOf(third.Exchange(kGetHello)), 503);
+  third.Close();
+  Client elsewhere({.host = "::1", .port = server.server->port(1)});
+  const auto answer = elsewhere.Send({.target = "/hello"});
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->status, 200);
+  // A place that was left can be taken again.
+  first.reset();
+  for (int status = 0; status != 200;) {
+    RawClient again(server.port());
+    again.Send(kGetHello);
+    status = StatusOf(again.ReadAnswer());
+  }
 }
 
 TEST(Server, StopLetsRequestsInWorkFinish) {

@@ -67,6 +67,8 @@ class RawClient {
     Send(request);
     return ReadToEnd();
   }
+  // Something is there to read, the end of the connection included.
+  bool Answered() const { return !received_.empty() || WaitFor(socket_.get(), POLLIN, 0); }
   void HalfClose() { shutdown(socket_.get(), SHUT_WR); }
   void Close() { socket_.Reset(); }
   bool was_reset() const { return reset_; }
@@ -81,6 +83,7 @@ class RawClient {
 //   GET /hello      "hello\n"
 //   POST /echo      the body; at most 1,000 bytes
 //   POST /hold      answered by the test: held
+//   POST /guarded   as /hold, for those who send "Authorization: yes"
 //   GET /under/...  the path
 class TestServer {
  public:
@@ -104,6 +107,13 @@ class TestServer {
     };
     router.Exact(Method::kPost, "/hold", hold);
     router.Exact(Method::kGet, "/hold", hold);
+    const auto admit = [](const Request& head, std::string_view peer) -> Status {
+      if (!peer.starts_with("127.0.0.1:")) return Internal("no peer");
+      if (head.headers.Find("authorization") == "yes") return {};
+      return Unauthenticated("say yes");
+    };
+    router.Exact(Method::kPost, "/guarded", hold, {.admit = admit});
+    router.Exact(Method::kGet, "/guarded", hold, {.admit = admit});
     router.Prefix(Method::kGet, "/under/", [](Request&& request, Responder responder) {
       std::move(responder).Send(Text(std::string(request.path())));
     });

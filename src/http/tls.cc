@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "base/check.h"
@@ -17,6 +18,8 @@ std::string OpensslError() {
   const unsigned long code = ERR_get_error();
   ERR_clear_error();
   if (code == 0) return "unknown reason";
+  if (ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER)
+    return "the other side does not speak TLS, or only an old version";
   const char* reason = ERR_reason_error_string(code);
   return reason != nullptr ? reason : "error " + std::to_string(code);
 }
@@ -145,6 +148,8 @@ Result<std::unique_ptr<TlsContext>> TlsContext::ForClient(const std::string& ca_
   }
   const BioPtr bio = Memory(ca_pem);
   X509_STORE* store = SSL_CTX_get_cert_store(made->get());
+  // A certificate that is named is trusted, also if it is no root: the server's own, say.
+  X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN);
   int count = 0;
   for (;; ++count) {
     const X509Ptr authority(PEM_read_bio_X509(bio.get(), nullptr, NoPassword, nullptr));
@@ -153,6 +158,30 @@ Result<std::unique_ptr<TlsContext>> TlsContext::ForClient(const std::string& ca_
   }
   if (count == 0) return InvalidArgument("TLS authorities: " + OpensslError());
   ERR_clear_error();
+  return made;
+}
+
+namespace {
+
+int VerifyPinned(X509_STORE_CTX* verification, void* pinned_sha256) {
+  const X509* shown = X509_STORE_CTX_get0_cert(verification);
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned int size = 0;
+  const bool same = shown != nullptr &&
+                    X509_digest(shown, EVP_sha256(), digest.data(), &size) == 1 &&
+                    std::string_view(reinterpret_cast<const char*>(digest.data()), size) ==
+                        *static_cast<const std::string*>(pinned_sha256);
+  X509_STORE_CTX_set_error(verification, same ? X509_V_OK : X509_V_ERR_CERT_REJECTED);
+  return same ? 1 : 0;
+}
+
+}  // namespace
+
+std::unique_ptr<TlsContext> TlsContext::ForPinned(std::string certificate_sha256) {
+  auto made = std::unique_ptr<TlsContext>(new TlsContext(NewContext(TLS_client_method())));
+  made->pinned_sha256_ = std::move(certificate_sha256);
+  SSL_CTX_set_verify(made->get(), SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_cert_verify_callback(made->get(), VerifyPinned, &made->pinned_sha256_);
   return made;
 }
 
@@ -189,6 +218,7 @@ IoOutcome TlsStream::Outcome(int result) {
     case SSL_ERROR_ZERO_RETURN:
       return {IoOutcome::Kind::kEnd, 0};
     default:
+      met_plain_http_ = ERR_GET_REASON(ERR_peek_error()) == SSL_R_HTTP_REQUEST;
       last_error_ = certificate_refused()
                         ? X509_verify_cert_error_string(SSL_get_verify_result(ssl_))
                         : OpensslError();

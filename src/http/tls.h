@@ -18,8 +18,12 @@ class TlsContext {
   // InvalidArgument if either is not PEM or the key is not the certificate's.
   static Result<std::unique_ptr<TlsContext>> ForServer(const std::string& certificate_chain_pem,
                                                        const std::string& private_key_pem);
-  // Trusts what is in `ca_pem`, or the system's authorities if that is empty.
+  // Trusts what is in `ca_pem`, authorities or servers' own certificates, or the system's
+  // authorities if that is empty.
   static Result<std::unique_ptr<TlsContext>> ForClient(const std::string& ca_pem);
+  // Trusts the one certificate with this SHA-256 (32 bytes, of its DER form) and no other, whoever
+  // signed it, whatever name and time it is for.
+  static std::unique_ptr<TlsContext> ForPinned(std::string certificate_sha256);
   ~TlsContext();
 
   ssl_ctx_st* get() const { return context_; }
@@ -27,6 +31,7 @@ class TlsContext {
  private:
   explicit TlsContext(ssl_ctx_st* context) : context_(context) {}
   ssl_ctx_st* const context_;
+  std::string pinned_sha256_;
 };
 
 // TLS over a non-blocking socket that it does not own. The handshake happens within the first reads
@@ -47,6 +52,8 @@ class TlsStream {
   bool has_pending() const;
   // Sends close_notify, without waiting for the other's.
   void Shutdown();
+  // The client's first bytes were HTTP without TLS.
+  bool met_plain_http() const { return met_plain_http_; }
   // Why the last operation was kBroken; of a refused certificate, the reason.
   std::string last_error() const;
   bool certificate_refused() const;
@@ -56,6 +63,7 @@ class TlsStream {
   IoOutcome Outcome(int result);
   ssl_st* const ssl_;
   std::string last_error_;
+  bool met_plain_http_ = false;
 };
 
 }  // namespace tarn::http

@@ -1,5 +1,7 @@
 #include "os/file_system.h"
 
+#include <unistd.h>
+
 namespace tarn::os {
 
 bool FileSystem::Exists(const std::string& path) const { return Stat(path).ok(); }
@@ -15,6 +17,20 @@ Status FileSystem::WriteFileAtomically(const std::string& path, std::string_view
   {
     TARN_ASSIGN_OR_RETURN(const auto file, Open(temporary, OpenMode::kCreate));
     TARN_TRY(file->Truncate(0));
+    TARN_TRY(file->WriteAt(0, bytes));
+    TARN_TRY(file->Sync());
+  }
+  TARN_TRY(Rename(temporary, path));
+  return SyncDirectory(ParentOf(path));
+}
+
+Status FileSystem::WritePrivateFileAtomically(const std::string& path, std::string_view bytes) {
+  const std::string temporary = path + ".new-" + std::to_string(getpid());
+  // Of a process of that number that died.
+  const Status removed = Remove(temporary);
+  if (!removed.ok() && removed.error().code() != Code::kNotFound) return removed;
+  {
+    TARN_ASSIGN_OR_RETURN(const auto file, Open(temporary, OpenMode::kCreateNewPrivate));
     TARN_TRY(file->WriteAt(0, bytes));
     TARN_TRY(file->Sync());
   }

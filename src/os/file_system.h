@@ -33,10 +33,11 @@ class File {
 };
 
 enum class OpenMode : uint8_t {
-  kRead,       // must exist
-  kReadWrite,  // must exist
-  kCreate,     // read and write; made if it is not there
-  kCreateNew,  // read and write; AlreadyExists if it is there
+  kRead,              // must exist
+  kReadWrite,         // must exist
+  kCreate,            // read and write; made if it is not there
+  kCreateNew,         // read and write; AlreadyExists if it is there
+  kCreateNewPrivate,  // the same, and nobody but its owner can ever open it: mode 0600
 };
 
 struct FileInfo {
@@ -45,7 +46,8 @@ struct FileInfo {
   Timestamp modified;
   uint64_t device = 0;
   uint64_t inode = 0;
-  uint32_t mode = 0;  // permission bits, 0 where there are none
+  uint32_t mode = 0;   // permission bits, 0 where there are none
+  uint32_t owner = 0;  // user id, 0 where there are none
 };
 
 // Held for as long as it lives; the kernel lets go when the process dies.
@@ -92,6 +94,9 @@ class FileSystem {
   // Writes a temporary sibling, syncs it, renames it, syncs the folder: after a crash the old or
   // the new file is there.
   Status WriteFileAtomically(const std::string& path, std::string_view bytes);
+  // The same for secrets: never readable by others, not even before the rename. The temporary's
+  // name is this process's own.
+  Status WritePrivateFileAtomically(const std::string& path, std::string_view bytes);
 };
 
 std::string ParentOf(std::string_view path);

@@ -45,6 +45,21 @@ TEST_F(PosixFileSystemTest, AtomicWriteReplacesAndLeavesNoTemporary) {
   EXPECT_EQ(fs_.List(root_).value(), std::vector<std::string>{"a"});
 }
 
+TEST_F(PosixFileSystemTest, APrivateFileIsItsOwnersFromTheFirstMoment) {
+  const std::string path = JoinPath(root_, "secret");
+  {
+    const auto file = fs_.Open(path, OpenMode::kCreateNewPrivate);
+    ASSERT_TRUE(file.ok());
+    EXPECT_EQ(fs_.Stat(path)->mode, 0600U);
+    EXPECT_EQ(fs_.Stat(path)->owner, geteuid());
+  }
+  EXPECT_EQ(fs_.Open(path, OpenMode::kCreateNewPrivate).error().code(), Code::kAlreadyExists);
+  ASSERT_TRUE(fs_.WritePrivateFileAtomically(path, "new").ok());
+  EXPECT_EQ(*fs_.ReadFile(path), "new");
+  EXPECT_EQ(fs_.Stat(path)->mode, 0600U);
+  EXPECT_EQ(fs_.List(ParentOf(path))->size(), 1U);
+}
+
 TEST_F(PosixFileSystemTest, RenameNoReplaceRefusesATakenName) {
   ASSERT_TRUE(fs_.WriteFileAtomically(root_ + "/a", "a").ok());
   ASSERT_TRUE(fs_.WriteFileAtomically(root_ + "/b", "b").ok());

@@ -142,6 +142,7 @@ int FlagsOf(OpenMode mode) {
     case OpenMode::kCreate:
       return O_RDWR | O_CREAT;
     case OpenMode::kCreateNew:
+    case OpenMode::kCreateNewPrivate:
       return O_RDWR | O_CREAT | O_EXCL;
   }
   return O_RDONLY;
@@ -150,7 +151,8 @@ int FlagsOf(OpenMode mode) {
 }  // namespace
 
 Result<std::unique_ptr<File>> PosixFileSystem::Open(const std::string& path, OpenMode mode) {
-  const int fd = open(path.c_str(), FlagsOf(mode) | O_CLOEXEC, 0640);
+  const int fd = open(path.c_str(), FlagsOf(mode) | O_CLOEXEC,
+                      mode == OpenMode::kCreateNewPrivate ? 0600 : 0640);
   if (fd < 0) return SystemError("open", path, errno);
   return std::unique_ptr<File>(std::make_unique<PosixFile>(path, fd));
 }
@@ -164,7 +166,8 @@ Result<FileInfo> PosixFileSystem::Stat(const std::string& path) const {
       .modified = {info.st_mtim.tv_sec * kMicrosPerSecond + info.st_mtim.tv_nsec / 1'000},
       .device = info.st_dev,
       .inode = info.st_ino,
-      .mode = static_cast<uint32_t>(info.st_mode & 07777)};
+      .mode = static_cast<uint32_t>(info.st_mode & 07777),
+      .owner = static_cast<uint32_t>(info.st_uid)};
 }
 
 Result<std::vector<std::string>> PosixFileSystem::List(const std::string& path) const {

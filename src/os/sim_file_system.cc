@@ -48,11 +48,11 @@ struct SimFileSystem::Node {
     uint64_t offset = 0;  // of a write; the new size of a resize
     std::string bytes;
 
-    void ApplyTo(std::string& data) const {
+    void ApplyTo(std::string& content) const {
       if (is_resize) {
-        data.resize(offset);
+        content.resize(offset);
       } else {
-        StoreAt(data, offset, bytes);
+        StoreAt(content, offset, bytes);
       }
     }
   };
@@ -257,7 +257,7 @@ Result<std::unique_ptr<File>> SimFileSystem::Open(const std::string& path, OpenM
   MutexLock lock(mutex_);
   TARN_TRY(Enter(Call::kOpen, path));
   NodePtr node = Find(path);
-  if (node != nullptr && mode == OpenMode::kCreateNew)
+  if (node != nullptr && (mode == OpenMode::kCreateNew || mode == OpenMode::kCreateNewPrivate))
     return SimError(Call::kOpen, path, Code::kAlreadyExists, "file exists");
   if (node != nullptr && node->is_directory)
     return SimError(Call::kOpen, path, Code::kIo, "is a directory");

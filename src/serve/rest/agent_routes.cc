@@ -35,12 +35,12 @@ http::Response AnswerOf(const Error& error) {
   return http::ErrorResponse(error);
 }
 
-// The batch of a request that may be stored, checked in all its parts.
+// The batch of a request that may be stored, checked in all its parts. The key was looked at before
+// the body came; it may have been revoked since.
 Result<agent_wire::Batch> BatchOf(const Backend& backend, const http::Request& request) {
-  TARN_ASSIGN_OR_RETURN(const auth::Principal who,
-                        backend.keys.Check(request.headers.Find("authorization"), request.peer));
-  // A key that may not send at all learns nothing about the bytes.
-  TARN_TRY(who.Require(auth::Role::kIngest));
+  TARN_ASSIGN_OR_RETURN(
+      const auth::Principal who,
+      Authorize(backend, request.headers.Find("authorization"), request.peer, auth::Role::kIngest));
   TARN_ASSIGN_OR_RETURN(agent_wire::Batch batch, agent_wire::Decode(request.body));
   TARN_TRY(who.RequireSource(batch.header.source));
   return batch;
@@ -62,8 +62,9 @@ void AddAgentRoutes(const Backend& backend, http::Router& router) {
           std::move(*shared).Send(answer.ok() ? AnswerOf(*answer) : AnswerOf(answer.error()));
         });
   };
-  router.Exact(http::Method::kPost, std::string(agent_wire::kPath), receive,
-               {.max_body_bytes = agent_wire::kMaxBatchBytes});
+  router.Exact(
+      http::Method::kPost, std::string(agent_wire::kPath), receive,
+      {.max_body_bytes = agent_wire::kMaxBatchBytes, .admit = Admit(backend, auth::Role::kIngest)});
 }
 
 }  // namespace tarn::serve::rest

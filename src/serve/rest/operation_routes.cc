@@ -13,6 +13,8 @@ namespace {
 using codec::Json;
 
 constexpr int64_t kFlushTimeoutMicros = 60 * kMicrosPerSecond;
+// No route here needs a body, but some clients send {} with every POST.
+constexpr size_t kMaxBodyBytes = 1024;
 
 Json TimeOrNull(Timestamp time) { return time.micros == 0 ? Json() : Json(FormatTimestamp(time)); }
 
@@ -100,17 +102,14 @@ http::Response ReadyAnswer(const Backend& backend) {
   return response;
 }
 
-// Runs `answer` on the worker for callers with a reader's key.
-http::Receiver ForReaders(const Backend& backend, Worker& worker,
-                          std::function<Result<Json>()> answer) {
-  return [&backend, &worker, answer = std::move(answer)](http::Request&& request,
-                                                         http::Responder responder) {
-    auto who = backend.keys.Check(request.headers.Find("authorization"), request.peer);
-    const Status allowed = who.ok() ? who->Require(auth::Role::kReader) : Status(who.error());
-    if (!allowed.ok()) return std::move(responder).SendError(allowed.error());
+// Runs `answer` on the worker; it is told when the request came.
+http::Receiver On(Worker& worker, const os::Clock& clock,
+                  std::function<Result<Json>(int64_t came_micros)> answer) {
+  return [&worker, &clock, answer = std::move(answer)](http::Request&& /*request*/,
+                                                       http::Responder responder) {
     auto shared = std::make_shared<http::Responder>(std::move(responder));
-    const bool posted = worker.Post([shared, answer] {
-      const auto json = answer();
+    const bool posted = worker.Post([shared, answer, came = clock.MonotonicMicros()] {
+      const auto json = answer(came);
       if (!json.ok()) return std::move(*shared).SendError(json.error());
       std::move(*shared).Send({.body = codec::DumpJson(*json) + "\n"});
     });
@@ -135,26 +134,34 @@ codec::Json DatasetsJson(const std::vector<catalog::Dataset>& datasets) {
   return list;
 }
 
-void AddOperationRoutes(const Backend& backend, Worker& worker, http::Router& router) {
+void AddOperationRoutes(const Backend& backend, const Workers& workers, http::Router& router) {
   const Timestamp started = backend.clock.Now();
-  router.Exact(http::Method::kGet, "/health", [](http::Request&&, http::Responder responder) {
+  const http::RouteOptions for_all{.max_body_bytes = 0};
+  const http::RouteOptions for_readers{.max_body_bytes = kMaxBodyBytes,
+                                       .admit = Admit(backend, auth::Role::kReader)};
+  const auto health = [](http::Request&&, http::Responder responder) {
     std::move(responder).Send({.body = "{\"status\":\"ok\"}\n"});
-  });
-  router.Exact(http::Method::kGet, "/ready",
-               [&backend](http::Request&&, http::Responder responder) {
-                 std::move(responder).Send(ReadyAnswer(backend));
-               });
-  router.Exact(http::Method::kGet, "/metrics", http::MetricsReceiver(backend.metrics));
-  router.Exact(http::Method::kGet, "/v1/status", ForReaders(backend, worker, [&backend, started] {
-                 return StatusJson(backend, started);
-               }));
-  router.Exact(http::Method::kPost, "/v1/flush",
-               ForReaders(backend, worker, [&backend]() -> Result<Json> {
-                 TARN_TRY(backend.landing.FlushAll(kFlushTimeoutMicros));
-                 Json json;
-                 json.Set("position", static_cast<int64_t>(backend.landing.status().position));
-                 return json;
-               }));
+  };
+  const auto ready = [&backend](http::Request&&, http::Responder responder) {
+    std::move(responder).Send(ReadyAnswer(backend));
+  };
+  const auto status = [&backend, started](int64_t /*came_micros*/) {
+    return StatusJson(backend, started);
+  };
+  const auto flush = [&backend](int64_t came_micros) -> Result<Json> {
+    const int64_t waited = backend.clock.MonotonicMicros() - came_micros;
+    TARN_TRY(backend.landing.FlushAll(kFlushTimeoutMicros - waited));
+    Json json;
+    json.Set("position", static_cast<int64_t>(backend.landing.status().position));
+    return json;
+  };
+  router.Exact(http::Method::kGet, "/health", health, for_all);
+  router.Exact(http::Method::kGet, "/ready", ready, for_all);
+  router.Exact(http::Method::kGet, "/metrics", http::MetricsReceiver(backend.metrics), for_all);
+  router.Exact(http::Method::kGet, "/v1/status", On(workers.reading, backend.clock, status),
+               for_readers);
+  router.Exact(http::Method::kPost, "/v1/flush", On(workers.flushing, backend.clock, flush),
+               for_readers);
 }
 
 }  // namespace tarn::serve::rest

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "auth/authenticator.h"
 #include "catalog/catalog.h"
@@ -25,6 +27,14 @@ struct Backend {
   const os::Clock& clock;
   std::string version;
 };
+
+// Who asks, if that key is known and has the role. Unauthenticated, PermissionDenied.
+Result<auth::Principal> Authorize(const Backend& backend,
+                                  std::optional<std::string_view> authorization,
+                                  std::string_view peer, auth::Role needed);
+
+// Refuses who may not before a body is read; `backend` must outlive it.
+http::Admission Admit(const Backend& backend, auth::Role needed);
 
 // The HTTP door: agents' batches, health, metrics, status. docs/http-api.md lists the routes.
 class RestServer {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <utility>
 
 #include "os/queue.h"
@@ -8,14 +9,14 @@
 
 namespace tarn::serve::rest {
 
-// The thread for requests that wait or read files; I/O threads hand them over. A full queue
-// refuses.
+// A thread for requests that wait or read files; I/O threads hand them over. A full queue refuses.
 class Worker {
  public:
   using Task = std::function<void()>;
   static constexpr size_t kMaxQueued = 256;
 
-  Worker() : tasks_(kMaxQueued), thread_("rest-worker", [this] { Run(); }) {}
+  explicit Worker(std::string name)
+      : tasks_(kMaxQueued), thread_(std::move(name), [this] { Run(); }) {}
   ~Worker() { Stop(); }
 
   // False if the queue is full or the worker has stopped.

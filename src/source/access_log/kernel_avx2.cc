@@ -10,10 +10,16 @@
 // so that no copy of it can be picked by the linker for other files.
 #define TARN_KERNEL avx2
 #define TARN_KERNEL_AVX2
+#ifdef __clang__
+#pragma clang attribute push(__attribute__((target("avx2,bmi"))), apply_to = function)
+#include "source/access_log/kernel_impl.h"
+#pragma clang attribute pop
+#else
 #pragma GCC push_options
 #pragma GCC target("avx2,bmi")
 #include "source/access_log/kernel_impl.h"
 #pragma GCC pop_options
+#endif
 
 namespace tarn::access_log {
 
