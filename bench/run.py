@@ -15,6 +15,7 @@ import peers  # noqa: E402
 BUILD = sys.argv[1] if len(sys.argv) > 1 else "build/release"
 BIN = os.path.abspath(os.path.join(BUILD, "bin"))
 DIR = os.path.abspath(os.environ.get("TARN_BENCH_DIR", "build/bench-data"))
+PEERS = os.path.abspath(os.environ.get("TARN_PEERS_DIR", f"{DIR}/peers"))
 FULL = os.environ.get("BENCH_FULL") == "1"
 MB = int(os.environ.get("BENCH_MB", "1024" if FULL else "256"))
 RUNS = int(os.environ.get("BENCH_RUNS", "3"))
@@ -129,7 +130,19 @@ def agent(table):
         return
     for line in done.stdout.splitlines():
         what, _, value = line.partition(":")
-        table.add(f"B2 agent, {what}", value.strip(), remarks="no peer here: Fluent Bit and Kinesis Agent need a build")
+        table.add(f"B2 agent, {what}", value.strip(), remarks="ships lines, zstd; the server parses")
+    for name, built in (("Fluent Bit", "fluent-bit"), ("Kinesis Agent", "kinesis-agent")):
+        if not os.path.isdir(f"{PEERS}/{built}"):
+            table.add("B2 agent", "", f"{name}: skipped", remarks="not built (bench/shippers.sh)")
+            continue
+        done = subprocess.run([sys.executable, f"{HERE}/shippers.py", built, PEERS, "--live-seconds", "10", "--log", log],
+                              capture_output=True, text=True, env=dict(os.environ, TMPDIR=DIR))
+        if done.returncode != 0:
+            table.add("B2 agent", "", f"{name}: failed", remarks=done.stderr[-200:].replace("\n", " "))
+        for line in done.stdout.splitlines():
+            what, _, value = line.partition(":")
+            figures, _, remarks = value.strip().partition("; ")
+            table.add(f"B2 agent, {what}", "", f"{name}: {figures}", remarks=remarks)
 
 
 # --- a server --------------------------------------------------------------------------------------------------------

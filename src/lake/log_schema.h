@@ -10,7 +10,7 @@ namespace tarn::lake {
 
 // Columns the landing adds to those of the format. Raw rows carry all of them.
 inline constexpr std::string_view kSourceColumn = "_source";           // the host it came from
-inline constexpr std::string_view kFileColumn = "_file";               // file identity
+inline constexpr std::string_view kFileColumn = "_file_id";            // file identity
 inline constexpr std::string_view kPathColumn = "_path";               // the path on the host
 inline constexpr std::string_view kPositionColumn = "_position";       // byte offset of the line
 inline constexpr std::string_view kBatchColumn = "_batch";             // agent's batch number

@@ -49,11 +49,12 @@ class OneFile final : public sql::TableResolver {
 // The rows of one quarantine file, read again with the format.
 Status ReadRows(sql::Session& session, const std::string& table, LogBuffer& buffer,
                 LineCounts& counts) {
-  TARN_ASSIGN_OR_RETURN(const auto result,
-                        session.Run(fmt::format(
-                            "SELECT _source, _file, _path, _batch, _ingested_at, _position, _raw, "
-                            "_raw_bytes FROM {}",
-                            table)));
+  TARN_ASSIGN_OR_RETURN(
+      const auto result,
+      session.Run(
+          fmt::format("SELECT _source, _file_id, _path, _batch, _ingested_at, _position, _raw, "
+                      "_raw_bytes FROM {}",
+                      table)));
   for (;;) {
     TARN_ASSIGN_OR_RETURN(const sql::Chunk* chunk, result->Next());
     if (chunk == nullptr) return {};

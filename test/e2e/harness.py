@@ -422,7 +422,7 @@ def assert_positions_agree(case, project, writers, source="web_log"):
     for host, _, end in marks:
         per_host[host] += end
     case.assertEqual(dict(per_host), {w.name_: w.bytes for w in writers})
-    ends = project.sql(f"SELECT _source h, _file f, max(_position + octet_length(encode(_raw)) + 1)"
+    ends = project.sql(f"SELECT _source h, _file_id f, max(_position + octet_length(encode(_raw)) + 1)"
                        f" e FROM raw.{source} GROUP BY 1, 2")
     case.assertEqual(sorted((h, f, e) for h, f, e in marks),
                      sorted((row["h"], row["f"], int(row["e"])) for row in ends))

@@ -51,7 +51,7 @@ class Kill(harness.Case):
 
     def look(self, seen):
         """Beside whatever runs: rows never go away and never stand twice."""
-        row = self.shop.sql("SELECT count(*) n, count(DISTINCT (_source, _file, _position)) d "
+        row = self.shop.sql("SELECT count(*) n, count(DISTINCT (_source, _file_id, _position)) d "
                             "FROM raw.web_log")[0]
         self.assertEqual(row["n"], row["d"])
         self.assertGreaterEqual(int(row["n"]), seen)

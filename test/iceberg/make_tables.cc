@@ -201,7 +201,9 @@ class Session {
       if (field == nullptr) return InvalidArgument("no column " + name);
       TARN_ASSIGN_OR_RETURN(file.value_counts[field->id], stats.GetInt("values"));
       TARN_ASSIGN_OR_RETURN(file.null_value_counts[field->id], stats.GetInt("nulls"));
-      if (field->type.kind == TypeKind::kDouble) file.nan_value_counts[field->id] = 0;
+      if (field->type.kind == TypeKind::kDouble) {
+        TARN_ASSIGN_OR_RETURN(file.nan_value_counts[field->id], stats.GetInt("nans"));
+      }
       TARN_ASSIGN_OR_RETURN(const Value least, ValueOf(field->type, *stats.Find("min")));
       TARN_ASSIGN_OR_RETURN(const Value most, ValueOf(field->type, *stats.Find("max")));
       const auto lower = LowerBound(field->type, least);

@@ -1,0 +1,38 @@
+#include "lake/log_schema.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+
+namespace tarn::lake {
+namespace {
+
+// Names that Iceberg's Java readers keep for a row's metadata. Spark refuses every query on a table
+// with a column called so.
+constexpr std::array<std::string_view, 10> kReserved = {
+    "_file",           "_pos",
+    "_deleted",        "_spec_id",
+    "_partition",      "_row_id",
+    "_change_type",    "_last_updated_sequence_number",
+    "_change_ordinal", "_commit_snapshot_id"};
+
+TEST(LogSchema, NamesNoColumnAsIcebergNamesTheMetadataOfARow) {
+  const event::Schema format;
+  for (const event::Schema& schema :
+       {RawSchema(format), CleanSchema(format), QuarantineSchema(), BufferSchema(format)}) {
+    for (const event::Field& field : schema.fields) {
+      EXPECT_EQ(std::count(kReserved.begin(), kReserved.end(), field.name), 0) << field.name;
+    }
+  }
+}
+
+TEST(LogSchema, KeepsTheReservedNamesFromFormats) {
+  for (const std::string_view name : kReserved) {
+    const event::Schema format{.fields = {{1, std::string(name), {event::TypeKind::kString}}}};
+    EXPECT_FALSE(CheckColumns(format).ok()) << name;
+  }
+}
+
+}  // namespace
+}  // namespace tarn::lake
