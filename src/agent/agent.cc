@@ -279,7 +279,7 @@ void Agent::Send() {
       waker_.Wake();
       continue;
     }
-    batch.reset();
+    batch = std::nullopt;
     HonourRate(shipper.file_bytes());
     std::optional<Outcome> outcome;
     while (!stopping_ && !(outcome = shipper.Try())) {

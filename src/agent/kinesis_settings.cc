@@ -4,6 +4,7 @@
 #include <re2/re2.h>
 
 #include <set>
+#include <span>
 
 #include "base/text.h"
 
