@@ -67,6 +67,7 @@ ssl_st* NewStream(const TlsContext& context, int fd) {
   SSL* ssl = SSL_new(context.get());
   BIO* bio = BIO_new(SocketMethod());
   TARN_CHECK(ssl != nullptr && bio != nullptr);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the slot that OpenSSL offers is a pointer.
   BIO_set_data(bio, reinterpret_cast<void*>(static_cast<intptr_t>(fd)));
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl, bio, bio);
