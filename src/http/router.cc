@@ -19,7 +19,7 @@ void Router::Prefix(Method method, std::string prefix, Receiver receiver, RouteO
   if (place == prefixes_.end()) {
     place = std::find_if(prefixes_.begin(), prefixes_.end(),
                          [&](const auto& entry) { return entry.first.size() < prefix.size(); });
-    place = prefixes_.insert(place, {std::move(prefix), {}});
+    place = prefixes_.emplace(place, std::move(prefix), Methods());
   }
   TARN_CHECK(place->second.emplace(method, Route{std::move(receiver), std::move(options)}).second);
 }
