@@ -59,8 +59,7 @@ Status MakeProject(os::FileSystem& fs, const Programs& programs, const ProjectOp
   TARN_ASSIGN_OR_RETURN(const std::string key, json.GetString("ingest_key"));
   TARN_TRY(LandOften(fs, options.dir + "/tarn.yaml"));
   TARN_TRY(fs.CreateDirectories(options.dir + "/secrets"));
-  TARN_TRY(fs.WriteFileAtomically(KeyPath(options), key));
-  return fs.RestrictToOwner(KeyPath(options));
+  return fs.WritePrivateFileAtomically(KeyPath(options), key);
 }
 
 std::string LocalKey(os::FileSystem& fs, const ProjectOptions& options) {

@@ -20,7 +20,7 @@ struct FileState {
   uint32_t head_length = 0;  // bytes that make the id
   uint64_t head_hash = 0;
   Ladder ladder;
-  Anchor anchor;  // at or below acked
+  Anchor anchor;  // of the last bytes known; after a rewind it may lie above acked
   uint64_t device = 0;
   uint64_t inode = 0;
   uint64_t acked = 0;     // every byte below is durable at the server

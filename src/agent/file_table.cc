@@ -382,7 +382,16 @@ bool FileTable::Continue(TrackedFile& known, Candidate& candidate) {
 
 void FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
   ForgetInode(file);
+  // A copy under another name is what a rotation leaves: nobody writes its last line on.
+  const bool copied =
+      candidate.path != file.state.path &&
+      (candidate.info.inode != file.state.inode || candidate.info.device != file.state.device);
   NoteName(file, candidate.path);
+  if (copied) {
+    file.state.renamed = true;
+    file.left_at = clock_.MonotonicMicros();
+    file.next_try = 0;
+  }
   file.state.device = candidate.info.device;
   file.state.inode = candidate.info.inode;
   file.state.finished = false;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <atomic>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -129,7 +130,7 @@ class FakeServer final : public Transport {
   size_t largest_payload = agent_wire::kMaxPayloadBytes;
   std::vector<agent_wire::BatchHeader> headers_seen;
   HttpHeaders last_headers;
-  int requests = 0;
+  std::atomic<int> requests = 0;
 };
 
 // An agent without threads: the test is the scheduler.

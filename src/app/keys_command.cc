@@ -24,7 +24,7 @@ constexpr std::string_view kReloadHint = "A running server takes it up within tw
 // Loads the project's keys, has them changed and saves them, one command at a time.
 Status ChangeKeys(Machine& machine, const Project& project,
                   const std::function<Status(auth::KeyRing&)>& change) {
-  TARN_TRY(RequireOwner(machine, project.folder));
+  TARN_TRY(RequireOwnerOf(machine, project));
   TARN_TRY(machine.files.CreateDirectories(project.state_folder));
   TARN_ASSIGN_OR_RETURN(const auto lock, LockSoon(machine, project.keys_lock_file()));
   TARN_ASSIGN_OR_RETURN(auto ring, auth::KeyRing::Load(machine.files, project.keys_file()));

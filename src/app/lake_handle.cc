@@ -31,6 +31,16 @@ Result<std::unique_ptr<os::FileLock>> LockSoon(Machine& machine, const std::stri
   return lock;
 }
 
+Status RequireOwnerOf(Machine& machine, const Project& project) {
+  bool any = false;
+  for (const std::string& folder : {project.state_folder, project.lake_folder}) {
+    if (!machine.files.Exists(folder)) continue;
+    any = true;
+    TARN_TRY(RequireOwner(machine, folder));
+  }
+  return any ? Status() : RequireOwner(machine, project.folder);
+}
+
 Status RequireOwner(Machine& machine, const std::string& folder) {
   TARN_ASSIGN_OR_RETURN(const os::FileInfo info, machine.files.Stat(folder));
   if (info.owner == geteuid()) return {};
@@ -62,7 +72,7 @@ Result<std::unique_ptr<LakeHandle>> OpenLake(Machine& machine, const Project& pr
 
 Result<std::unique_ptr<catalog::Catalog>> OpenWritableCatalog(Machine& machine,
                                                               const Project& project) {
-  TARN_TRY(RequireOwner(machine, project.folder));
+  TARN_TRY(RequireOwnerOf(machine, project));
   catalog::SqliteOptions options;
   options.path = project.catalog_file();
   options.mode = catalog::SqliteMode::kExisting;
@@ -72,7 +82,7 @@ Result<std::unique_ptr<catalog::Catalog>> OpenWritableCatalog(Machine& machine,
 
 Result<std::unique_ptr<sql::Engine>> OpenEngine(Machine& machine, const Project& project,
                                                 std::function<void(const Error&)> on_stuck) {
-  if (geteuid() == 0) TARN_TRY(RequireOwner(machine, project.folder));
+  if (geteuid() == 0) TARN_TRY(RequireOwnerOf(machine, project));
   sql::EngineOptions options;
   options.threads = static_cast<int>(project.sql_threads);
   options.memory_limit_bytes = project.sql_memory_bytes;

@@ -29,6 +29,8 @@ Result<std::unique_ptr<os::FileLock>> LockSoon(Machine& machine, const std::stri
 // PermissionDenied if `folder` is another user's: what we wrote there, the server (which runs as
 // that user) could not change. Root is no exception; the message says how to become the owner.
 Status RequireOwner(Machine& machine, const std::string& folder);
+// The same of a project's state and lake, wherever they are; of its folder before there are any.
+Status RequireOwnerOf(Machine& machine, const Project& project);
 
 // A project's lake, opened for reading beside a running or stopped server. Members are in order of
 // use: the later borrow the earlier.

@@ -76,7 +76,7 @@ Status RefuseLostCatalog(Machine& machine, const Project& project) {
 
 Status OpenStorage(Machine& machine, const Project& project, const ServeOptions& options,
                    Parts& parts) {
-  TARN_TRY(RequireOwner(machine, project.folder));
+  TARN_TRY(RequireOwnerOf(machine, project));
   TARN_TRY(machine.files.CreateDirectories(project.state_folder));
   // A command that looks whether a server runs holds the lock for a moment.
   auto lock = LockSoon(machine, project.lock_file());

@@ -258,8 +258,7 @@ class LoadTlsTest : public testing::Test {
   void Write(const Pair& pair) {
     ASSERT_TRUE(
         folder_.files.WriteFileAtomically(settings_.certificate_file, pair.certificate).ok());
-    ASSERT_TRUE(folder_.files.WriteFileAtomically(settings_.key_file, pair.key).ok());
-    ASSERT_TRUE(folder_.files.RestrictToOwner(settings_.key_file).ok());
+    ASSERT_TRUE(folder_.files.WritePrivateFileAtomically(settings_.key_file, pair.key).ok());
   }
   Result<TlsFiles> LoadOnDay(int64_t day) {
     return LoadTls(folder_.files, settings_, {day * kMicrosPerDay});

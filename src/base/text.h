@@ -13,8 +13,8 @@ std::optional<int64_t> ParseInt64(std::string_view text);
 std::optional<uint64_t> ParseUint64(std::string_view text);
 std::optional<double> ParseDouble(std::string_view text);
 
-// True for well-formed UTF-8: no overlong forms, no surrogates, at most U+10FFFF.
 bool IsAscii(std::string_view text);  // no byte above 0x7f
+// True for well-formed UTF-8: no overlong forms, no surrogates, at most U+10FFFF.
 bool IsValidUtf8(std::string_view text);
 // Every malformed byte becomes U+FFFD.
 std::string ReplaceInvalidUtf8(std::string_view text);

@@ -156,6 +156,8 @@ Status Landing::OpenTables(Source& source) {
   TARN_TRY(OpenOrCreateTable(
       work_, {source.quarantine, QuarantineSchema(), std::string(kIngestedAtColumn), name,
               "Lines of " + name + " that do not fit their format"}));
+  // The others follow with the first batch; a format that clashes with them does not stop the rest.
+  TARN_TRY(committer_.Evolve(source.quarantine, QuarantineSchema()));
   if (source.config.land.json) {
     catalog::DatasetSpec json;
     json.name = {catalog::Zone::kRaw, name + "_json"};

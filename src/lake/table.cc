@@ -7,12 +7,15 @@
 #include "iceberg/schema_json.h"
 #include "iceberg/update.h"
 #include "lake/layout.h"
+#include "lake/log_schema.h"
 
 namespace tarn::lake {
 namespace {
 
 using event::Field;
 using event::TypeKind;
+
+constexpr std::string_view kOldFileColumn = "_file";
 
 bool Widens(TypeKind from, TypeKind to) {
   return (from == TypeKind::kInt && to == TypeKind::kLong) ||
@@ -64,6 +67,15 @@ Result<iceberg::TableMetadata> OpenOrCreateTable(const Workspace& work, const Ta
 }
 
 Result<bool> ReconcileSchema(iceberg::TableMetadata& table, const event::Schema& wanted) {
+  // Tables of the first days call the column as Iceberg's Java calls one of its own.
+  const bool rename = wanted.Find(kFileColumn) != nullptr &&
+                      table.schema().Find(kFileColumn) == nullptr &&
+                      table.schema().Find(kOldFileColumn) != nullptr;
+  if (rename) {
+    TARN_TRY(iceberg::EvolveSchema(table, [](event::Schema& schema, int32_t&) {
+      return iceberg::RenameColumn(schema, kOldFileColumn, kFileColumn);
+    }));
+  }
   bool changed = false;
   for (const Field& field : wanted.fields) {
     const Field* existing = table.schema().Find(field.name);
@@ -75,7 +87,7 @@ Result<bool> ReconcileSchema(iceberg::TableMetadata& table, const event::Schema&
                                          event::TypeName(existing->type)));
     }
   }
-  if (!changed) return false;
+  if (!changed) return rename;
   TARN_TRY(iceberg::EvolveSchema(table, [&](event::Schema& schema, int32_t& last_id) -> Status {
     for (const Field& field : wanted.fields) {
       const Field* existing = schema.Find(field.name);

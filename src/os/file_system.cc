@@ -29,12 +29,17 @@ Status FileSystem::WritePrivateFileAtomically(const std::string& path, std::stri
   // Of a process of that number that died.
   const Status removed = Remove(temporary);
   if (!removed.ok() && removed.error().code() != Code::kNotFound) return removed;
+  Status written;
   {
     TARN_ASSIGN_OR_RETURN(const auto file, Open(temporary, OpenMode::kCreateNewPrivate));
-    TARN_TRY(file->WriteAt(0, bytes));
-    TARN_TRY(file->Sync());
+    written = file->WriteAt(0, bytes);
+    if (written.ok()) written = file->Sync();
   }
-  TARN_TRY(Rename(temporary, path));
+  if (written.ok()) written = Rename(temporary, path);
+  if (!written.ok()) {
+    (void)Remove(temporary);  // no secret stays behind under a name nobody looks for
+    return written;
+  }
   return SyncDirectory(ParentOf(path));
 }
 

@@ -83,8 +83,6 @@ class FileSystem {
   virtual Status SyncDirectory(const std::string& path) = 0;
   // Exclusive, does not wait: Conflict if another process holds it.
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
-  // Mode 0600. Nothing to do where files have no permissions.
-  virtual Status RestrictToOwner(const std::string& /*path*/) { return {}; }
   // Bytes an unprivileged process can still write.
   virtual Result<uint64_t> FreeBytes(const std::string& path) const = 0;
 

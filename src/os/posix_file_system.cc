@@ -247,11 +247,6 @@ Result<std::unique_ptr<FileLock>> PosixFileSystem::Lock(const std::string& path)
   return std::unique_ptr<FileLock>(std::move(lock));
 }
 
-Status PosixFileSystem::RestrictToOwner(const std::string& path) {
-  if (chmod(path.c_str(), 0600) != 0) return SystemError("change the mode of", path, errno);
-  return {};
-}
-
 Result<uint64_t> PosixFileSystem::FreeBytes(const std::string& path) const {
   struct statvfs info{};
   if (statvfs(path.c_str(), &info) != 0) return SystemError("stat", path, errno);

@@ -171,7 +171,10 @@ Status EngineImpl::TakeTempDirectory() {
   for (;;) {
     const std::string path =
         os::JoinPath(options_.temp_directory, fmt::format("sql-{}-{}", getpid(), ++number));
-    TARN_ASSIGN_OR_RETURN(auto lock, files_.Lock(path + kLockSuffix));
+    auto locked = files_.Lock(path + kLockSuffix);
+    // Taken by a process of the same number in another container.
+    if (!locked.ok() && locked.error().code() == Code::kConflict) continue;
+    TARN_ASSIGN_OR_RETURN(auto lock, std::move(locked));
     // Another engine may have taken it for a leftover in between.
     if (!files_.Exists(path + kLockSuffix)) continue;
     temp_ = path;

@@ -1,9 +1,9 @@
 /* A disk that is full from the n-th write on, for one process: preloaded, it counts every call that
  * takes space below one folder and lets those fail with ENOSPC. What is counted: writes, their
  * vector and positioned forms, preallocation, growing by ftruncate, and whatever makes a name
- * (open with O_CREAT of a file that is not there, mkdir, rename, link).
+ * (open with O_CREAT of a file that is not there, mkdir, rename).
  *
- * TARN_FULL_DISK names the control file, which test/e2e/harness.py maps too: see struct Control. */
+ * TARN_FULL_DISK names the control file, which test/e2e/write_points_test.py maps too: see struct Control. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

@@ -191,15 +191,15 @@ class Tls(harness.Case):
         self.assertEqual(shop.server.wait(), 2)
         self.assertIn("valid only from", shop.server.tail())
         # A server that runs on until its certificate is over.
-        brief = self.authority.sign("brief", ends=time.time() + 5)
+        brief = self.authority.sign("brief", ends=time.time() + 15)
         text = (shop.folder / "tarn.yaml").read_text()
         (shop.folder / "tarn.yaml").write_text(
             text.replace(str(early[0]), str(brief[0])).replace(str(early[1]), str(brief[1])))
         self.start(shop)
         self.assertIn("the certificate expires at", shop.server.tail(50))
         agent = self.agent_of(shop, "w1", self.authority.certificate)
-        end = time.monotonic() + 7
-        harness.wait_for("the certificate's end", lambda: time.monotonic() > end, 20)
+        end = time.monotonic() + 16
+        harness.wait_for("the certificate's end", lambda: time.monotonic() > end, 30)
         agent.start()
         harness.wait_for("the agent's complaint",
                          lambda: "certificate has expired" in agent.tail(50), 20)

@@ -27,9 +27,12 @@ http::Response AnswerOf(const lake::BatchAnswer& answer) {
   return response;
 }
 
-// Broken bytes will be as broken the next time: not the server's fault, not to be sent again.
-http::Response AnswerOf(const Error& error) {
-  if (error.code() == Code::kDataLoss || error.code() == Code::kUnsupported) {
+// Broken bytes will be as broken the next time: not the server's fault, not to be sent again. Of
+// what the door does not permit the key, a new file over its limit, the others know nothing: no
+// 403, which an agent takes for the end of its key.
+http::Response AnswerOf(const Error& error, bool of_the_door = false) {
+  if (error.code() == Code::kDataLoss || error.code() == Code::kUnsupported ||
+      (of_the_door && error.code() == Code::kPermissionDenied)) {
     return http::ErrorResponse(422, TraitsOf(error.code()).name, error.message());
   }
   return http::ErrorResponse(error);
@@ -65,7 +68,7 @@ void AddAgentRoutes(const Backend& backend, http::Router& router) {
     backend.door.Submit(
         sent->batch.header, request.body,
         [shared](const Result<lake::BatchAnswer>& answer) {
-          std::move(*shared).Send(answer.ok() ? AnswerOf(*answer) : AnswerOf(answer.error()));
+          std::move(*shared).Send(answer.ok() ? AnswerOf(*answer) : AnswerOf(answer.error(), true));
         },
         sent->key);
   };
