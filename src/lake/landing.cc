@@ -192,6 +192,7 @@ Status Landing::RemoveLeftovers(uint64_t position) {
 void Landing::Run() {
   while (FillBuffers()) {
     const Status flushed = Flush();
+    retrying_ = !flushed.ok();
     if (flushed.ok()) continue;
     LandingFailed{flushed.error(), kRetryMicros}.Emit(work_);
     Rewind();
@@ -234,7 +235,7 @@ bool Landing::FillBuffers() {
 
 bool Landing::FlushDue() const {
   if (!has_uncommitted()) return false;
-  return buffered_bytes() >= options_.buffer_bytes ||
+  return retrying_ || buffered_bytes() >= options_.buffer_bytes ||
          pending_.size() >= catalog::kMaxWatermarks / 2 || buffered_hours() >= kMaxBufferedHours ||
          work_.clock.MonotonicMicros() - oldest_micros_ >= options_.buffer_age_micros;
 }

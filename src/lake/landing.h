@@ -135,8 +135,9 @@ class Landing {
   std::unique_ptr<journal::Cursor> cursor_;
   std::optional<journal::Record> held_;  // read, and to be taken before the cursor's next
   std::string committed_position_;       // as in the catalog
-  bool unsettled_ = false;               // nobody knows whether the last commit was made
-  uint64_t next_position_ = 0;           // of the record to read next
+  bool retrying_ = false;       // the last flush failed: the next does not wait for a full buffer
+  bool unsettled_ = false;      // nobody knows whether the last commit was made
+  uint64_t next_position_ = 0;  // of the record to read next
   std::map<catalog::WatermarkKey, catalog::Watermark> marks_;    // as committed; some of them
   Timestamp marks_pruned_;                                       // when old ones were last dropped
   std::map<catalog::WatermarkKey, catalog::Watermark> pending_;  // moved since
