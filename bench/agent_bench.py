@@ -45,7 +45,8 @@ def end_offset(body):
     return varint(body, at)[0]
 
 
-def discard_one(connection):
+def requests_of(connection):
+    """The (head, body) of each request, one after the other: nothing of the next may have come with one."""
     data = b""
     while True:
         while b"\r\n\r\n" not in data:
@@ -62,7 +63,12 @@ def discard_one(connection):
                 return
             parts.append(more)
             got += len(more)
-        body, data = b"".join(parts), b""
+        data = b""
+        yield head, b"".join(parts)
+
+
+def discard_one(connection):
+    for _, body in requests_of(connection):
         text = b'{"status":"stored","next_offset":%d}' % end_offset(body)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(text) + text)
 

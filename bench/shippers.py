@@ -19,7 +19,7 @@ import threading
 import time
 import zlib
 
-from agent_bench import cpu_and_peak
+from agent_bench import cpu_and_peak, requests_of
 
 
 class Sink:
@@ -39,27 +39,11 @@ class Sink:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
-        data = b""
-        while True:
-            while b"\r\n\r\n" not in data:
-                more = connection.recv(1 << 20)
-                if not more:
-                    return
-                data += more
-            head, data = data.split(b"\r\n\r\n", 1)
-            length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-            parts, got = [data], len(data)
-            while got < length:
-                more = connection.recv(min(1 << 20, length - got))
-                if not more:
-                    return
-                parts.append(more)
-                got += len(more)
-            body, data = b"".join(parts), b""
+        for head, body in requests_of(connection):
             count, answer = self._count(head, body)
             with self.lock:
                 self.records += count
-                self.bytes += length
+                self.bytes += len(body)
                 self.requests += 1
                 self.last = time.time()
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: %d\r\n\r\n"

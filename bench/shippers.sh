@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 peers=${TARN_PEERS_DIR:-${TARN_BENCH_DIR:-build/bench-data}/peers}
 mkdir -p "$peers"; peers=$(realpath "$peers")
-as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+. bench/packages.sh
 
 source_of() {  # source_of FOLDER URL COMMIT GIVEN: the work tree's path
   local tree="${4:-$peers/src/$1}"
@@ -20,15 +20,7 @@ source_of() {  # source_of FOLDER URL COMMIT GIVEN: the work tree's path
   echo "$tree"
 }
 
-missing=()
-for package in flex bison cmake ninja-build g++ libyaml-dev libssl-dev maven; do
-  dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
-done
-if [ ${#missing[@]} -gt 0 ]; then
-  as_root apt-get update -qq
-  as_root env RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-    "${missing[@]}" >/dev/null
-fi
+install_packages flex bison cmake ninja-build g++ libyaml-dev libssl-dev maven
 
 fluent=$(source_of fluent-bit https://github.com/fluent/fluent-bit 6315162a8d4b1ef42b038834e639697f8cb44912 \
   "${FLUENT_BIT_SRC:-}")

@@ -55,6 +55,11 @@ std::optional<bool> IsSame(LogReader& reader, const TrackedFile& file) {
   return HoldsAnchor(reader, file.anchor());
 }
 
+// Whether `info` is of the inode the known file was last seen at.
+bool IsInode(const TrackedFile& known, const os::FileInfo& info) {
+  return info.device == known.state.device && info.inode == known.state.inode;
+}
+
 // Where a plain file's last whole line ends.
 uint64_t EndOfLines(LogReader& reader, uint64_t size) {
   const uint64_t begin = size > kTailBytes ? size - kTailBytes : 0;
@@ -152,15 +157,17 @@ void FileTable::Visit(size_t flow, const std::string& path) {
   Identify(flow, {path, *info, nullptr, {}, {}});
 }
 
+void FileTable::NoteRenamed(TrackedFile& file) {
+  file.state.renamed = true;
+  file.left_at = clock_.MonotonicMicros();
+  file.next_try = 0;
+}
+
 // More than one path may lead to it; renamed it is once the old one leads elsewhere.
 void FileTable::NoteName(TrackedFile& file, const std::string& path) {
   if (file.state.path == path) return;
   const auto old = files_.Stat(file.state.path);
-  if (!old.ok() || old->device != file.state.device || old->inode != file.state.inode) {
-    file.state.renamed = true;
-    file.left_at = clock_.MonotonicMicros();
-    file.next_try = 0;
-  }
+  if (!old.ok() || !IsInode(file, *old)) NoteRenamed(file);
   file.state.path = path;
 }
 
@@ -266,9 +273,7 @@ bool FileTable::Matches(const FileState& state, const Candidate& candidate) cons
 bool FileTable::Contradicts(const TrackedFile& known, const Candidate& candidate) {
   if (candidate.reader->compressed()) return false;
   const uint64_t read_to = std::max(known.read_offset, known.anchor().end);
-  const bool own =
-      candidate.info.device == known.state.device && candidate.info.inode == known.state.inode;
-  if (candidate.info.size < read_to) return own;
+  if (candidate.info.size < read_to) return IsInode(known, candidate.info);
   return !HoldsAnchor(*candidate.reader, known.anchor()).value_or(true);
 }
 
@@ -346,14 +351,14 @@ bool FileTable::Continue(TrackedFile& known, Candidate& candidate) {
                                                                           candidate.info.modified};
     return true;
   };
-  if (candidate.info.device == known.state.device && candidate.info.inode == known.state.inode) {
+  if (IsInode(known, candidate.info)) {
     Adopt(known, candidate);  // the file itself, whose inode another state claimed meanwhile
     return true;
   }
   bool alive = known.reader != nullptr;
   if (!alive && !known.orphan) {
     const auto info = files_.Stat(known.state.path);
-    if (info.ok() && info->device == known.state.device && info->inode == known.state.inode) {
+    if (info.ok() && IsInode(known, *info)) {
       auto reader = OpenLog(files_, known.state.path, *info);
       if (reader.ok() && IsSame(**reader, known).value_or(false)) {
         known.reader = *std::move(reader);
@@ -383,15 +388,8 @@ bool FileTable::Continue(TrackedFile& known, Candidate& candidate) {
 void FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
   ForgetInode(file);
   // A copy under another name is what a rotation leaves: nobody writes its last line on.
-  const bool copied =
-      candidate.path != file.state.path &&
-      (candidate.info.inode != file.state.inode || candidate.info.device != file.state.device);
+  if (candidate.path != file.state.path && !IsInode(file, candidate.info)) NoteRenamed(file);
   NoteName(file, candidate.path);
-  if (copied) {
-    file.state.renamed = true;
-    file.left_at = clock_.MonotonicMicros();
-    file.next_try = 0;
-  }
   file.state.device = candidate.info.device;
   file.state.inode = candidate.info.inode;
   file.state.finished = false;
@@ -465,8 +463,7 @@ void FileTable::SearchOrphan(TrackedFile& file) {
     const std::string path = os::JoinPath(folder, name);
     const auto info = files_.Stat(path);
     if (!info.ok() || info->is_directory || info->size == 0) continue;
-    const bool own = info->device == file.state.device && info->inode == file.state.inode;
-    if (own && TrySibling(file, path, *info)) return;
+    if (IsInode(file, *info) && TrySibling(file, path, *info)) return;
     (name.ends_with(".gz") ? packed : plain).emplace_back(path, *info);
   }
   for (const auto& siblings : {plain, packed}) {

@@ -126,6 +126,7 @@ class FileTable {
   void CloseIdle(TrackedFile& file, int64_t now);
   void Forget();
   void NoteName(TrackedFile& file, const std::string& path);
+  void NoteRenamed(TrackedFile& file);
   void ForgetInode(const TrackedFile& file);
   void Complain(const std::string& path, const Error& error);
   InodeKey KeyOf(const TrackedFile& file) const {

@@ -293,6 +293,18 @@ std::vector<Refill> Refills() {
   };
 }
 
+void Fill(const std::string& path, const Refill& refill) {
+  std::filesystem::resize_file(path, 0);
+  Append(path, refill.after);
+}
+
+// What was there before and after, as two files.
+void ExpectBoth(const FakeServer& server, const Refill& refill) {
+  std::vector<std::string> expected = {refill.before, refill.after};
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(Contents(server), expected);
+}
+
 TEST(Rotation, RefilledWithTheSameFirstLineWhileTheAgentWasDown) {
   for (const Refill& refill : Refills()) {
     SCOPED_TRACE(refill.what);
@@ -301,13 +313,10 @@ TEST(Rotation, RefilledWithTheSameFirstLineWhileTheAgentWasDown) {
     Append(folder / "a.csv", refill.before);
     rig.Settle(1);
     rig.Save();
-    std::filesystem::resize_file(folder / "a.csv", 0);
-    Append(folder / "a.csv", refill.after);
+    Fill(folder / "a.csv", refill);
     rig.Kill();
     rig.Settle();
-    std::vector<std::string> expected = {refill.before, refill.after};
-    std::sort(expected.begin(), expected.end());
-    EXPECT_EQ(Contents(rig.server), expected);
+    ExpectBoth(rig.server, refill);
     rig.Save();
     rig.Kill();
     Append(folder / "a.csv", "more\n");
@@ -323,12 +332,9 @@ TEST(Rotation, RefilledWithTheSameFirstLineBetweenTwoLooks) {
     Rig rig(SettingsFor(folder / "a.csv"));
     Append(folder / "a.csv", refill.before);
     rig.Settle(1);
-    std::filesystem::resize_file(folder / "a.csv", 0);
-    Append(folder / "a.csv", refill.after);
+    Fill(folder / "a.csv", refill);
     rig.Settle();
-    std::vector<std::string> expected = {refill.before, refill.after};
-    std::sort(expected.begin(), expected.end());
-    EXPECT_EQ(Contents(rig.server), expected);
+    ExpectBoth(rig.server, refill);
   }
 }
 

@@ -242,7 +242,8 @@ bool Landing::FlushDue() const {
 
 // Where the next commit begins in the journal.
 uint64_t Landing::committed_position() const {
-  return ParseUint64(committed_position_).value_or(journal_.begin().value);
+  if (const auto position = ParseUint64(committed_position_)) return *position;
+  return journal_.begin().value;
 }
 
 // Records were read since the last commit. They may have given no rows, if all were refused: then

@@ -2,7 +2,19 @@
 
 #include <unistd.h>
 
+#include <memory>
+#include <utility>
+
 namespace tarn::os {
+namespace {
+
+Status WriteWhole(std::unique_ptr<File> file, std::string_view bytes) {
+  TARN_TRY(file->Truncate(0));
+  TARN_TRY(file->WriteAt(0, bytes));
+  return file->Sync();
+}
+
+}  // namespace
 
 bool FileSystem::Exists(const std::string& path) const { return Stat(path).ok(); }
 
@@ -14,12 +26,8 @@ Result<std::string> FileSystem::ReadFile(const std::string& path) {
 
 Status FileSystem::WriteFileAtomically(const std::string& path, std::string_view bytes) {
   const std::string temporary = path + ".tmp";
-  {
-    TARN_ASSIGN_OR_RETURN(const auto file, Open(temporary, OpenMode::kCreate));
-    TARN_TRY(file->Truncate(0));
-    TARN_TRY(file->WriteAt(0, bytes));
-    TARN_TRY(file->Sync());
-  }
+  TARN_ASSIGN_OR_RETURN(auto file, Open(temporary, OpenMode::kCreate));
+  TARN_TRY(WriteWhole(std::move(file), bytes));
   TARN_TRY(Rename(temporary, path));
   return SyncDirectory(ParentOf(path));
 }
@@ -29,12 +37,8 @@ Status FileSystem::WritePrivateFileAtomically(const std::string& path, std::stri
   // Of a process of that number that died.
   const Status removed = Remove(temporary);
   if (!removed.ok() && removed.error().code() != Code::kNotFound) return removed;
-  Status written;
-  {
-    TARN_ASSIGN_OR_RETURN(const auto file, Open(temporary, OpenMode::kCreateNewPrivate));
-    written = file->WriteAt(0, bytes);
-    if (written.ok()) written = file->Sync();
-  }
+  TARN_ASSIGN_OR_RETURN(auto file, Open(temporary, OpenMode::kCreateNewPrivate));
+  Status written = WriteWhole(std::move(file), bytes);
   if (written.ok()) written = Rename(temporary, path);
   if (!written.ok()) {
     (void)Remove(temporary);  // no secret stays behind under a name nobody looks for
