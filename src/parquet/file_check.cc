@@ -12,6 +12,8 @@ namespace tarn::parquet {
 namespace {
 
 constexpr std::string_view kMagic = "PAR1";
+// Every footer begins with its version: field 1, a number, in Thrift's compact protocol.
+constexpr char kFirstField = 0x15;
 constexpr size_t kEndBytes = 8;             // the footer's length, then the magic
 constexpr uint64_t kTailBytes = 16U << 10;  // most footers are shorter
 constexpr uint64_t kPieceBytes = 4U << 20;
@@ -46,6 +48,7 @@ Result<Footer> ReadFooter(const store::ObjectStore& store, const std::string& ke
   } else {
     TARN_ASSIGN_OR_RETURN(footer.bytes, ReadExactly(store, key, footer.offset, length));
   }
+  if (!footer.bytes.starts_with(kFirstField)) return DataLoss("its footer's length is wrong");
   return footer;
 }
 

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <fstream>
+
 #include "base/bytes.h"
 #include "os/posix_file_system.h"
 #include "os/random.h"
@@ -42,7 +44,7 @@ class FileCheckTest : public testing::Test {
     bytes_ = *store_->Get("f");
   }
   Result<Checked> Check(std::string_view bytes) {
-    TARN_TRY(store_->Put("f", bytes));
+    std::ofstream(store_->PathOf("f"), std::ios::binary) << bytes;
     return CheckFile(*store_, "f", bytes_.size());
   }
 
@@ -85,8 +87,20 @@ TEST_F(FileCheckTest, LengthCounts) {
   EXPECT_EQ(CheckFooter(*store_, "no such", 100).error().code(), Code::kNotFound);
 }
 
+// Shorter, so that it leaves the checksum out.
+TEST_F(FileCheckTest, LengthOfTheFooterCounts) {
+  WriteFile();
+  std::string damaged = bytes_;
+  damaged[damaged.size() - 8] = 40;
+  damaged[damaged.size() - 7] = 0;
+  EXPECT_EQ(Check(damaged).error().code(), Code::kDataLoss);
+}
+
 TEST_F(FileCheckTest, FileOfAnotherWriterHasNoChecksum) {
-  bytes_ = std::string("PAR1footerfooter\x0c\0\0\0PAR1", 24);
+  bytes_ = std::string(
+      "PAR1\x15\x02"
+      "footer----\x0c\0\0\0PAR1",
+      24);
   EXPECT_EQ(*Check(bytes_), Checked::kHasNoChecksum);
 }
 
