@@ -254,8 +254,14 @@ Result<Arguments> ParseArguments(int argc, char** argv) {
   };
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
-    if (argument == "--config" && i + 1 < argc) {
+    constexpr std::string_view kConfig = "--config";
+    if (argument == kConfig) {
+      if (i + 1 == argc) return InvalidArgument("--config needs a value");
       arguments.config = argv[++i];
+      continue;
+    }
+    if (argument.starts_with(kConfig) && argument.substr(kConfig.size()).starts_with('=')) {
+      arguments.config = argument.substr(kConfig.size() + 1);
       continue;
     }
     const auto* flag = std::find_if(std::begin(flags), std::end(flags),

@@ -199,13 +199,13 @@ complete -F _tarn_agent tarn-agent
 )sh";
   constexpr std::string_view kZsh = R"sh(#compdef tarn
 _tarn() {
-  local line tab=$'\t'
+  local line help tab=$'\t'
   local -a found
   for line in "${(@f)$(${words[1]} __complete "${(@Q)words[2,CURRENT]}" 2>/dev/null)}"; do
     case $line in
       :files) _files ;;
       :folders) _files -/ ;;
-      ?*) found+=("${${line%%$tab*}//:/\\:}:${line#*$tab}") ;;
+      ?*) help=${line#*$tab}; found+=("${${line%%$tab*}//:/\\:}${help:+:$help}") ;;
     esac
   done
   (( $#found )) && _describe -t words tarn found

@@ -53,9 +53,8 @@ void PrintText(const MaintainOptions& options, const lake::MaintenanceReport& re
     fmt::print("{}\n", options.dry_run ? "" : fmt::format(" ({})", Bytes(report.bytes_out)));
   }
   if (options.all() || options.expire) {
-    fmt::print("expiry:     {} of {}\n",
-               options.dry_run ? "there are old snapshots" : "old snapshots were removed",
-               Counted(report.tables_expired, "table"));
+    fmt::print("expiry:     old snapshots of {} {}\n", Counted(report.tables_expired, "table"),
+               options.dry_run ? "would be removed" : "removed");
   }
   if (options.all() || options.orphans) {
     for (const std::string& key : report.orphan_keys) fmt::print("orphan      {}\n", key);

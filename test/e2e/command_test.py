@@ -90,10 +90,11 @@ class Words(harness.Case):
             wrong = next(word for word in words if word.startswith("-")).split("=")[0]
             command = " ".join(words[:2 if words[0] in ("keys", "quarantine") else 1])
             self.refused(*words, says=f"tarn {command}: no option '{wrong}'; did you mean '{right}'?")
-        done = subprocess.run([AGENT, "--confg", "x"], capture_output=True, text=True, check=False)
-        self.assertEqual(done.returncode, 2)
-        self.assertEqual(done.stderr,
-                         "tarn-agent: no option '--confg'; did you mean '--config'?\n")
+        for words, says in ((["--confg", "x"], "no option '--confg'; did you mean '--config'?"),
+                            (["--config"], "--config needs a value"),
+                            (["--once"], "--config FILE is missing; see tarn-agent --help")):
+            done = subprocess.run([AGENT, *words], capture_output=True, text=True, check=False)
+            self.assertEqual((done.returncode, done.stderr), (2, f"tarn-agent: {says}\n"))
 
     def test_values_and_missing_words(self):
         self.refused("sql", "--format", "tabel", says="tarn sql: --format: there is no 'tabel'; did "
