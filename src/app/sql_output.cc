@@ -105,8 +105,13 @@ Status SqlOutput::Begin() {
     const int fd = mkstemp(name.data());
     if (fd < 0) return os::SystemError("write", out_, errno);
     partial_ = name;
+    (void)fchmod(fd, ModeFor(place_));  // where that cannot be said, nobody else reads it
     file_ = fdopen(fd, "w");
-    if (fchmod(fd, ModeFor(place_)) != 0) return os::SystemError("write", out_, errno);
+    if (file_ == nullptr) {
+      close(fd);
+      Discard();
+      return ResourceExhausted("no memory to write " + out_);
+    }
   }
   return file_ != nullptr ? Status() : os::SystemError("write", out_, errno);
 }
