@@ -38,6 +38,9 @@ constexpr int64_t kRecentMicros = 3 * kMicrosPerHour;
 // People in the live view click faster than people do, so that sessions are seen whole.
 constexpr double kLiveThinkScale = 0.25;
 
+constexpr std::string_view kLockName = "demo.lock";
+constexpr std::string_view kStateName = "state.json";
+
 volatile sig_atomic_t signals_seen = 0;  // NOLINT: the one thing a signal handler may touch
 extern "C" void CountSignal(int) { signals_seen = signals_seen + 1; }
 
@@ -118,7 +121,7 @@ class Demo {
   ViewInput View(int64_t now);
   WorldOptions WorldOf(uint32_t epoch) const;
   std::string Path(std::string_view name) const { return os::JoinPath(folder_, name); }
-  std::string StatePath() const { return Path("state.json"); }
+  std::string StatePath() const { return Path(kStateName); }
   uint64_t TruthHits() const;
   uint64_t TruthRejected() const;
 
@@ -166,7 +169,26 @@ WorldOptions Demo::WorldOf(uint32_t epoch) const {
   return world;
 }
 
+// A folder of other people's files is not the demo's to fill.
+Status CheckFolder(os::FileSystem& fs, const std::string& folder) {
+  const auto info = fs.Stat(folder);
+  if (!info.ok()) return info.error().code() == Code::kNotFound ? Status() : info.error();
+  if (!info->is_directory) return AlreadyExists(folder + " is no folder");
+  if (fs.Exists(os::JoinPath(folder, kStateName))) return {};
+  TARN_ASSIGN_OR_RETURN(const auto names, fs.List(folder));
+  for (const std::string& name : names) {
+    // A demo that was killed at its very start.
+    if (name == kLockName || name.starts_with(kStateName)) continue;
+    const bool project = fs.Exists(os::JoinPath(folder, "tarn.yaml"));
+    return AlreadyExists(fmt::format(
+        "{} {}; give the demo a folder of its own: new, empty or an earlier demo's", folder,
+        project ? "is a project" : fmt::format("holds other files ({})", name)));
+  }
+  return {};
+}
+
 Status Demo::Open() {
+  TARN_TRY(CheckFolder(fs_, options_.folder));
   if (const auto apache = FindApache(); !apache.ok()) return apache.error();
   if (!options_.only_traffic) {
     TARN_ASSIGN_OR_RETURN(programs_, FindPrograms(fs_));
@@ -177,7 +199,7 @@ Status Demo::Open() {
     return IoError(options_.folder + ": cannot resolve the path");
   }
   folder_ = absolute;
-  auto lock = fs_.Lock(Path("demo.lock"));
+  auto lock = fs_.Lock(Path(kLockName));
   if (!lock.ok()) {
     if (lock.error().code() != Code::kConflict) return std::move(lock).error();
     return Conflict(fmt::format(

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -27,8 +29,18 @@ struct DemoOptions {
 // demo on the folder (Conflict), `tarn` or `tarn-agent` not beside this program.
 Status RunDemo(const DemoOptions& options);
 
+// An option of `tarn demo`.
+struct Flag {
+  std::string_view name;   // "--seed"
+  std::string_view value;  // what stands for its value in the help; empty: it takes none
+  std::string_view help;
+};
+const std::vector<Flag>& Flags();
+// The text of --help, to standard output.
+void PrintHelp();
+
 // Arguments of the command line behind `tarn demo` into options. InvalidArgument names the flag and
-// the nearest one there is; Cancelled carries the help text when --help was asked for.
+// the nearest one there is; Cancelled if --help was asked for.
 Result<DemoOptions> ParseDemoArguments(int argc, char** argv);
 
 // `tarn demo ARGS`: parses, runs, prints; argv[0] is skipped. The exit status is that of the error

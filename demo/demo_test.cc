@@ -29,7 +29,7 @@ TEST(DemoArguments, AreRead) {
 }
 
 TEST(DemoArguments, WrongOnesAreNamedWithTheNearest) {
-  EXPECT_NE(Parse({"--sed", "7"}).error().message().find("did you mean --seed?"),
+  EXPECT_NE(Parse({"--sed", "7"}).error().message().find("did you mean '--seed'?"),
             std::string::npos);
   EXPECT_FALSE(Parse({"--servers", "5"}).ok());
   EXPECT_FALSE(Parse({"--for", "soon"}).ok());

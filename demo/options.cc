@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <string_view>
 #include <utility>
@@ -12,32 +13,26 @@
 namespace tarn::demo {
 namespace {
 
-constexpr std::string_view kHelp =
-    R"(usage: tarn demo [FOLDER] [OPTIONS]
+constexpr std::string_view kUsage =
+    R"(usage: tarn demo [DIR] [OPTIONS]
 
-Starts a small retail world in FOLDER (default ./tarn-demo): four real Apache servers, people and
-bots who visit them, four agents, and the Tarn server. The first run writes some history; running it
-again goes on where it stopped. Ctrl-C stops everything in order.
+Starts a small retail world in DIR (default ./tarn-demo; new, empty or an earlier demo's): four
+real Apache servers, people and bots who visit them, four agents, and the Tarn server. The first run
+writes some history; running it again goes on where it stopped. Ctrl-C stops everything in order.
 
-  --seed N         which world (default 1); the same seed is the same world
-  --days N         days of history for a new folder (default 30, 0 to 400)
-  --rate N         hits a second over all servers, live (default 40)
-  --servers N      web servers, 1 to 4 (default 4)
-  --for TIME       stop after this long: 60s, 5m, 1h
-  --headless       no live view
-  --json           one JSON summary on standard output at the end
-  --only-traffic   only the web servers and their visitors: no Tarn server, no agents
-  --help           this text
-
+)";
+constexpr std::string_view kExamples = R"(
 examples:
   tarn demo
   tarn demo /tmp/shop --seed 7 --days 2 --rate 200
   tarn demo --headless --for 60s --json
 )";
 
-const std::vector<std::string_view> kFlags = {"--seed",    "--days",         "--rate",
-                                              "--servers", "--for",          "--headless",
-                                              "--json",    "--only-traffic", "--help"};
+const Flag* FindFlag(std::string_view name) {
+  const auto flag =
+      std::ranges::find_if(Flags(), [name](const Flag& known) { return known.name == name; });
+  return flag == Flags().end() ? nullptr : &*flag;
+}
 
 Error BadValue(std::string_view flag, std::string_view value, std::string_view wanted) {
   return InvalidArgument(fmt::format("{} '{}': {}", flag, value, wanted));
@@ -67,55 +62,72 @@ Status SetFlag(DemoOptions& options, std::string_view flag, std::string_view val
   return {};
 }
 
-bool SetSwitch(DemoOptions& options, std::string_view flag) {
-  if (flag == "--headless") {
-    options.headless = true;
-  } else if (flag == "--json") {
-    options.json = true;
-  } else if (flag == "--only-traffic") {
-    options.only_traffic = true;
-  } else {
-    return false;
-  }
-  return true;
+void SetSwitch(DemoOptions& options, std::string_view flag) {
+  if (flag == "--headless") options.headless = true;
+  if (flag == "--json") options.json = true;
+  if (flag == "--only-traffic") options.only_traffic = true;
 }
 
 Error UnknownFlag(std::string_view flag) {
-  const auto nearest = NearestWord(flag, kFlags);
+  std::vector<std::string_view> names;
+  for (const Flag& known : Flags()) names.push_back(known.name);
+  const auto nearest = NearestWord(flag, names);
   return InvalidArgument(
-      fmt::format("unknown option {}{}", flag,
-                  nearest ? fmt::format("; did you mean {}?", *nearest) : "; see --help"));
+      fmt::format("no option '{}'; {}", flag,
+                  nearest ? fmt::format("did you mean '{}'?", *nearest) : "see tarn demo --help"));
 }
 
 }  // namespace
+
+const std::vector<Flag>& Flags() {
+  static const std::vector<Flag> kFlags = {
+      {"--seed", "N", "which world (default 1); the same seed is the same world"},
+      {"--days", "N", "days of history for a new folder (default 30, 0 to 400)"},
+      {"--rate", "N", "hits a second over all servers, live (default 40)"},
+      {"--servers", "N", "web servers, 1 to 4 (default 4)"},
+      {"--for", "TIME", "stop after this long: 60s, 5m, 1h"},
+      {"--headless", "", "no live view"},
+      {"--json", "", "one JSON summary on standard output at the end"},
+      {"--only-traffic", "", "only the web servers and their visitors: no Tarn server, no agents"},
+      {"--help", "", "this text"},
+  };
+  return kFlags;
+}
+
+void PrintHelp() {
+  std::string text(kUsage);
+  for (const Flag& flag : Flags())
+    text += fmt::format("  {:<15}  {}\n", fmt::format("{} {}", flag.name, flag.value), flag.help);
+  std::fputs(text.append(kExamples).c_str(), stdout);
+}
 
 Result<DemoOptions> ParseDemoArguments(int argc, char** argv) {
   DemoOptions options;
   bool folder_given = false;
   for (int i = 1; i < argc; ++i) {
-    std::string_view flag = argv[i];
-    if (flag == "--help" || flag == "-h") return Cancelled(std::string(kHelp));
-    if (!flag.starts_with('-')) {
-      if (folder_given) return InvalidArgument(fmt::format("'{}': one folder only", flag));
+    const std::string_view word = argv[i];
+    if (word == "--help" || word == "-h") return Cancelled("help is asked for");
+    if (!word.starts_with('-')) {
+      if (folder_given) return InvalidArgument(fmt::format("'{}': one folder only", word));
       folder_given = true;
-      options.folder = flag;
+      options.folder = word;
       continue;
     }
-    if (SetSwitch(options, flag)) continue;
-    std::string_view value;
-    const size_t equals = flag.find('=');
-    const bool inlined = equals != std::string_view::npos;
-    if (inlined) value = flag.substr(equals + 1);
-    flag = flag.substr(0, equals);
-    if (flag != "--seed" && flag != "--days" && flag != "--rate" && flag != "--servers" &&
-        flag != "--for") {
-      return UnknownFlag(flag);
+    const size_t equals = word.find('=');
+    const std::string_view name = word.substr(0, equals);
+    const Flag* flag = FindFlag(name);
+    if (flag == nullptr) return UnknownFlag(name);
+    if (flag->value.empty()) {
+      if (equals != std::string_view::npos)
+        return InvalidArgument(fmt::format("{} takes no value", name));
+      SetSwitch(options, name);
+    } else if (equals != std::string_view::npos) {
+      TARN_TRY(SetFlag(options, name, word.substr(equals + 1)));
+    } else if (i + 1 < argc) {
+      TARN_TRY(SetFlag(options, name, argv[++i]));
+    } else {
+      return InvalidArgument(fmt::format("{} needs a value", name));
     }
-    if (!inlined) {
-      if (i + 1 >= argc) return InvalidArgument(fmt::format("{} needs a value", flag));
-      value = argv[++i];
-    }
-    TARN_TRY(SetFlag(options, flag, value));
   }
   return options;
 }
@@ -123,7 +135,7 @@ Result<DemoOptions> ParseDemoArguments(int argc, char** argv) {
 int Run(int argc, char** argv) {
   const auto options = ParseDemoArguments(argc, argv);
   if (!options.ok() && options.error().code() == Code::kCancelled) {
-    std::fputs(options.error().message().c_str(), stdout);
+    PrintHelp();
     return 0;
   }
   const Status status = options.ok() ? RunDemo(*options) : Status(options.error());

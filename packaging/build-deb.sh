@@ -46,6 +46,10 @@ mkdir -p "$work"/tarn/{etc/default,lib/systemd/system} "$work"/tarn-agent/{etc/t
 mv "$work/tarn/usr/bin/tarn-agent" "$work/tarn-agent/usr/bin/"
 rm -rf "$work/tarn/usr/share/doc/tarn/packaging"
 mv "$work/tarn/usr/share/zsh/site-functions" "$work/tarn/usr/share/zsh/vendor-completions"
+for file in bash-completion/completions/tarn-agent zsh/vendor-completions/_tarn-agent; do
+  install -D -m 0644 "$work/tarn/usr/share/$file" "$work/tarn-agent/usr/share/$file"
+  rm "$work/tarn/usr/share/$file"
+done
 install -m 0644 "$here/tarn.default" "$work/tarn/etc/default/tarn"
 install -m 0644 "$here/tarn.service" "$work/tarn/lib/systemd/system/"
 install -m 0644 "$here/tarn-agent.service" "$work/tarn-agent/lib/systemd/system/"

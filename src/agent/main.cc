@@ -37,13 +37,14 @@ examples:
   tarn-agent --config old-logs.yaml --once
   watch tarn-agent --config agent.yaml --status
 
-a small agent.yaml:
-  server: https://tarn.example.net:8443
+an agent.yaml that fits `tarn init --template retail` (agent.example.yaml there is one):
+  server: http://127.0.0.1:8700
   key: ${file:/etc/tarn-agent/key}
+  state_dir: /var/lib/tarn-agent
   flows:
-    - source: shop
-      paths: [/var/log/apache2/*access.log]
-      format: combined
+    - source: web_log
+      paths: [/var/log/apache2/access.log*]
+      format: '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" "%{visitor}C" %D'
 
 SIGHUP reads FILE again; a file with mistakes is named in the log and the old one stays.
 
@@ -82,7 +83,7 @@ void OnSignal(int signal) {
 }
 
 int Fail(const Error& error) {
-  fmt::print(stderr, "tarn-agent: {}\n", error.message());
+  fmt::print(stderr, "{}", SaidBy("tarn-agent", error.message()));
   return TraitsOf(error.code()).exit_status;
 }
 
@@ -253,8 +254,14 @@ Result<Arguments> ParseArguments(int argc, char** argv) {
   };
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
-    if (argument == "--config" && i + 1 < argc) {
+    constexpr std::string_view kConfig = "--config";
+    if (argument == kConfig) {
+      if (i + 1 == argc) return InvalidArgument("--config needs a value");
       arguments.config = argv[++i];
+      continue;
+    }
+    if (argument.starts_with(kConfig) && argument.substr(kConfig.size()).starts_with('=')) {
+      arguments.config = argument.substr(kConfig.size() + 1);
       continue;
     }
     const auto* flag = std::find_if(std::begin(flags), std::end(flags),
@@ -263,13 +270,14 @@ Result<Arguments> ParseArguments(int argc, char** argv) {
       const auto nearest =
           NearestWord(argument, {"--config", "--once", "--check", "--status", "--json-log",
                                  "--debug", "--help", "--help-config", "--version"});
-      return InvalidArgument(fmt::format(
-          "unknown argument '{}'{}", argument,
-          nearest ? fmt::format("; did you mean '{}'?", *nearest) : std::string("; see --help")));
+      return InvalidArgument(fmt::format("no option '{}'; {}", argument,
+                                         nearest ? fmt::format("did you mean '{}'?", *nearest)
+                                                 : std::string("see tarn-agent --help")));
     }
     *flag->second = true;
   }
-  if (arguments.config.empty()) return InvalidArgument("--config FILE is missing; see --help");
+  if (arguments.config.empty())
+    return InvalidArgument("--config FILE is missing; see tarn-agent --help");
   return arguments;
 }
 
@@ -301,7 +309,8 @@ int Main(int argc, char** argv) {
   if (!settings.ok()) return Fail(settings.error());
   if (arguments->check) {
     for (const std::string& note : settings->notes) fmt::print("{}\n", note);
-    fmt::print("{}: fine; {} flows\n", arguments->config, settings->flows.size());
+    fmt::print("{}: fine; {} flow{}\n", arguments->config, settings->flows.size(),
+               settings->flows.size() == 1 ? "" : "s");
     return 0;
   }
   if (arguments->status) return PrintStatus(files, *settings);

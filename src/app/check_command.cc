@@ -1,11 +1,15 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <memory>
 
 #include "app/command.h"
+#include "app/command_line.h"
 #include "app/server.h"
 #include "base/text.h"
+#include "codec/json.h"
+#include "obs/log.h"
 
 namespace tarn::app {
 
@@ -15,19 +19,58 @@ Result<Project> ProjectOf(Context& context, const std::string& folder) {
   return LoadProject(context.machine.files, found);
 }
 
+namespace {
+
+void PrintCheck(const Project& project, bool as_json) {
+  if (as_json) {
+    codec::Json::Array sources;
+    for (const lake::LogSource& source : project.sources) sources.emplace_back(source.name);
+    codec::Json::Array warnings;
+    for (std::string& warning : WarningsOf(project)) warnings.emplace_back(std::move(warning));
+    const codec::Json json(codec::Json::Object{{"name", project.name},
+                                               {"folder", project.folder},
+                                               {"sources", std::move(sources)},
+                                               {"warnings", std::move(warnings)},
+                                               {"problems", codec::Json::Array()}});
+    fmt::print("{}\n", codec::DumpJson(json, true));
+    return;
+  }
+  for (const std::string& warning : WarningsOf(project)) fmt::print("warning: {}\n", warning);
+  fmt::print("{}: fine, {} source{}\n", project.name, project.sources.size(),
+             project.sources.size() == 1 ? "" : "s");
+}
+
+Status Check(Context& context, const std::string& folder, bool as_json) {
+  const auto project = ProjectOf(context, folder);
+  if (project.ok()) {
+    PrintCheck(*project, as_json);
+    return {};
+  }
+  if (as_json) {
+    codec::Json::Array problems;
+    for (const std::string_view line : Split(project.error().message(), '\n'))
+      problems.emplace_back(line);
+    codec::Json json;
+    json.Set("problems", std::move(problems));
+    fmt::print("{}\n", codec::DumpJson(json, true));
+  }
+  return project.error();
+}
+
+}  // namespace
+
 void AddCheck(CLI::App& app, Context& context, Run& run) {
   auto folder = std::make_shared<std::string>();
+  auto json = std::make_shared<bool>(false);
   CLI::App* command =
       app.add_subcommand("check", "Validate a project's configuration; changes nothing");
-  command->add_option("DIR", *folder, "Project folder (default: this one, or the nearest above)");
-  command->footer("Example:\n  tarn check shop");
-  command->callback([&context, &run, folder] {
-    run = [&context, folder]() -> Status {
-      TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, *folder));
-      fmt::print("{}: fine, {} source{}\n", project.name, project.sources.size(),
-                 project.sources.size() == 1 ? "" : "s");
-      return {};
-    };
+  AddProjectFolder(*command, *folder);
+  command->add_flag("--json", *json, "As JSON, problems too");
+  command->footer(
+      "Prints every problem with its place, a line each; exit status 2 if there is one.\n"
+      "Examples:\n  tarn check shop\n  tarn check shop --json");
+  command->callback([&context, &run, folder, json] {
+    run = [&context, folder, json] { return Check(context, *folder, *json); };
   });
 }
 
@@ -58,17 +101,22 @@ void AddServe(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<ServeOptions>();
   auto listen = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("serve", "Run the server until Ctrl-C or SIGTERM");
-  command->add_option("DIR", *folder, "Project folder (default: this one, or the nearest above)");
-  command->add_option("--listen", *listen, "ADDRESS:PORT instead of tarn.yaml's");
+  AddProjectFolder(*command, *folder);
+  command->add_option("--listen", *listen, "Listen here instead of where tarn.yaml says")
+      ->type_name("ADDRESS:PORT");
   command->add_flag("--accept-loss", options->accept_loss,
                     "Go on although acknowledged records are gone; each loss is logged");
   command->footer(
-      "Logs to standard error. docs/operation.md says how to run it as a service.\n"
+      "Logs to standard error. docs/operation.md says how to run it as a service, and what to set\n"
+      "before it listens beyond this machine.\n"
       "Examples:\n  tarn serve shop\n  tarn serve shop --listen 0.0.0.0:8700");
   command->callback([&context, &run, folder, options, listen] {
     run = [&context, folder, options, listen]() -> Status {
       TARN_ASSIGN_OR_RETURN(Project project, ProjectOf(context, *folder));
       if (!listen->empty()) TARN_TRY(ListenOn(*listen, project));
+      obs::Logger log(context.machine.clock, STDERR_FILENO, project.log_format, project.log_level);
+      for (const std::string& warning : WarningsOf(project))
+        log.Write(obs::Level::kWarn, "settings.unsafe", {{"reason", warning}});
       return Serve(context.machine, project, *options);
     };
   });

@@ -35,6 +35,8 @@ void AddMaintain(CLI::App& app, Context& context, Run& run);
 void AddKeys(CLI::App& app, Context& context, Run& run);
 void AddConfigReference(CLI::App& app, Context& context, Run& run);
 void AddCompletion(CLI::App& app, Context& context, Run& run);
+void AddHelp(CLI::App& app, Context& context, Run& run);
+void AddVersion(CLI::App& app, Context& context, Run& run);
 
 // The project a command works on: the folder given, or the nearest one around the current folder.
 Result<Project> ProjectOf(Context& context, const std::string& folder);

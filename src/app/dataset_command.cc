@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 
 #include "app/command.h"
+#include "app/command_line.h"
 #include "app/text_table.h"
 #include "base/text.h"
 #include "iceberg/commit.h"
@@ -95,19 +97,20 @@ Json ToJson(const catalog::Dataset& dataset, const TableFacts& facts) {
 
 void PrintTable(const catalog::Dataset& dataset, const TableFacts& facts, size_t snapshots) {
   fmt::print("{}: {}\n", dataset.name.ToString(), dataset.description);
-  fmt::print("source {}, {} rows in {} files, {}\nlocation {}\n\n", dataset.source,
-             GroupDigits(facts.rows), GroupDigits(facts.files),
-             FormatBytes(static_cast<uint64_t>(facts.bytes)), facts.metadata.location);
+  fmt::print("source {}, {} in {}, {}\nlocation {}\n\n", dataset.source, Counted(facts.rows, "row"),
+             Counted(facts.files, "file"), FormatBytes(static_cast<uint64_t>(facts.bytes)),
+             facts.metadata.location);
   TextTable columns({"column", "type", "meaning"});
   for (const event::Field& field : facts.metadata.schema().fields) {
     columns.Add({field.name, event::TypeName(field.type), field.doc});
   }
   fmt::print("{}\n", columns.Print());
-  fmt::print("{} partitions", GroupDigits(static_cast<int64_t>(facts.partitions.size())));
+  fmt::print("{}", Counted(static_cast<int64_t>(facts.partitions.size()), "partition"));
   if (!facts.partitions.empty()) {
     fmt::print(", {} to {}", facts.partitions.begin()->first, facts.partitions.rbegin()->first);
   }
-  fmt::print("\n{} snapshots kept; the newest:\n", facts.metadata.snapshots.size());
+  fmt::print("\n{} kept; the newest:\n",
+             Counted(static_cast<int64_t>(facts.metadata.snapshots.size()), "snapshot"));
   TextTable table({"snapshot", "time", "operation", "rows added"});
   table.AlignRight(0);
   table.AlignRight(3);
@@ -121,16 +124,61 @@ void PrintTable(const catalog::Dataset& dataset, const TableFacts& facts, size_t
   fmt::print("{}", table.Print());
 }
 
+// NotFound with the nearest name, also for a table's name without its zone.
+Result<catalog::Dataset> FindDataset(LakeHandle& lake, const std::string& text) {
+  if (const auto name = catalog::ParseDatasetName(text); name.ok()) {
+    auto found = lake.catalog->GetDataset(*name);
+    if (found.ok() || found.error().code() != Code::kNotFound) return found;
+  }
+  TARN_ASSIGN_OR_RETURN(const auto datasets, lake.catalog->ListDatasets(std::nullopt));
+  std::vector<std::string> names;   // of the datasets
+  std::vector<std::string> tables;  // the same, without zones
+  for (const catalog::Dataset& dataset : datasets) {
+    // Of the same table in all zones, the clean one is meant.
+    const auto at = dataset.name.zone == catalog::Zone::kClean ? names.begin() : names.end();
+    tables.insert(tables.begin() + (at - names.begin()), dataset.name.table);
+    names.insert(at, dataset.name.ToString());
+  }
+  const bool zoned = text.find('.') != std::string::npos;
+  const std::vector<std::string>& known = zoned ? names : tables;
+  std::string see = "`tarn datasets` lists them";
+  if (const auto nearest = NearestWord(text, {known.begin(), known.end()})) {
+    const auto at = std::ranges::find(known, *nearest) - known.begin();
+    see = fmt::format("did you mean '{}'?", names[static_cast<size_t>(at)]);
+  }
+  return NotFound(fmt::format("no dataset '{}'; {}", ReplaceInvalidUtf8(text), see));
+}
+
+// Objects that are no table: their rows are known to whoever reads them.
+Status ShowObjects(LakeHandle& lake, const catalog::Dataset& dataset, bool as_json) {
+  TARN_ASSIGN_OR_RETURN(const auto objects, lake.store->List(dataset.location));
+  uint64_t bytes = 0;
+  for (const store::ObjectInfo& object : objects) bytes += object.size;
+  const std::string url = lake.store->UrlOf(dataset.location);
+  if (!as_json) {
+    fmt::print("{}: {}\nsource {}, {}, {}\nlocation {}\n", dataset.name.ToString(),
+               dataset.description, dataset.source,
+               Counted(static_cast<int64_t>(objects.size()), "object"), FormatBytes(bytes), url);
+    return {};
+  }
+  Json json;
+  json.Set("name", dataset.name.ToString());
+  json.Set("zone", catalog::ZoneName(dataset.name.zone));
+  json.Set("source", dataset.source);
+  json.Set("description", dataset.description);
+  json.Set("location", url);
+  json.Set("rows", Json());
+  json.Set("bytes", static_cast<int64_t>(bytes));
+  json.Set("files", static_cast<int64_t>(objects.size()));
+  fmt::print("{}\n", codec::DumpJson(json, true));
+  return {};
+}
+
 Status ShowDataset(Context& context, const DatasetOptions& options) {
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
   TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(context.machine, project));
-  TARN_ASSIGN_OR_RETURN(const auto name, catalog::ParseDatasetName(options.name));
-  TARN_ASSIGN_OR_RETURN(const catalog::Dataset dataset, lake->catalog->GetDataset(name));
-  if (dataset.metadata_location.empty()) {
-    fmt::print("{}: {}\nobjects below {}\n", dataset.name.ToString(), dataset.description,
-               lake->store->UrlOf(dataset.location));
-    return {};
-  }
+  TARN_ASSIGN_OR_RETURN(const catalog::Dataset dataset, FindDataset(*lake, options.name));
+  if (dataset.metadata_location.empty()) return ShowObjects(*lake, dataset, options.json);
   TARN_ASSIGN_OR_RETURN(const TableFacts facts, FactsOf(*lake, dataset));
   if (options.json) {
     fmt::print("{}\n", codec::DumpJson(ToJson(dataset, facts), true));
@@ -157,8 +205,8 @@ Status ListDatasets(Context& context, const std::string& folder, bool as_json) {
                                    {"source", dataset.source},
                                    {"description", dataset.description}});
     table.Add({dataset.name.ToString(), std::string(catalog::DatasetKindName(dataset.kind)),
-               counted ? GroupDigits(dataset.rows) : "",
-               counted ? FormatBytes(static_cast<uint64_t>(dataset.bytes)) : "", dataset.source,
+               counted ? GroupDigits(dataset.rows) : "-",
+               counted ? FormatBytes(static_cast<uint64_t>(dataset.bytes)) : "-", dataset.source,
                dataset.description});
   }
   fmt::print("{}", as_json ? codec::DumpJson(list, true) + "\n" : table.Print());
@@ -170,10 +218,11 @@ Status ListDatasets(Context& context, const std::string& folder, bool as_json) {
 void AddDatasets(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<DatasetOptions>();
   CLI::App* command = app.add_subcommand("datasets", "List the datasets of all zones");
-  command->add_option("DIR", options->folder,
-                      "Project folder (default: this one, or the nearest above)");
+  AddProjectFolder(*command, options->folder);
   command->add_flag("--json", options->json, "As JSON");
-  command->footer("Example:\n  tarn datasets shop");
+  command->footer(
+      "Rows and size of JSON objects ('-') are not counted here; `tarn dataset` adds up the size.\n"
+      "Examples:\n  tarn datasets shop\n  tarn datasets shop --json");
   command->callback([&context, &run, options] {
     run = [&context, options] { return ListDatasets(context, options->folder, options->json); };
   });
@@ -182,13 +231,14 @@ void AddDatasets(CLI::App& app, Context& context, Run& run) {
 void AddDataset(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<DatasetOptions>();
   CLI::App* command = app.add_subcommand("dataset", "Schema, partitions, snapshots of one dataset");
-  command->add_option("NAME", options->name, "zone.table, as clean.web_log")->required();
-  command->add_option("DIR", options->folder,
-                      "Project folder (default: this one, or the nearest above)");
+  AddWord(*command, kDatasetWord, options->name, "zone.table, as clean.web_log")->required();
+  AddProjectFolder(*command, options->folder);
   command->add_flag("--json", options->json, "Everything, as JSON");
-  command->add_option("--snapshots", options->snapshots, "How many snapshots to list")
+  WholeNumber(command->add_option("--snapshots", options->snapshots, "How many snapshots to list"))
       ->capture_default_str();
-  command->footer("Example:\n  tarn dataset clean.web_log shop");
+  command->footer(
+      "Examples:\n  tarn dataset clean.web_log shop\n  tarn dataset clean.web_log shop --json "
+      "--snapshots 100");
   command->callback([&context, &run, options] {
     run = [&context, options] { return ShowDataset(context, *options); };
   });

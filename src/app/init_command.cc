@@ -1,10 +1,14 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <map>
 #include <memory>
+#include <set>
 
 #include "app/command.h"
+#include "app/command_line.h"
 #include "app/templates.h"
 #include "auth/api_key.h"
 #include "codec/json.h"
@@ -43,24 +47,22 @@ std::string NameOf(const std::string& folder) {
 
 constexpr std::string_view kProjectFile = "tarn.yaml";
 
-// All files of the template but tarn.yaml, whose text is answered.
-Result<std::string> WriteTemplate(os::FileSystem& files, const InitOptions& options) {
-  std::string project_text;
+// The files of the template as they will be, by name.
+std::map<std::string, std::string> FilesOf(const InitOptions& options) {
+  std::map<std::string, std::string> files;
   for (const TemplateFile& file : TemplateFiles()) {
     const size_t slash = file.path.find('/');
     if (file.path.substr(0, slash) != options.template_name) continue;
-    const std::string_view name = file.path.substr(slash + 1);
-    std::string text = Fill(file.text, options.name);
-    if (name == kProjectFile) {
-      project_text = std::move(text);
-      continue;
-    }
-    const std::string path = os::JoinPath(options.folder, name);
-    TARN_TRY(files.CreateDirectories(os::ParentOf(path)));
-    TARN_TRY(files.WriteFileAtomically(path, text));
+    files.emplace(file.path.substr(slash + 1), Fill(file.text, options.name));
   }
-  if (!project_text.empty()) return project_text;
-  return NotFound(fmt::format("no template '{}'; there is: retail", options.template_name));
+  return files;
+}
+
+std::vector<std::string> Templates() {
+  std::set<std::string> names;
+  for (const TemplateFile& file : TemplateFiles())
+    names.emplace(file.path.substr(0, file.path.find('/')));
+  return {names.begin(), names.end()};
 }
 
 struct NewKeys {
@@ -104,11 +106,39 @@ void Print(const InitOptions& options, const Project& project, const NewKeys& ke
       project.folder, project.keys_file(), keys.admin, keys.ingest, options.folder);
 }
 
+// Whether all that a folder of state holds is the keys of an init that did not end.
+bool HoldsKeysAlone(os::FileSystem& files, const std::string& folder) {
+  const auto names = files.List(folder);
+  return names.ok() && std::ranges::all_of(*names, [](const std::string& name) {
+           return name.starts_with("keys.json") || name.starts_with("local.key");
+         });
+}
+
+// A name in the folder that is not of an init that did not end; empty if there is none. A
+// repository may be there before the project.
+Result<std::string> ForeignName(os::FileSystem& files, const std::string& folder,
+                                const std::map<std::string, std::string>& planned) {
+  TARN_ASSIGN_OR_RETURN(const auto names, files.List(folder));
+  for (const std::string& name : names) {
+    const std::string path = os::JoinPath(folder, name);
+    const auto file = planned.find(name);
+    if (name == ".git" ||
+        (file != planned.end() && files.ReadFile(path).value_or("") == file->second))
+      continue;
+    if (name.ends_with(".tmp") && planned.contains(name.substr(0, name.size() - 4))) continue;
+    if (name != "state" || !HoldsKeysAlone(files, path)) return name;
+  }
+  return std::string();
+}
+
 // Whether a project may be made in the folder. What an init that did not end left there, the next
-// one replaces; what belongs to a lake it leaves alone.
-Status CheckFree(Machine& machine, const std::string& folder) {
+// one replaces; everything else it leaves alone.
+Status CheckFree(Machine& machine, const std::string& folder,
+                 const std::map<std::string, std::string>& planned) {
   os::FileSystem& files = machine.files;
   if (!files.Exists(folder)) return {};
+  TARN_ASSIGN_OR_RETURN(const os::FileInfo info, files.Stat(folder));
+  if (!info.is_directory) return AlreadyExists(fmt::format("{} is no folder", folder));
   if (files.Exists(os::JoinPath(folder, kProjectFile)))
     return AlreadyExists(fmt::format("{} is a project already; nothing was changed", folder));
   if (files.Exists(os::JoinPath(folder, "state/catalog.db"))) {
@@ -117,17 +147,26 @@ Status CheckFree(Machine& machine, const std::string& folder) {
                     "choose another folder. Nothing was changed",
                     folder));
   }
-  return RequireOwner(machine, folder);
+  TARN_TRY(RequireOwner(machine, folder));
+  TARN_ASSIGN_OR_RETURN(const std::string foreign, ForeignName(files, folder, planned));
+  if (foreign.empty()) return {};
+  return AlreadyExists(
+      fmt::format("{} holds other files ({}); choose a new or an empty folder. Nothing was changed",
+                  folder, foreign));
 }
 
 // tarn.yaml makes a folder a project, so it is written last: before, there is nothing yet.
 Status Init(Context& context, InitOptions options) {
   os::FileSystem& files = context.machine.files;
   while (options.folder.size() > 1 && options.folder.ends_with('/')) options.folder.pop_back();
-  TARN_TRY(CheckFree(context.machine, options.folder));
   if (options.name.empty()) options.name = NameOf(options.folder);
-  TARN_ASSIGN_OR_RETURN(const std::string text, WriteTemplate(files, options));
+  std::map<std::string, std::string> planned = FilesOf(options);
+  TARN_TRY(CheckFree(context.machine, options.folder, planned));
+  const std::string text = std::move(planned.extract(std::string(kProjectFile)).mapped());
   TARN_ASSIGN_OR_RETURN(const Project project, ParseProject(text, options.folder));
+  TARN_TRY(files.CreateDirectories(options.folder));
+  for (const auto& [name, content] : planned)
+    TARN_TRY(files.WriteFileAtomically(os::JoinPath(options.folder, name), content));
   TARN_ASSIGN_OR_RETURN(const NewKeys keys, WriteKeys(context.machine, project));
   TARN_TRY(files.WriteFileAtomically(os::JoinPath(project.folder, kProjectFile), text));
   Print(options, project, keys);
@@ -139,12 +178,15 @@ Status Init(Context& context, InitOptions options) {
 void AddInit(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<InitOptions>();
   CLI::App* command = app.add_subcommand("init", "Make a project folder from a template");
-  command->add_option("DIR", options->folder, "Folder to make")->required();
-  command->add_option("--template", options->template_name, "Which template: retail")
+  AddWord(*command, kFolderWord, options->folder, "Folder to make; may be there if it is empty")
+      ->required();
+  OneOf(command->add_option("--template", options->template_name, "What kind of project"),
+        Templates())
       ->capture_default_str();
   command->add_option("--name", options->name, "Project name (default: the folder's)");
   command->add_flag("--json", options->json, "Print the keys as JSON");
   command->footer(
+      "DIR is new or empty (a new git repository is fine).\n"
       "Prints two keys, once: admin for people, agents for web servers. `tarn keys` makes more.\n"
       "Examples:\n  tarn init shop --template retail\n  tarn init shop --json > keys.json");
   command->callback(

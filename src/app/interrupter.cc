@@ -72,27 +72,16 @@ void Interrupter::End(const Error& error) {
   _exit(TraitsOf(error.code()).exit_status);
 }
 
-Interrupter::Running::Running(Interrupter& interrupter, std::function<void()> interrupt)
-    : interrupter_(interrupter) {
+Interrupter::Guard::Guard(Interrupter& interrupter, When when, std::function<void()> call)
+    : interrupter_(interrupter), when_(when) {
   os::MutexLock lock(interrupter.mutex_);
-  interrupter.interrupt_ = std::move(interrupt);
-  interrupter.interrupted_ = false;
+  interrupter.CallOf(when) = std::move(call);
+  if (when == When::kInterrupted) interrupter.interrupted_ = false;
 }
 
-Interrupter::Running::~Running() {
+Interrupter::Guard::~Guard() {
   os::MutexLock lock(interrupter_.mutex_);
-  interrupter_.interrupt_ = nullptr;
-}
-
-Interrupter::Cleaning::Cleaning(Interrupter& interrupter, std::function<void()> clean)
-    : interrupter_(interrupter) {
-  os::MutexLock lock(interrupter.mutex_);
-  interrupter.clean_ = std::move(clean);
-}
-
-Interrupter::Cleaning::~Cleaning() {
-  os::MutexLock lock(interrupter_.mutex_);
-  interrupter_.clean_ = nullptr;
+  interrupter_.CallOf(when_) = nullptr;
 }
 
 Interrupter::Typing::Typing() {

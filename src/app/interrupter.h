@@ -20,28 +20,22 @@ class Interrupter {
   Interrupter(const Interrupter&) = delete;
   Interrupter& operator=(const Interrupter&) = delete;
 
-  // While it lives, `interrupt` is what Ctrl-C calls; never after its destructor has begun.
-  class Running {
-   public:
-    Running(Interrupter& interrupter, std::function<void()> interrupt);
-    ~Running();
-    Running(const Running&) = delete;
-    Running& operator=(const Running&) = delete;
-
-   private:
-    Interrupter& interrupter_;
+  enum class When : uint8_t {
+    kInterrupted,  // what Ctrl-C calls instead of ending the program
+    kEnding,       // cleans up before the program ends from here
   };
-
-  // While it lives, the program cleans up with `clean` before it ends from here.
-  class Cleaning {
+  // While it lives, `call` is called then, on another thread; never after its destructor has begun.
+  // One at a time of each.
+  class Guard {
    public:
-    Cleaning(Interrupter& interrupter, std::function<void()> clean);
-    ~Cleaning();
-    Cleaning(const Cleaning&) = delete;
-    Cleaning& operator=(const Cleaning&) = delete;
+    Guard(Interrupter& interrupter, When when, std::function<void()> call);
+    ~Guard();
+    Guard(const Guard&) = delete;
+    Guard& operator=(const Guard&) = delete;
 
    private:
     Interrupter& interrupter_;
+    const When when_;
   };
 
   // While it lives, SIGINT interrupts a blocking read of the calling (main) thread instead.
@@ -62,6 +56,9 @@ class Interrupter {
  private:
   void Loop();
   void Take();
+  std::function<void()>& CallOf(When when) TARN_REQUIRES(mutex_) {
+    return when == When::kEnding ? clean_ : interrupt_;
+  }
 
   std::atomic<bool> ending_ = false;
   os::Mutex mutex_;

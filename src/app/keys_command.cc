@@ -5,9 +5,11 @@
 #include <memory>
 
 #include "app/command.h"
+#include "app/command_line.h"
 #include "app/text_table.h"
 #include "auth/api_key.h"
 #include "base/text.h"
+#include "codec/json.h"
 
 namespace tarn::app {
 namespace {
@@ -17,9 +19,22 @@ struct KeysOptions {
   std::string name;
   std::string role = "ingest";
   std::vector<std::string> sources;
+  bool json = false;
 };
 
 constexpr std::string_view kReloadHint = "A running server takes it up within two seconds.";
+
+// `key`: the key itself, where it has just been made.
+codec::Json ToJson(const auth::Principal& principal, const std::string* key) {
+  codec::Json json;
+  json.Set("name", principal.name);
+  json.Set("role", auth::RoleName(principal.role));
+  codec::Json::Array sources;  // none: all
+  for (const std::string& source : principal.sources) sources.emplace_back(source);
+  json.Set("sources", std::move(sources));
+  if (key != nullptr) json.Set("key", *key);
+  return json;
+}
 
 // Loads the project's keys, has them changed and saves them, one command at a time.
 Status ChangeKeys(Machine& machine, const Project& project,
@@ -41,15 +56,28 @@ Status CreateKey(Context& context, const KeysOptions& options) {
         key, ring.Create({options.name, role, options.sources}, context.machine.random));
     return {};
   }));
+  if (options.json) {
+    fmt::print("{}\n", codec::DumpJson(ToJson({options.name, role, options.sources}, &key)));
+    return {};
+  }
   fmt::print("{}\n", key);
   fmt::print(stderr, "Shown this once. {}\n", kReloadHint);
   return {};
 }
 
+std::vector<std::string> NamesOf(const auth::KeyRing& ring) {
+  std::vector<std::string> names;
+  for (const auth::KeyRing::Key& key : ring.keys()) names.push_back(key.principal.name);
+  return names;
+}
+
 Status RevokeKey(Context& context, const KeysOptions& options) {
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
-  TARN_TRY(ChangeKeys(context.machine, project,
-                      [&](auth::KeyRing& ring) { return ring.Revoke(options.name); }));
+  TARN_TRY(ChangeKeys(context.machine, project, [&](auth::KeyRing& ring) -> Status {
+    const Status gone = ring.Revoke(options.name);
+    if (gone.ok() || gone.error().code() != Code::kNotFound) return gone;
+    return NotFound("no key " + NoSuch(options.name, NamesOf(ring), "`tarn keys list` lists them"));
+  }));
   fmt::print("{} is revoked. {}\n", options.name, kReloadHint);
   return {};
 }
@@ -58,6 +86,14 @@ Status ListKeys(Context& context, const KeysOptions& options) {
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
   TARN_ASSIGN_OR_RETURN(const auto ring,
                         auth::KeyRing::Load(context.machine.files, project.keys_file()));
+  if (options.json) {
+    codec::Json::Array list;
+    for (const auth::KeyRing::Key& key : ring.keys()) {
+      list.emplace_back(ToJson(key.principal, nullptr));
+    }
+    fmt::print("{}\n", codec::DumpJson(list, true));
+    return {};
+  }
   TextTable table({"name", "role", "sources"});
   for (const auth::KeyRing::Key& key : ring.keys()) {
     table.Add({key.principal.name, std::string(auth::RoleName(key.principal.role)),
@@ -79,22 +115,32 @@ void AddKeys(CLI::App& app, Context& context, Run& run) {
       "  tarn keys list shop\n"
       "  tarn keys revoke web-1 shop\n"
       "A running server takes changes up within two seconds.");
-  const auto add = [&](const std::string& verb, const std::string& help,
+  const auto add = [&](const std::string& verb, const std::string& help, std::string_view word,
                        Status (*action)(Context&, const KeysOptions&)) {
     CLI::App* sub = command->add_subcommand(verb, help);
-    if (verb != "list") sub->add_option("NAME", options->name, "Name of the key")->required();
-    sub->add_option("DIR", options->folder,
-                    "Project folder (default: this one, or the nearest above)");
+    if (!word.empty()) AddWord(*sub, word, options->name, "Name of the key")->required();
+    AddProjectFolder(*sub, options->folder);
     sub->callback([&context, &run, options, action] {
       run = [&context, options, action] { return action(context, *options); };
     });
     return sub;
   };
-  CLI::App* create = add("create", "Make a key and print it, once", CreateKey);
-  create->add_option("--role", options->role, "admin, ingest or reader")->capture_default_str();
-  create->add_option("--source", options->sources, "Sources an ingest key may send (default: all)");
-  add("list", "List keys by name; the keys themselves are kept nowhere", ListKeys);
-  add("revoke", "Make a key worthless", RevokeKey);
+  CLI::App* create = add("create", "Make a key and print it, once", "NAME", CreateKey);
+  OneOf(create->add_option("--role", options->role, "What it may do"),
+        {"admin", "ingest", "reader"})
+      ->capture_default_str();
+  create->add_option("--source", options->sources, "Sources an ingest key may send (default: all)")
+      ->type_name(std::string(kSourceWord));
+  create->add_flag("--json", options->json, "As JSON");
+  create->footer(
+      "Examples:\n  tarn keys create web-1 shop --role ingest --source web_log > web-1.key\n"
+      "  tarn keys create dashboard shop --role reader --json");
+  CLI::App* list =
+      add("list", "List keys by name; the keys themselves are kept nowhere", "", ListKeys);
+  list->add_flag("--json", options->json, "As JSON");
+  list->footer("Examples:\n  tarn keys list shop\n  tarn keys list shop --json");
+  add("revoke", "Make a key worthless", kKeyWord, RevokeKey)
+      ->footer("Example:\n  tarn keys revoke web-1 shop");
 }
 
 }  // namespace tarn::app

@@ -4,13 +4,19 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <exception>
 
 #include "app/command.h"
+#include "app/command_line.h"
+#include "app/completion.h"
 #include "app/version.h"
+#include "base/text.h"
 #include "demo/demo.h"
+#include "os/posix_file_system.h"
 
 namespace tarn::app {
 namespace {
@@ -21,38 +27,61 @@ std::string SelfPath() {
   return length > 0 ? std::string(buffer.data(), static_cast<size_t>(length)) : "tarn";
 }
 
+// The demo reads its own arguments; these are for --help and completion.
+void AddDemo(CLI::App& app, Context& /*context*/, Run& /*run*/) {
+  CLI::App* command = app.add_subcommand("demo", "A small shop with four Apache servers, live");
+  const auto ignore = [](const std::string&) {};
+  command->add_option_function<std::string>(std::string(kFolderWord), ignore)->type_name("");
+  for (const demo::Flag& flag : demo::Flags()) {
+    const std::string name(flag.name);
+    if (name == "--help") continue;  // every command has it
+    if (flag.value.empty()) {
+      command->add_flag_callback(name, [] {}, std::string(flag.help));
+    } else {
+      command->add_option_function<std::string>(name, ignore, std::string(flag.help))
+          ->type_name(std::string(flag.value));
+    }
+  }
+}
+
+using Add = void (*)(CLI::App&, Context&, Run&);
+
+// Commands that --help lists together.
+void AddGroup(const std::string& title, const std::vector<Add>& commands, CLI::App& app,
+              Context& context, Run& run) {
+  for (const Add add : commands) {
+    add(app, context, run);
+    app.get_subcommands(nullptr).back()->group(title);
+  }
+}
+
 void AddCommands(CLI::App& app, Context& context, Run& run) {
-  AddInit(app, context, run);
-  AddCheck(app, context, run);
-  AddServe(app, context, run);
-  AddStatus(app, context, run);
-  AddSql(app, context, run);
-  AddDatasets(app, context, run);
-  AddDataset(app, context, run);
-  AddQuarantine(app, context, run);
-  AddMaintain(app, context, run);
-  AddParse(app, context, run);
-  AddKeys(app, context, run);
-  AddConfigReference(app, context, run);
-  AddCompletion(app, context, run);
-  app.add_subcommand("demo", "A small shop with four Apache servers, live (tarn demo --help)")
-      ->allow_extras()
-      ->prefix_command();
+  AddGroup("Commands for a project", {AddInit, AddCheck, AddServe, AddStatus, AddKeys, AddMaintain},
+           app, context, run);
+  AddGroup("Commands for its data", {AddSql, AddDatasets, AddDataset, AddQuarantine}, app, context,
+           run);
+  AddGroup("Commands without a project",
+           {AddDemo, AddParse, AddConfigReference, AddCompletion, AddHelp, AddVersion}, app,
+           context, run);
 }
 
 int Main(int argc, char** argv) {
-  if (argc > 1 && std::string_view(argv[1]) == "demo") return demo::Run(argc - 1, argv + 1);
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if (!words.empty() && words[0] == "demo") return demo::Run(argc - 1, argv + 1);
+  if (words == std::vector<std::string>{"help", "demo"}) {
+    demo::PrintHelp();
+    return 0;
+  }
   CLI::App app("Tarn: web logs into open lake tables, exactly once.", "tarn");
   app.set_version_flag("--version", "tarn " + std::string(kVersion));
   app.require_subcommand(1);
-  app.failure_message(CLI::FailureMessage::simple);
   app.footer(
       "Examples:\n"
       "  tarn demo                                     see it work\n"
       "  tarn init shop --template retail              start a project\n"
       "  tarn serve shop                               run it\n"
       "  tarn sql shop \"SELECT count(*) FROM clean.web_log\"\n"
-      "Each command has --help with examples.\n"
+      "`tarn help COMMAND` shows how a command is used, with examples.\n"
       "Exit status: 0 success, 2 wrong use or configuration, others in docs/exit-codes.md");
   // What a project holds is its owner's and group's business.
   umask(027);
@@ -60,10 +89,21 @@ int Main(int argc, char** argv) {
   Context context{machine, SelfPath()};
   Run run;
   AddCommands(app, context, run);
+  if (words.empty()) {
+    std::fputs(app.help().c_str(), stdout);
+    return 0;
+  }
+  if (words[0] == kCompleteWord) {
+    PrintCompletions(app, context, {words.begin() + 1, words.end()});
+    return 0;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : TraitsOf(Code::kInvalidArgument).exit_status;
+    const bool asked = error.get_exit_code() == 0;  // for --help, --version
+    if (asked && app.remaining().empty()) return app.exit(error);
+    std::fprintf(stderr, "%s\n", Explain(app, error).c_str());
+    return TraitsOf(Code::kInvalidArgument).exit_status;
   }
   Status status = Internal("the command did not run");
   try {
@@ -75,10 +115,10 @@ int Main(int argc, char** argv) {
   }
   // What was printed counts only once it is written.
   if (status.ok() && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) {
-    status = IoError("cannot write the output: is the disk full, or the reader gone?");
+    status = os::SystemError("write", "the output", errno != 0 ? errno : EIO);
   }
   if (status.ok()) return 0;
-  std::fprintf(stderr, "tarn: %s\n", status.error().message().c_str());
+  std::fputs(SaidBy("tarn", status.error().message()).c_str(), stderr);
   return TraitsOf(status.error().code()).exit_status;
 }
 

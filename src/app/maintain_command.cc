@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "app/command.h"
+#include "app/command_line.h"
 #include "app/text_table.h"
 #include "base/text.h"
 #include "lake/damage.h"
@@ -49,25 +50,25 @@ std::string Bytes(int64_t bytes) { return FormatBytes(static_cast<uint64_t>(byte
 
 void PrintText(const MaintainOptions& options, const lake::MaintenanceReport& report) {
   if (options.all() || options.compact) {
-    fmt::print("compaction: {} small files ({} rows, {}) {} {} files", report.files_rewritten,
-               GroupDigits(report.rows), Bytes(report.bytes_in),
-               options.dry_run ? "would become" : "are now", report.compactions);
+    fmt::print("compaction: {} ({}, {}) {} {}", Counted(report.files_rewritten, "small file"),
+               Counted(report.rows, "row"), Bytes(report.bytes_in),
+               options.dry_run ? "would become" : "became", Counted(report.compactions, "file"));
     fmt::print("{}\n", options.dry_run ? "" : fmt::format(" ({})", Bytes(report.bytes_out)));
   }
   if (options.all() || options.expire) {
-    fmt::print("expiry:     {} tables {} old snapshots\n", report.tables_expired,
-               options.dry_run ? "have" : "let go of");
+    fmt::print("expiry:     old snapshots of {} {}\n", Counted(report.tables_expired, "table"),
+               options.dry_run ? "would be removed" : "removed");
   }
   if (options.all() || options.orphans) {
     for (const std::string& key : report.orphan_keys) fmt::print("orphan      {}\n", key);
-    fmt::print("orphans:    {} files ({}), {} removed\n", report.orphans,
+    fmt::print("orphans:    {} ({}), {} removed\n", Counted(report.orphans, "file"),
                Bytes(report.orphan_bytes), report.orphans_removed);
     if (!options.dry_run && report.orphans > report.orphans_removed) {
       fmt::print("            those left may have readers: run again in ten minutes\n");
     }
   }
   if (!options.dry_run && (options.all() || options.trim)) {
-    fmt::print("catalog:    {} old rows removed\n", GroupDigits(report.catalog_rows));
+    fmt::print("catalog:    {} removed\n", Counted(report.catalog_rows, "old row"));
   }
 }
 
@@ -186,7 +187,7 @@ Status Maintain(Context& context, const MaintainOptions& options) {
   }
   if (report.failures == 0) return {};
   return Unavailable(
-      fmt::format("{} steps failed; the last: {}", report.failures, report.last_error));
+      fmt::format("{} failed; the last: {}", Counted(report.failures, "step"), report.last_error));
 }
 
 }  // namespace
@@ -195,8 +196,7 @@ void AddMaintain(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<MaintainOptions>();
   CLI::App* command =
       app.add_subcommand("maintain", "Compact, expire and clean up now (a server does it itself)");
-  command->add_option("DIR", options->folder,
-                      "Project folder (default: this one, or the nearest above)");
+  AddProjectFolder(*command, options->folder);
   command->add_flag("--compact", options->compact, "Rewrite small files of closed hours");
   command->add_flag("--expire", options->expire, "Drop old snapshots");
   command->add_flag("--orphans", options->orphans, "Remove files nobody points to (3 days old)");

@@ -2,12 +2,18 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <memory>
+#include <utility>
 
 #include "app/command.h"
+#include "app/command_line.h"
 #include "app/text_table.h"
 #include "base/text.h"
+#include "codec/decoding_reader.h"
+#include "os/posix_file_system.h"
 #include "source/access_log/parse_stream.h"
 
 namespace tarn::app {
@@ -24,7 +30,7 @@ using FilePtr = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
 Result<FilePtr> OpenFile(const std::string& path, const char* mode) {
   FilePtr file(std::fopen(path.c_str(), mode), std::fclose);
-  if (!file) return NotFound(fmt::format("cannot open {}", path));
+  if (!file) return os::SystemError(*mode == 'r' ? "open" : "write", path, errno);
   // We read and write in large pieces of our own.
   std::setvbuf(file.get(), nullptr, _IONBF, 0);
   return file;
@@ -32,7 +38,7 @@ Result<FilePtr> OpenFile(const std::string& path, const char* mode) {
 
 Status WriteAll(std::FILE* out, std::string_view bytes) {
   if (std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size()) return {};
-  return IoError("cannot write the output: is the disk full, or the reader gone?");
+  return os::SystemError("write", "the output", errno);
 }
 
 // Progress on a terminal, four times a second.
@@ -62,21 +68,44 @@ class Progress {
   bool drawn_ = false;
 };
 
+// What is read, unpacked if need be; and whether its beginning is that of no text.
+class Input {
+ public:
+  Input(std::string name, std::FILE* file)
+      : name_(std::move(name)), reader_([this, file](std::span<char> buffer) -> Result<size_t> {
+          const size_t count = std::fread(buffer.data(), 1, buffer.size(), file);
+          if (count == 0 && std::ferror(file) != 0) return os::SystemError("read", name_, errno);
+          return count;
+        }) {}
+
+  Result<size_t> Read(std::span<char> buffer) {
+    auto count = reader_.Read(buffer);
+    if (!count.ok()) return std::move(count).error().In(name_);
+    if (!std::exchange(begun_, true)) {
+      binary_ = std::memchr(buffer.data(), '\0', *count) != nullptr;
+    }
+    return count;
+  }
+  const std::string& name() const { return name_; }
+  bool binary() const { return binary_; }
+
+ private:
+  const std::string name_;
+  codec::DecodingReader reader_;
+  bool begun_ = false;
+  bool binary_ = false;
+};
+
 Result<access_log::ParseCounts> ParseOne(Context& context, const access_log::Format& format,
-                                         const std::string& name, std::FILE* in, std::FILE* out,
-                                         std::FILE* rejects) {
-  Progress progress(context.machine.clock, name);
+                                         Input& input, std::FILE* out, std::FILE* rejects) {
+  Progress progress(context.machine.clock, input.name());
   const bool show = isatty(STDERR_FILENO) != 0 && isatty(fileno(out)) == 0;
   access_log::ParseStreamIo io;
-  io.read = [in, &name](std::span<char> buffer) -> Result<size_t> {
-    const size_t count = std::fread(buffer.data(), 1, buffer.size(), in);
-    if (count == 0 && std::ferror(in) != 0) return IoError(fmt::format("cannot read {}", name));
-    return count;
-  };
+  io.read = [&input](std::span<char> buffer) { return input.Read(buffer); };
   io.write = [out](std::string_view bytes) { return WriteAll(out, bytes); };
   if (rejects != nullptr) {
-    io.reject = [rejects, &name](uint64_t number, std::string_view line, std::string_view reason) {
-      std::string text = fmt::format("{}:{}: {}: ", name, number, reason);
+    io.reject = [rejects, &input](uint64_t number, std::string_view line, std::string_view reason) {
+      std::string text = fmt::format("{}:{}: {}: ", input.name(), number, reason);
       text.append(line).push_back('\n');
       return WriteAll(rejects, text);
     };
@@ -87,7 +116,12 @@ Result<access_log::ParseCounts> ParseOne(Context& context, const access_log::For
       return {};
     };
   }
-  return access_log::ParseStream(format, io);
+  TARN_ASSIGN_OR_RETURN(const auto counts, access_log::ParseStream(format, io));
+  // A log that begins with NUL bytes, as one cut by copytruncate may, still has lines that fit.
+  if (counts.parsed == 0 && input.binary())
+    return InvalidArgument(
+        fmt::format("{} is no text; gzip and zstd are unpacked, nothing else is", input.name()));
+  return counts;
 }
 
 Status Parse(Context& context, ParseOptions options) {
@@ -108,15 +142,15 @@ Status Parse(Context& context, ParseOptions options) {
     if (path != "-") {
       TARN_ASSIGN_OR_RETURN(in, OpenFile(path, "r"));
     }
+    Input input(path == "-" ? "standard input" : path, in.get());
     TARN_ASSIGN_OR_RETURN(const auto counts,
-                          ParseOne(context, format, path, in.get(), out.get(), rejects.get()));
+                          ParseOne(context, format, input, out.get(), rejects.get()));
     parsed += counts.parsed;
     rejected += counts.rejected;
   }
-  if (std::fflush(out.get()) != 0) return IoError("cannot write the output");
+  if (std::fflush(out.get()) != 0) return os::SystemError("write", "the output", errno);
   if (rejected > 0) {
-    fmt::print(stderr, "{} lines parsed, {} rejected{}\n",
-               GroupDigits(static_cast<int64_t>(parsed)),
+    fmt::print(stderr, "{} parsed, {} rejected{}\n", Counted(static_cast<int64_t>(parsed), "line"),
                GroupDigits(static_cast<int64_t>(rejected)),
                options.rejects.empty() ? "; --rejects FILE keeps them with the reason" : "");
   }
@@ -128,23 +162,31 @@ Status Parse(Context& context, ParseOptions options) {
 void AddParse(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<ParseOptions>();
   CLI::App* command = app.add_subcommand("parse", "Access log text in, typed JSON lines out");
-  command->add_option("FILE", options->files, "Log files; '-' or none is standard input");
+  command
+      ->add_option(std::string(kFileWord), options->files,
+                   "Log files, also gzip and zstd; '-' or none is standard input")
+      ->type_name("");
   command
       ->add_option("--format", options->format,
                    "common, combined, vhost_combined, combined+cookie, error, json, csv:COLUMNS, "
                    "tsv:COLUMNS, regex:EXPRESSION, or an Apache LogFormat string "
                    "(docs/access-log-formats.md)")
       ->capture_default_str();
-  command->add_option("--out", options->out, "Write JSON lines here (default: standard output)");
-  command->add_option(
-      "--rejects", options->rejects,
-      "Write lines that do not fit the format here, each with file, number and reason; "
-      "without it they are only counted");
+  command->add_option("--out", options->out, "Write JSON lines here (default: standard output)")
+      ->type_name(std::string(kFileWord));
+  command
+      ->add_option(
+          "--rejects", options->rejects,
+          "Write lines that do not fit the format here, each with file, number and reason; "
+          "without it they are only counted")
+      ->type_name(std::string(kFileWord));
   command->footer(
-      "Exit status 0 also if lines were rejected; how many is said on standard error.\n"
+      "Exit status 0 also if lines were rejected; how many is said on standard error. 2 if a file "
+      "is no\n"
+      "text, 11 if its compressed data is broken or cut.\n"
       "Examples:\n"
       "  tarn parse --format combined access.log > access.jsonl\n"
-      "  zcat access.log.*.gz | tarn parse --format '%h %l %u %t \"%r\" %>s %b' --rejects bad.txt");
+      "  tarn parse access.log.*.gz --format '%h %l %u %t \"%r\" %>s %b' --rejects bad.txt");
   command->callback([&context, &run, options] {
     run = [&context, options] { return Parse(context, *options); };
   });

@@ -187,6 +187,16 @@ Result<std::string> FindProject(os::FileSystem& files, const std::string& folder
       std::filesystem::absolute(folder).lexically_normal().string()));
 }
 
+std::vector<std::string> WarningsOf(const Project& project) {
+  const std::string& address = project.listen_address;
+  if (project.tls.enabled() || address.starts_with("127.") || address == "::1") return {};
+  return {
+      fmt::format("the door listens on {}, beyond this machine, without TLS: keys and logs can be "
+                  "read on their "
+                  "way; set listen.tls, or listen.address: 127.0.0.1",
+                  address)};
+}
+
 std::vector<config::FieldDoc> DescribeProject() {
   ProjectFile file;
   return config::Describe([&](Reader& reader) { Bind(reader, file); });

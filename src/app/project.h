@@ -52,6 +52,9 @@ Result<Project> ParseProject(const std::string& text, const std::string& folder)
 // The folder itself, or the nearest one above it that holds a tarn.yaml.
 Result<std::string> FindProject(os::FileSystem& files, const std::string& folder);
 
+// What is allowed and most likely not meant, a sentence each.
+std::vector<std::string> WarningsOf(const Project& project);
+
 // The reference table of tarn.yaml.
 std::vector<config::FieldDoc> DescribeProject();
 

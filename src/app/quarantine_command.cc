@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "app/command.h"
+#include "app/command_line.h"
 #include "app/result_writer.h"
 #include "app/text_table.h"
 #include "lake/replay.h"
@@ -21,7 +22,9 @@ struct QuarantineOptions {
   bool json = false;
 };
 
-Status Query(Context& context, const QuarantineOptions& options, const std::string& statement) {
+// `nothing`: what is said where there is no row.
+Status Query(Context& context, const QuarantineOptions& options, const std::string& statement,
+             const std::string& nothing) {
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
   TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(context.machine, project));
   TARN_ASSIGN_OR_RETURN(const auto engine, OpenEngine(context.machine, project));
@@ -29,6 +32,7 @@ Status Query(Context& context, const QuarantineOptions& options, const std::stri
   TARN_ASSIGN_OR_RETURN(const auto result, session->Run(statement));
   ResultStyle style;
   style.format = options.json ? ResultFormat::kJson : ResultFormat::kTable;
+  style.nothing = nothing;
   return WriteResult(*result, style, stdout);
 }
 
@@ -45,7 +49,8 @@ Status List(Context& context, const QuarantineOptions& options) {
         source.name);
   }
   if (statement.empty()) return NotFound("the project has no sources");
-  return Query(context, options, statement + " ORDER BY rows DESC, source, reason");
+  return Query(context, options, statement + " ORDER BY rows DESC, source, reason",
+               "quarantine is empty: every line fitted its format");
 }
 
 Status Show(Context& context, const QuarantineOptions& options) {
@@ -53,7 +58,8 @@ Status Show(Context& context, const QuarantineOptions& options) {
       context, options,
       fmt::format("SELECT _ingested_at, _source, _path, _position, _rule, _reason, _raw "
                   "FROM quarantine.\"{}\" ORDER BY _ingested_at DESC, _position DESC LIMIT {}",
-                  options.source, options.limit));
+                  options.source, options.limit),
+      fmt::format("no row of {} is in quarantine", options.source));
 }
 
 Result<std::string> FormatOf(const Project& project, const QuarantineOptions& options) {
@@ -61,8 +67,10 @@ Result<std::string> FormatOf(const Project& project, const QuarantineOptions& op
   for (const lake::LogSource& source : project.sources) {
     if (source.name == options.source) return source.format;
   }
-  return NotFound(fmt::format("no source '{}' in tarn.yaml; --format says how to read its lines",
-                              options.source));
+  std::vector<std::string> names;
+  for (const lake::LogSource& source : project.sources) names.push_back(source.name);
+  return NotFound("no source " + NoSuch(options.source, names,
+                                        "one that is no longer in tarn.yaml needs --format"));
 }
 
 Status Replay(Context& context, const QuarantineOptions& options) {
@@ -83,8 +91,8 @@ Status Replay(Context& context, const QuarantineOptions& options) {
     fmt::print("{{\"rows\":{},\"replayed\":{},\"rejected\":{}}}\n", report.rows, report.replayed,
                report.rejected);
   } else {
-    fmt::print("{} rows looked at: {} are in clean.{} now, {} stay in quarantine\n",
-               GroupDigits(report.rows), GroupDigits(report.replayed), options.source,
+    fmt::print("{} looked at: {} now in clean.{}, {} still in quarantine\n",
+               Counted(report.rows, "row"), GroupDigits(report.replayed), options.source,
                GroupDigits(report.rejected));
   }
   return {};
@@ -102,21 +110,26 @@ void AddQuarantine(CLI::App& app, Context& context, Run& run) {
   const auto add = [&](const std::string& verb, const std::string& help,
                        Status (*action)(Context&, const QuarantineOptions&)) {
     CLI::App* sub = command->add_subcommand(verb, help);
-    if (verb != "list") sub->add_option("SOURCE", options->source, "Source's name")->required();
-    sub->add_option("DIR", options->folder,
-                    "Project folder (default: this one, or the nearest above)");
+    if (verb != "list") AddWord(*sub, kSourceWord, options->source, "Source's name")->required();
+    AddProjectFolder(*sub, options->folder);
     sub->add_flag("--json", options->json, "As JSON");
     sub->callback([&context, &run, options, action] {
       run = [&context, options, action] { return action(context, *options); };
     });
     return sub;
   };
-  add("list", "Count refused rows by source, rule and reason", List);
-  add("show", "Show the newest refused rows", Show)
-      ->add_option("--limit", options->limit, "How many")
-      ->capture_default_str();
-  add("replay", "Bring rows back that fit the format now", Replay)
-      ->add_option("--format", options->format, "Read with this format instead of tarn.yaml's");
+  add("list", "Count refused rows by source, rule and reason", List)
+      ->footer("Examples:\n  tarn quarantine list shop\n  tarn quarantine list shop --json");
+  CLI::App* show = add("show", "Show the newest refused rows", Show);
+  WholeNumber(show->add_option("--limit", options->limit, "How many"))->capture_default_str();
+  show->footer(
+      "Examples:\n  tarn quarantine show web_log shop\n"
+      "  tarn quarantine show web_log shop --limit 1000 --json");
+  CLI::App* replay = add("replay", "Bring rows back that fit the format now", Replay);
+  replay->add_option("--format", options->format, "Read with this format instead of tarn.yaml's");
+  replay->footer(
+      "Examples:\n  tarn quarantine replay web_log shop\n"
+      "  tarn quarantine replay web_log shop --format combined");
 }
 
 }  // namespace tarn::app

@@ -6,6 +6,7 @@
 
 #include "app/text_table.h"
 #include "codec/json.h"
+#include "os/posix_file_system.h"
 
 namespace tarn::app {
 namespace {
@@ -15,7 +16,7 @@ constexpr size_t kFlushBytes = 1 << 16;
 Status Write(std::string_view bytes, std::FILE* out) {
   if (std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size()) return {};
   if (errno == EPIPE) return Cancelled("the reader closed the pipe");
-  return IoError("cannot write the result");
+  return os::SystemError("write", "the result", errno);
 }
 
 void AppendCsv(std::string& out, std::string_view text) {
@@ -104,6 +105,7 @@ class TableWriter {
   }
 
   Status Finish() {
+    if (rows_ == 0 && !style_.nothing.empty()) return Write(style_.nothing + "\n", out_);
     if (!measured_) TARN_TRY(Begin());
     if (rows_ > style_.most_rows) {
       text_ += fmt::format("… {} more rows; --format csv or json writes all\n",

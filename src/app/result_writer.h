@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "sql/result.h"
@@ -17,6 +18,7 @@ struct ResultStyle {
   uint64_t most_rows = UINT64_MAX;  // more are counted, not shown
   size_t width = 0;                 // columns of the terminal; 0: as wide as it gets
   bool records = false;             // each row as lines of "column  value"
+  std::string nothing = {};         // instead of a table without rows
 };
 
 // Writes the rows of a result to a stream as they come. `kTable` keeps up to kMeasuredRows rows to

@@ -5,8 +5,10 @@
 #include <csignal>
 #include <iostream>
 #include <memory>
+#include <sstream>
 
 #include "app/command.h"
+#include "app/command_line.h"
 #include "app/interrupter.h"
 #include "app/memory_guard.h"
 #include "app/server_client.h"
@@ -39,15 +41,16 @@ Words SortWords(os::FileSystem& files, const SqlOptions& options) {
   return {"", options.first};
 }
 
-// Standard input as a script: each statement in turn, up to the first that fails.
-Status RunScript(Interrupter& interrupter, sql::Session& session, SqlOutput& output) {
+// A script: each statement in turn, up to the first that fails.
+Status RunScript(Interrupter& interrupter, sql::Session& session, SqlOutput& output,
+                 std::istream& script) {
   sql::ScriptReader reader;
   const auto run = [&](const sql::ScriptStatement& statement) -> Status {
     Status done = output.Run(interrupter, session, statement.text);
-    if (done.ok()) return done;
+    if (done.ok() || statement.line == 1) return done;
     return Error(done.error()).In(fmt::format("line {}", statement.line));
   };
-  for (std::string line; std::getline(std::cin, line);) {
+  for (std::string line; std::getline(script, line);) {
     reader.AddLine(line);
     while (const auto statement = reader.Next()) TARN_TRY(run(*statement));
   }
@@ -77,12 +80,16 @@ Status Sql(Context& context, const SqlOptions& options) {
                         OpenEngine(machine, project, [&interrupter](const Error& error) {
                           interrupter.End(Error(error).In("ended at once, as it does not stop"));
                         }));
-  const Interrupter::Cleaning cleaning(interrupter, [&engine] { engine->RemoveTempFiles(); });
+  TARN_TRY(output->Begin());
+  const Interrupter::Guard cleaning(interrupter, Interrupter::When::kEnding, [&engine, &output] {
+    engine->RemoveTempFiles();
+    output->Discard();
+  });
   const auto session =
       sql::Session::Open(*engine, *lake->resolver, {.timeout_micros = project.sql_timeout_micros});
   if (prompt) return RunPrompt({machine, project, interrupter, *session, *lake->resolver});
-  TARN_TRY(words.statement.empty() ? RunScript(interrupter, *session, *output)
-                                   : output->Run(interrupter, *session, words.statement));
+  std::istringstream given(words.statement);
+  TARN_TRY(RunScript(interrupter, *session, *output, words.statement.empty() ? std::cin : given));
   return output->Finish(machine.files);
 }
 
@@ -92,16 +99,17 @@ void AddSql(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<SqlOptions>();
   CLI::App* command = app.add_subcommand(
       "sql", "Query the lake; without a statement, a prompt, or a script from standard input");
-  command->add_option("DIR", options->first,
-                      "Project folder (default: this one, or the nearest above)");
-  command->add_option(
-      "QUERY", options->second,
-      "One statement; without it, a prompt, or the script that standard input is. A single word is "
-      "the folder if there is such a folder, else the statement");
-  command->add_option("--format", options->format,
-                      "table (default on a terminal), csv (default otherwise), json (one object a "
-                      "line), parquet (needs --out)");
-  command->add_option("--out", options->out, "Write to this file");
+  AddProjectFolder(*command, options->first);
+  AddWord(*command, "QUERY", options->second,
+          "One or more statements; without them, a prompt, or the script that standard input is. A "
+          "single word is "
+          "the folder if there is such a folder, else the statement");
+  OneOf(command->add_option("--format", options->format,
+                            "table is the default on a terminal, csv otherwise; json is one object "
+                            "a line; parquet needs --out"),
+        {"table", "csv", "json", "parquet"});
+  command->add_option("--out", options->out, "Write to this file")
+      ->type_name(std::string(kFileWord));
   command->add_flag(
       "--fresh", options->fresh,
       "First land what the server has acknowledged but still buffers; needs a running server");

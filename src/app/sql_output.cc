@@ -6,7 +6,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "app/text_table.h"
+#include "os/posix_file_system.h"
 
 namespace tarn::app {
 namespace {
@@ -26,6 +32,28 @@ Result<ResultFormat> FormatOf(const std::string& name, bool to_terminal) {
 bool IsPlainFileOrNone(const std::string& path) {
   struct stat info{};
   return stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode);
+}
+
+// Where a path leads: a symbolic link, also one to what is not there yet, is followed.
+std::string Followed(const std::string& path) {
+  constexpr int kMostLinks = 40;  // as the kernel
+  std::filesystem::path place(path);
+  std::error_code failed;
+  for (int i = 0; i < kMostLinks && std::filesystem::is_symlink(place, failed); ++i) {
+    const auto target = std::filesystem::read_symlink(place, failed);
+    if (failed) break;
+    place = place.parent_path() / target;
+  }
+  return place.string();
+}
+
+// The permissions of the file that is replaced, or those of a new one.
+mode_t ModeFor(const std::string& path) {
+  struct stat info{};
+  if (stat(path.c_str(), &info) == 0) return info.st_mode & 07777;
+  const mode_t mask = umask(0);
+  umask(mask);
+  return 0666 & ~mask;
 }
 
 }  // namespace
@@ -57,45 +85,72 @@ Result<std::unique_ptr<SqlOutput>> SqlOutput::Open(const std::string& format,
 SqlOutput::~SqlOutput() {
   if (file_ == nullptr) return;
   std::fclose(file_);
-  if (!partial_.empty()) std::remove(partial_.c_str());
+  Discard();
 }
 
-Status SqlOutput::OpenFile() {
-  if (IsPlainFileOrNone(out_)) partial_ = out_ + ".partial";
-  const std::string& path = partial_.empty() ? out_ : partial_;
-  file_ = std::fopen(path.c_str(), "w");
-  if (file_ == nullptr) return IoError(fmt::format("cannot write {}: {}", out_, strerror(errno)));
-  return {};
+void SqlOutput::Discard() const {
+  if (partial_.empty()) return;
+  std::remove(partial_.c_str());
+  std::remove((partial_ + ".partial").c_str());  // where the export of Parquet begins
+}
+
+Status SqlOutput::Begin() {
+  if (out_.empty()) return {};
+  place_ = Followed(out_);
+  if (!IsPlainFileOrNone(place_)) {
+    if (parquet_) return InvalidArgument(fmt::format("{}: Parquet needs a plain file", out_));
+    file_ = std::fopen(place_.c_str(), "w");
+  } else {
+    std::string name = os::JoinPath(os::ParentOf(place_), ".tarn-sql-XXXXXX");
+    const int fd = mkstemp(name.data());
+    if (fd < 0) return os::SystemError("write", out_, errno);
+    partial_ = name;
+    (void)fchmod(fd, ModeFor(place_));  // where that cannot be said, nobody else reads it
+    file_ = fdopen(fd, "w");
+    if (file_ == nullptr) {
+      close(fd);
+      Discard();
+      return ResourceExhausted("no memory to write " + out_);
+    }
+  }
+  return file_ != nullptr ? Status() : os::SystemError("write", out_, errno);
 }
 
 Status SqlOutput::RunParquet(sql::Session& session, const std::string& statement) {
   if (++results_ > 1) {
     return InvalidArgument("a Parquet file holds one result; give one statement, or csv or json");
   }
-  TARN_ASSIGN_OR_RETURN(const uint64_t rows, session.CopyToParquet(statement, out_));
-  fmt::print(stderr, "{} rows written to {}\n", rows, out_);
+  TARN_ASSIGN_OR_RETURN(const uint64_t rows, session.CopyToParquet(statement, partial_));
+  fmt::print(stderr, "{} written to {}\n", Counted(static_cast<int64_t>(rows), "row"), out_);
   return {};
 }
 
 Status SqlOutput::Run(Interrupter& interrupter, sql::Session& session,
                       const std::string& statement) {
-  const Interrupter::Running running(interrupter, [&session] { session.Interrupt(); });
+  const Interrupter::Guard running(interrupter, Interrupter::When::kInterrupted,
+                                   [&session] { session.Interrupt(); });
   if (parquet_) return RunParquet(session, statement);
   TARN_ASSIGN_OR_RETURN(const auto result, session.Run(statement));
-  if (!out_.empty() && file_ == nullptr) TARN_TRY(OpenFile());
   std::FILE* to = out_.empty() ? stdout : file_;
   if (++results_ > 1 && style_.format == ResultFormat::kTable) std::fputc('\n', to);
   return WriteResult(*result, style_, to);
 }
 
 Status SqlOutput::Finish(os::FileSystem& files) {
-  if (out_.empty() || parquet_) return {};
-  if (file_ == nullptr) TARN_TRY(OpenFile());  // of nothing
-  const bool closed = std::fclose(std::exchange(file_, nullptr)) == 0;
-  if (closed && partial_.empty()) return {};
-  if (closed) return files.Rename(partial_, out_);
-  if (!partial_.empty()) std::remove(partial_.c_str());
-  return IoError(fmt::format("cannot write {}: {}", out_, strerror(errno)));
+  if (out_.empty()) return {};
+  if (std::fclose(std::exchange(file_, nullptr)) != 0) {
+    const Error error = os::SystemError("write", out_, errno);
+    Discard();
+    return error;
+  }
+  if (partial_.empty()) return {};
+  if (parquet_ && results_ == 0) {
+    Discard();
+    return InvalidArgument("a Parquet file needs a statement");
+  }
+  Status renamed = files.Rename(partial_, place_);
+  if (!renamed.ok()) Discard();
+  return renamed;
 }
 
 }  // namespace tarn::app

@@ -15,28 +15,33 @@ namespace tarn::app {
 size_t TerminalWidth();
 
 // Runs statements and writes their rows to standard output or to one file, as --format and --out
-// say. Of parquet there is one result. A file is written beside its name and takes it in Finish.
+// say. Of parquet there is one result. A file is written beside its place under a name of its own
+// and takes its place in Finish; a symbolic link stays, and what it points to is replaced.
 class SqlOutput {
  public:
   // As given on the command line; empty: not given. InvalidArgument for what does not go together.
   static Result<std::unique_ptr<SqlOutput>> Open(const std::string& format, const std::string& out);
-  // Removes what Finish did not complete.
+  // Discards what Finish did not complete.
   ~SqlOutput();
   SqlOutput(const SqlOutput&) = delete;
   SqlOutput& operator=(const SqlOutput&) = delete;
 
+  // Call first: makes the file that is written.
+  Status Begin();
   // Ctrl-C cancels it.
   Status Run(Interrupter& interrupter, sql::Session& session, const std::string& statement);
   Status Finish(os::FileSystem& files);
+  // After Begin, from any thread, when the program ends without Finish: removes what was written.
+  void Discard() const;
 
  private:
   SqlOutput() = default;
   Status RunParquet(sql::Session& session, const std::string& statement);
-  Status OpenFile();
 
   bool parquet_ = false;
   ResultStyle style_;
-  std::string out_;      // empty: standard output
+  std::string out_;      // as given; empty: standard output
+  std::string place_;    // without symbolic links
   std::string partial_;  // empty: out_ is written itself, being no plain file
   std::FILE* file_ = nullptr;
   uint64_t results_ = 0;

@@ -265,8 +265,8 @@ class PromptLoop {
     const int64_t started = parts_.machine.clock.MonotonicMicros();
     Status done;
     {
-      const Interrupter::Running running(parts_.interrupter,
-                                         [this] { parts_.session.Interrupt(); });
+      const Interrupter::Guard running(parts_.interrupter, Interrupter::When::kInterrupted,
+                                       [this] { parts_.session.Interrupt(); });
       const auto result = parts_.session.Run(statement);
       if (!result.ok()) done = result.error();
       if (result.ok()) {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "app/command.h"
+#include "app/command_line.h"
 #include "app/server.h"
 #include "app/server_client.h"
 #include "app/text_table.h"
@@ -81,9 +82,10 @@ void PrintStatus(const Project& project, const Json& status, const std::string& 
     const Json& landing = *status.Find("landing");
     fmt::print("{}: server {} at {}, started {}\n", project.name, TextOf(status, "version"), url,
                AgoOf(status, "started", now));
-    fmt::print("landing: last commit {}, {} commits, {} batches waiting, {} buffered\n",
-               AgoOf(landing, "last_commit", now), GroupDigits(IntOf(landing, "commits")),
-               GroupDigits(IntOf(landing, "waiting")),
+    fmt::print("landing: last commit {}, {}, {} waiting, {} buffered\n",
+               AgoOf(landing, "last_commit", now), Counted(IntOf(landing, "commits"), "commit"),
+               GroupDigits(IntOf(landing, "waiting")) +
+                   (IntOf(landing, "waiting") == 1 ? " batch" : " batches"),
                FormatBytes(static_cast<uint64_t>(IntOf(landing, "buffered_bytes"))));
     fmt::print("journal: {} on disk{}{}\n",
                FormatBytes(static_cast<uint64_t>(IntOf(journal, "bytes"))),
@@ -131,10 +133,11 @@ void AddStatus(CLI::App& app, Context& context, Run& run) {
   auto json = std::make_shared<bool>(false);
   CLI::App* command =
       app.add_subcommand("status", "One screen: server, journal, sources, datasets");
-  command->add_option("DIR", *folder, "Project folder (default: this one, or the nearest above)");
+  AddProjectFolder(*command, *folder);
   command->add_flag("--json", *json, "Everything, as JSON");
   command->footer(
-      "Lines and rejected count since the server started; lines/s is of the last minute; lag is "
+      "Lines and rejected count since the server started; lines/s is of the last ten seconds; lag "
+      "is "
       "the\n"
       "seconds from an agent's read of its last batch to the lake. Without a server: the "
       "datasets.\n"

@@ -150,4 +150,8 @@ std::string GroupDigits(int64_t number) {
   return text;
 }
 
+std::string Counted(int64_t number, std::string_view noun) {
+  return GroupDigits(number).append(" ").append(noun).append(number == 1 ? "" : "s");
+}
+
 }  // namespace tarn::app

@@ -47,5 +47,7 @@ size_t DisplayWidth(std::string_view text);
 
 // "12,345,678"
 std::string GroupDigits(int64_t number);
+// "1 row", "12,345 rows"
+std::string Counted(int64_t number, std::string_view noun);
 
 }  // namespace tarn::app

@@ -21,6 +21,9 @@ std::string ReplaceInvalidUtf8(std::string_view text);
 
 std::vector<std::string_view> Split(std::string_view text, char separator);
 std::string Join(const std::vector<std::string>& parts, std::string_view separator);
+// An error's text as a program says it: "tarn: text". Where each of several lines begins with the
+// same file ("tarn.yaml:3:1: …"), all of them begin so.
+std::string SaidBy(std::string_view program, std::string_view text);
 
 // The word of `known` nearest to `word` by edit distance, if it is near enough to be what was
 // meant.

@@ -23,6 +23,13 @@ TEST(Text, Utf8RefusesOverlongSurrogatesAndCutSequences) {
             "b");
 }
 
+TEST(Text, AnErrorIsSaidLineByLineOfAFile) {
+  EXPECT_EQ(SaidBy("tarn", "no"), "tarn: no\n");
+  EXPECT_EQ(SaidBy("tarn", "a.yaml:1:2: x\na.yaml:3:4: y"),
+            "tarn: a.yaml:1:2: x\ntarn: a.yaml:3:4: y\n");
+  EXPECT_EQ(SaidBy("tarn", "wrong: SELEC\n       ^"), "tarn: wrong: SELEC\n       ^\n");
+}
+
 TEST(Text, NearestWordSuggestsOnlyWhatIsNear) {
   const std::vector<std::string_view> known = {"format", "paths", "server"};
   EXPECT_EQ(NearestWord("fromat", known), "format");

@@ -65,7 +65,7 @@ std::string_view KindName(NodeKind kind) {
 }  // namespace
 
 void Problems::Add(int line, int column, std::string_view path, std::string_view message) {
-  if (lines_.size() >= kMaxKept) {
+  if (found_.size() >= kMaxKept) {
     ++left_out_;
     return;
   }
@@ -73,13 +73,19 @@ void Problems::Add(int line, int column, std::string_view path, std::string_view
   if (line > 0) text += fmt::format(":{}:{}", line, column);
   if (!text.empty()) text += ": ";
   if (!path.empty()) text.append(path).append(": ");
-  lines_.push_back(text.append(message));
+  found_.emplace(std::pair(line, column), text.append(message));
+}
+
+std::vector<std::string> Problems::lines() const {
+  std::vector<std::string> lines;
+  for (const auto& [place, line] : found_) lines.push_back(line);
+  return lines;
 }
 
 Status Problems::ToStatus() const {
   if (empty()) return {};
-  std::string text = Join(lines_, "\n");
-  if (left_out_ > 0) text += fmt::format("\nand {} more", left_out_);
+  std::string text = Join(lines(), "\n");
+  if (left_out_ > 0) text += fmt::format("\n{}: {} more problems", file_name_, left_out_);
   return InvalidArgument(std::move(text));
 }
 

@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -19,17 +21,18 @@ class Problems {
 
   explicit Problems(std::string file_name) : file_name_(std::move(file_name)) {}
 
-  // "file:line:column: path: message"; without place or path if they are unknown (0, empty).
+  // "file:line:column: path: message"; without place or path if they are unknown (0, empty). In the
+  // order of the file, whatever the order they are found in.
   void Add(int line, int column, std::string_view path, std::string_view message);
 
-  bool empty() const { return lines_.empty(); }
-  const std::vector<std::string>& lines() const { return lines_; }
+  bool empty() const { return found_.empty(); }
+  std::vector<std::string> lines() const;
   // InvalidArgument with one problem a line; fine if there is none.
   Status ToStatus() const;
 
  private:
   std::string file_name_;
-  std::vector<std::string> lines_;
+  std::multimap<std::pair<int, int>, std::string> found_;  // by line and column
   size_t left_out_ = 0;
 };
 

@@ -68,7 +68,7 @@ TEST(Reader, BindsEveryType) {
   EXPECT_EQ(s.names, (std::vector<std::string>{"ann", "bob"}));
 }
 
-TEST(Reader, CollectsAllProblemsWithPlaceAndNearestWord) {
+TEST(Reader, CollectsAllProblemsInTheFilesOrderWithPlaceAndNearestWord) {
   const auto problems = ProblemsOf(
       "port: 70000\ninsecure: yes\nage: 5\nflows:\n  - sorce: a\n    paths: {x: y}\n"
       "    position: strat\n");
@@ -77,9 +77,9 @@ TEST(Reader, CollectsAllProblemsWithPlaceAndNearestWord) {
       "t.yaml:2:11: insecure: expected true or false, found 'yes'",
       "t.yaml:3:6: age: expected duration, 1ms to 1m (like 250ms, 90s, 2m, 1h, 7d), found '5'",
       "t.yaml:5:5: flows[0]: 'source' is missing (string)",
+      "t.yaml:5:5: flows[0]: unknown key 'sorce'; did you mean 'source'?",
       "t.yaml:6:12: flows[0].paths: expected list of strings, found a map",
       "t.yaml:7:15: flows[0].position: 'strat' is not known; did you mean 'start'?",
-      "t.yaml:5:5: flows[0]: unknown key 'sorce'; did you mean 'source'?",
   };
   EXPECT_EQ(problems, expected);
 }

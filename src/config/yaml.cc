@@ -5,7 +5,9 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <sstream>
 
 #include "base/text.h"
@@ -16,11 +18,51 @@ namespace {
 
 constexpr size_t kMaxSecretFileBytes = 64 << 10;
 
+// What is wrong, in the words of whoever wrote the file instead of the parser's.
+std::string PlainWords(const std::string& parser_words) {
+  static const std::map<std::string_view, std::string_view> kWords = {
+      {YAML::ErrorMsg::END_OF_MAP, "this line's indentation fits no key above it"},
+      {YAML::ErrorMsg::END_OF_SEQ, "a list item begins with '- ', in the column of the others"},
+      {YAML::ErrorMsg::END_OF_MAP_FLOW, "a '{' is not closed by '}'"},
+      {YAML::ErrorMsg::END_OF_SEQ_FLOW, "a '[' is not closed by ']'"},
+      {YAML::ErrorMsg::FLOW_END, "a '}' or ']' closes nothing"},
+      {YAML::ErrorMsg::EOF_IN_SCALAR, "a quote is not closed"},
+      {YAML::ErrorMsg::TAB_IN_INDENTATION, "a tab in the indentation; indent with spaces"},
+      {YAML::ErrorMsg::MAP_VALUE, "a ':' within a value; put the value in quotes"},
+      {YAML::ErrorMsg::MAP_KEY, "no key can stand here; put a value of many words in quotes"},
+      {YAML::ErrorMsg::BLOCK_ENTRY, "a list begins on a line of its own, below its key"},
+      {YAML::ErrorMsg::UNKNOWN_TOKEN, "no value begins with this character; put it in quotes"},
+  };
+  if (const auto words = kWords.find(parser_words); words != kWords.end())
+    return std::string(words->second);
+  if (parser_words.starts_with(YAML::ErrorMsg::INVALID_ESCAPE)) {
+    return fmt::format(
+        "'\\{}' means nothing in double quotes; use single quotes",
+        parser_words.substr(std::string_view(YAML::ErrorMsg::INVALID_ESCAPE).size()));
+  }
+  return "this is no YAML: " + parser_words;
+}
+
+// Whether the quote that opens at `at` has its end: the parser takes the end of the file for it.
+bool IsClosed(std::string_view text, size_t at) {
+  const char quote = text[at];
+  for (size_t i = at + 1; i < text.size(); ++i) {
+    if (quote == '"' && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == quote) {
+      if (quote == '"' || i + 1 == text.size() || text[i + 1] != quote) return true;
+      ++i;  // '' stands for one
+    }
+  }
+  return false;
+}
+
 // Builds Nodes from the parser's events: unlike yaml-cpp's own tree this sees every key, anchor and
 // alias. After the first failure the remaining events are ignored.
 class TreeBuilder final : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(std::string_view file_name) : file_name_(file_name) {}
+  TreeBuilder(std::string_view text, std::string_view file_name)
+      : text_(text), file_name_(file_name) {}
 
   bool failed() const { return !failure_.empty(); }
   Error TakeError() { return InvalidArgument(std::move(failure_)); }
@@ -43,6 +85,11 @@ class TreeBuilder final : public YAML::EventHandler {
       return Fail(mark, fmt::format("tag '{}' is not supported", tag));
     }
     const bool quoted = tag == "!";
+    const auto at = static_cast<size_t>(std::max(mark.pos, 0));
+    if (quoted && at < text_.size() && (text_[at] == '\'' || text_[at] == '"') &&
+        !IsClosed(text_, at)) {
+      return Fail(mark, PlainWords(YAML::ErrorMsg::EOF_IN_SCALAR));
+    }
     if (!quoted && (value.empty() || value == "~" || value == "null")) {
       return Place(NodeAt(NodeKind::kNull, mark));
     }
@@ -134,6 +181,7 @@ class TreeBuilder final : public YAML::EventHandler {
     return mark;
   }
 
+  const std::string_view text_;
   const std::string_view file_name_;
   std::string failure_;
   std::vector<Level> levels_;
@@ -173,8 +221,8 @@ Result<std::string> ExpandText(std::string_view text, const Resolver& resolver) 
   return out.append(text);
 }
 
-void ExpandNode(Node& node, const Resolver& resolver, std::string_view file_name,
-                std::string& failures) {
+void ExpandNode(Node& node, const std::string& path, const Resolver& resolver,
+                std::string_view file_name, std::string& failures) {
   if (node.kind == NodeKind::kScalar && node.scalar.find("${") != std::string::npos) {
     auto expanded = ExpandText(node.scalar, resolver);
     if (expanded.ok()) {
@@ -182,12 +230,16 @@ void ExpandNode(Node& node, const Resolver& resolver, std::string_view file_name
       node.quoted = true;
     } else {
       if (!failures.empty()) failures += '\n';
-      failures += fmt::format("{}:{}:{}: {}", file_name, node.line, node.column,
+      failures += fmt::format("{}:{}:{}: {}: {}", file_name, node.line, node.column, path,
                               expanded.error().message());
     }
   }
-  for (Node& item : node.items) ExpandNode(item, resolver, file_name, failures);
-  for (Entry& entry : node.entries) ExpandNode(entry.value, resolver, file_name, failures);
+  for (size_t i = 0; i < node.items.size(); ++i)
+    ExpandNode(node.items[i], fmt::format("{}[{}]", path, i), resolver, file_name, failures);
+  for (Entry& entry : node.entries) {
+    ExpandNode(entry.value, path.empty() ? entry.key : fmt::format("{}.{}", path, entry.key),
+               resolver, file_name, failures);
+  }
 }
 
 }  // namespace
@@ -208,19 +260,19 @@ Result<Node> ParseYaml(std::string_view text, std::string_view file_name) {
   if (!IsValidUtf8(text) || text.find('\0') != std::string_view::npos) {
     return InvalidArgument(fmt::format("{}: not UTF-8 text", file_name));
   }
-  TreeBuilder builder(file_name);
+  TreeBuilder builder(text, file_name);
   try {
     std::istringstream in{std::string(text)};
     YAML::Parser parser(in);
     if (parser.HandleNextDocument(builder) && !builder.failed()) {
-      TreeBuilder second(file_name);
+      TreeBuilder second(text, file_name);
       if (parser.HandleNextDocument(second)) {
         return InvalidArgument(fmt::format("{}: holds more than one document", file_name));
       }
     }
   } catch (const YAML::Exception& error) {
     return InvalidArgument(fmt::format("{}:{}:{}: {}", file_name, error.mark.line + 1,
-                                       error.mark.column + 1, error.msg));
+                                       error.mark.column + 1, PlainWords(error.msg)));
   } catch (const std::exception& error) {
     return InvalidArgument(fmt::format("{}: cannot be read as YAML: {}", file_name, error.what()));
   }
@@ -252,7 +304,7 @@ Resolver SystemResolver(std::string folder) {
 
 Status ExpandReferences(Node& node, const Resolver& resolver, std::string_view file_name) {
   std::string failures;
-  ExpandNode(node, resolver, file_name, failures);
+  ExpandNode(node, std::string(), resolver, file_name, failures);
   if (failures.empty()) return {};
   return InvalidArgument(std::move(failures));
 }

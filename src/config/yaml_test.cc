@@ -45,6 +45,28 @@ TEST(Yaml, SyntaxErrorHasItsPlace) {
   EXPECT_NE(ErrorOf("a: 1\n---\nb: 2\n"), "fine");
 }
 
+TEST(Yaml, SyntaxErrorIsToldInPlainWords) {
+  const std::pair<std::string_view, std::string_view> kCases[] = {
+      {"name: [a, b\nport: 1\n", "a '[' is not closed by ']'"},
+      {"name: {a: b\n", "a '{' is not closed by '}'"},
+      {"name: 'it''s\nport: 1\n", "a.yaml:1:7: a quote is not closed"},
+      {"münchen: \"a \\\" b\nport: 1\n", "a.yaml:1:11: a quote is not closed"},
+      {"name: a\n\tport: 1\n", "indent with spaces"},
+      {"format: regex: x\n", "put the value in quotes"},
+      {"a:\n    b: 1\n  c: 2\n", "indentation fits no key"},
+      {"name: @shop\n", "put it in quotes"},
+      {"name: a ] b: c\n", "quotes"},
+      {"paths: - a\n", "a list begins on a line of its own"},
+      {"name: \"\\q\"\n", "'\\q' means nothing in double quotes"},
+  };
+  for (const auto& [text, words] : kCases) {
+    const auto node = ParseYaml(text, "a.yaml");
+    ASSERT_FALSE(node.ok()) << text;
+    EXPECT_NE(node.error().message().find(words), std::string::npos)
+        << text << node.error().message();
+  }
+}
+
 TEST(Yaml, DepthSizeCountAndEncodingAreBounded) {
   EXPECT_EQ(ErrorOf(std::string(32, '[') + std::string(32, ']')), "fine");
   EXPECT_NE(ErrorOf(std::string(33, '[') + std::string(33, ']')), "fine");
@@ -73,9 +95,9 @@ TEST(Yaml, ExpandsReferencesAndReportsAllThatFail) {
   Node bad = ParseYaml("a: ${env:NO}\nb: ${vault:x}\nc: ${env:KEY\n", "a.yaml").value();
   const Status status = ExpandReferences(bad, resolver, "a.yaml");
   EXPECT_EQ(status.error().message(),
-            "a.yaml:1:4: environment variable 'NO' is not set\n"
-            "a.yaml:2:4: '${vault:x}' is neither ${env:NAME} nor ${file:path}\n"
-            "a.yaml:3:4: '${' without '}'");
+            "a.yaml:1:4: a: environment variable 'NO' is not set\n"
+            "a.yaml:2:4: b: '${vault:x}' is neither ${env:NAME} nor ${file:path}\n"
+            "a.yaml:3:4: c: '${' without '}'");
 }
 
 }  // namespace

@@ -40,11 +40,6 @@ Code CodeOf(int error) {
   }
 }
 
-Error SystemError(std::string_view verb, const std::string& path, int error) {
-  return {CodeOf(error),
-          fmt::format("cannot {} {}: {}", verb, path, std::generic_category().message(error))};
-}
-
 class Descriptor {
  public:
   explicit Descriptor(int fd) : fd_(fd) {}
@@ -149,6 +144,11 @@ int FlagsOf(OpenMode mode) {
 }
 
 }  // namespace
+
+Error SystemError(std::string_view verb, const std::string& path, int error) {
+  return {CodeOf(error),
+          fmt::format("cannot {} {}: {}", verb, path, std::generic_category().message(error))};
+}
 
 Result<std::unique_ptr<File>> PosixFileSystem::Open(const std::string& path, OpenMode mode) {
   const int fd = open(path.c_str(), FlagsOf(mode) | O_CLOEXEC,

@@ -4,6 +4,9 @@
 
 namespace tarn::os {
 
+// What a system call's errno says, in FileSystem's codes: "cannot VERB PATH: no space left …".
+Error SystemError(std::string_view verb, const std::string& path, int error);
+
 class PosixFileSystem final : public FileSystem {
  public:
   Result<std::unique_ptr<File>> Open(const std::string& path, OpenMode mode) override;

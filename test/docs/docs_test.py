@@ -46,8 +46,8 @@ def help_of(program, *words):
 
 
 def subcommands(text):
-    found = re.search(r"Subcommands:\n(.*?)(\n\n|\Z)", text, flags=re.S)
-    return re.findall(r"^  ([a-z][a-z-]*)", found.group(1), flags=re.M) if found else []
+    groups = re.findall(r"^(?:Commands|Subcommands)[^\n]*:\n(.*?)(?:\n\n|\Z)", text, flags=re.S | re.M)
+    return re.findall(r"^  ([a-z][a-z-]*)", "\n".join(groups), flags=re.M)
 
 
 def check_verbs(tarn):

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`cmake --install` into an empty folder gives programs that run from there, and only from there."""
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -8,7 +9,8 @@ import tempfile
 EXPECTED = ["bin/tarn", "bin/tarn-agent", "lib/tarn/libduckdb.so", "lib/tarn/libarrow.so.2500",
             "lib/tarn/libparquet.so.2500", "share/doc/tarn/README.md", "share/doc/tarn/docs/operation.md",
             "share/doc/tarn/LICENSE", "share/doc/tarn/packaging/tarn.service",
-            "share/bash-completion/completions/tarn", "share/zsh/site-functions/_tarn"]
+            "share/bash-completion/completions/tarn", "share/zsh/site-functions/_tarn",
+            "share/bash-completion/completions/tarn-agent", "share/zsh/site-functions/_tarn-agent"]
 
 
 def run(*command, **options):
@@ -41,9 +43,12 @@ def main(build):
         assert '"status":200' in parsed, parsed
         size = (root / "bin/tarn-agent").stat().st_size
         assert size <= 4 << 20, f"tarn-agent has {size} bytes"
-        bash = (root / "share/bash-completion/completions/tarn").read_text()
-        run("bash", "-n", input=bash)
-        assert "quarantine" in bash
+        for program in ("tarn", "tarn-agent"):
+            script = (root / "share/bash-completion/completions" / program).read_text()
+            run("bash", "-n", input=script)
+            assert script.endswith(f" {program}\n"), script
+            if shutil.which("zsh"):
+                run("zsh", "-n", str(root / "share/zsh/site-functions" / f"_{program}"))
 
 
 if __name__ == "__main__":

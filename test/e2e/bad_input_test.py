@@ -463,7 +463,7 @@ class UserSql(harness.Case):
             "INSERT INTO raw.web_log SELECT * FROM raw.web_log",
             "UPDATE clean.web_log SET status = 1", "ALTER TABLE raw.web_log DROP COLUMN status",
             "SELECT getenv('HOME')", "SELECT * FROM duckdb_secrets()",
-            "SELECT * FROM duckdb_settings()", "SELECT 1; SELECT 2",
+            "SELECT * FROM duckdb_settings()",
             f"SELECT 1; COPY (SELECT 1) TO '{target}'", "PREPARE x AS SELECT 1", "EXECUTE x",
             "USE memory", "BEGIN", "VACUUM", "DETACH memory",
         ]

@@ -123,10 +123,9 @@ class Keys(harness.Case):
 class Init(harness.Case):
     def test_an_init_that_failed_can_be_run_again(self):
         folder = self.work / "shop"
-        folder.mkdir()
-        (folder / "state").write_text("in the way")
-        self.assertNotEqual(harness.tarn("init", folder).returncode, 0)
-        (folder / "state").unlink()
+        self.assertEqual(harness.tarn("init", folder).returncode, 0)
+        (folder / "tarn.yaml").unlink()  # what makes it a project is written last
+        (folder / "state/local.key").unlink()
         again = harness.tarn("init", folder)
         self.assertEqual(again.returncode, 0, again.stderr)
         self.assertEqual(harness.tarn("check", folder).returncode, 0)

@@ -1,0 +1,485 @@
+#!/usr/bin/env python3
+"""The command line as somebody new meets it: what a wrong word, folder, file or option is answered."""
+import gzip
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import harness
+import zstandard
+from harness import AGENT, TARN
+
+
+class Folders(harness.Case):
+    """`tarn init` and `tarn demo` write into folders that are free."""
+
+    def snapshot(self, folder):
+        return {path.relative_to(folder): path.is_file() and path.read_bytes()
+                for path in folder.rglob("*")}
+
+    def refused(self, folder, *command):
+        before = self.snapshot(folder)
+        done = harness.tarn(*command)
+        self.assertEqual(done.returncode, 4, done.stderr)
+        self.assertEqual(self.snapshot(folder), before)
+        return done.stderr
+
+    def test_a_folder_with_other_files_is_refused_and_left_alone(self):
+        folder = self.work / "photos"
+        folder.mkdir()
+        (folder / "README.md").write_text("my photos\n")
+        said = self.refused(folder, "init", folder)
+        self.assertIn("README.md", said)
+        self.assertIn("empty", said)
+        said = self.refused(folder, "demo", folder, "--headless", "--for", "1s")
+        self.assertIn("README.md", said)
+        self.assertIn("demo", said)
+
+    def test_a_project_is_no_folder_for_a_demo(self):
+        shop = self.project()
+        self.assertIn("project", self.refused(shop.folder, "demo", shop.folder, "--for", "1s"))
+
+    def test_a_file_is_no_folder(self):
+        path = self.work / "shop"
+        path.write_text("a file")
+        self.assertIn("no folder", self.refused(self.work, "init", path))
+        self.assertIn("no folder", self.refused(self.work, "demo", path, "--for", "1s"))
+
+    def test_an_empty_folder_a_new_repository_and_the_rest_of_an_interrupted_init_are_free(self):
+        folder = self.work / "shop"
+        (folder / ".git").mkdir(parents=True)
+        self.assertEqual(harness.tarn("init", folder).returncode, 0)
+        (folder / "tarn.yaml").unlink()  # what it writes last
+        (folder / "README.md.tmp").write_text("# sh")
+        done = harness.tarn("init", folder)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        (folder / "tarn.yaml").unlink()
+        (folder / "README.md").write_text("changed by its owner")
+        self.refused(folder, "init", folder)
+
+
+class Words(harness.Case):
+    """A word the command line does not know is named, in one line, with the nearest it does."""
+
+    def refused(self, *words, says, status=2):
+        done = harness.tarn(*words, cwd=self.work)
+        self.assertEqual((done.returncode, done.stdout), (status, ""), done.stderr)
+        self.assertEqual(done.stderr, says + "\n")
+
+    def test_commands(self):
+        self.refused("chek", says="tarn: no command 'chek'; did you mean 'check'?")
+        self.refused("chek", "shop", says="tarn: no command 'chek'; did you mean 'check'?")
+        self.refused("chek", "--help", says="tarn: no command 'chek'; did you mean 'check'?")
+        self.refused("frobnicate", says="tarn: no command 'frobnicate'; see tarn --help")
+        self.refused("help", "chek", says="tarn: no command 'chek'; did you mean 'check'?")
+        for command, wrong, right in (("keys", "crate", "create"), ("quarantine", "reply", "replay")):
+            self.refused(command, wrong,
+                         says=f"tarn {command}: no command '{wrong}'; did you mean '{right}'?")
+        self.refused("keys", says="tarn keys: say which: create, list, revoke; see tarn keys --help")
+
+    def test_options(self):
+        for words, right in ((("sql", "--fromat", "csv"), "--format"),
+                             (("keys", "create", "a", "--rle=admin"), "--role"),
+                             (("quarantine", "show", "web_log", "--limt", "3"), "--limit"),
+                             (("maintain", "--dry-rnu"), "--dry-run"),
+                             (("dataset", "--jsn"), "--json"),
+                             (("demo", "--sed", "3"), "--seed")):
+            wrong = next(word for word in words if word.startswith("-")).split("=")[0]
+            command = " ".join(words[:2 if words[0] in ("keys", "quarantine") else 1])
+            self.refused(*words, says=f"tarn {command}: no option '{wrong}'; did you mean '{right}'?")
+        for words, says in ((["--confg", "x"], "no option '--confg'; did you mean '--config'?"),
+                            (["--config"], "--config needs a value"),
+                            (["--once"], "--config FILE is missing; see tarn-agent --help")):
+            done = subprocess.run([AGENT, *words], capture_output=True, text=True, check=False)
+            self.assertEqual((done.returncode, done.stderr), (2, f"tarn-agent: {says}\n"))
+
+    def test_values_and_missing_words(self):
+        self.refused("sql", "--format", "tabel", says="tarn sql: --format: there is no 'tabel'; did "
+                     "you mean 'table'?")
+        self.refused("init", "shop", "--template", "x", says="tarn init: --template: there is no 'x'; "
+                     "choose retail")
+        self.refused("sql", "--out", says="tarn sql: --out needs a value")
+        self.refused("check", "--json=maybe", says="tarn check: --json takes no value")
+        self.refused("dataset", says="tarn dataset: DATASET is missing; see tarn dataset --help")
+        self.refused("check", "a", "b", says="tarn check: 'b' is a word too many; see tarn check "
+                     "--help")
+        self.refused("quarantine", "show", "a", "--limit", "many",
+                     says="tarn quarantine show: --limit: 'many' is no whole number")
+
+    def test_an_overview_help_and_version(self):
+        overview = harness.tarn()
+        self.assertEqual((overview.returncode, overview.stderr), (0, ""))
+        for part in ("Commands for a project:", "Commands for its data:", "Examples:", "tarn demo"):
+            self.assertIn(part, overview.stdout)
+        for same in (("help",), ("--help",)):
+            self.assertEqual(harness.tarn(*same).stdout, overview.stdout)
+        for words in (("sql",), ("keys", "create"), ("demo",)):
+            done = harness.tarn("help", *words)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stdout, harness.tarn(*words, "--help").stdout)
+        version = harness.tarn("version")
+        self.assertRegex(version.stdout, r"^tarn \d")
+        self.assertEqual(version.stdout, harness.tarn("--version").stdout)
+
+    def test_every_command_shows_an_example(self):
+        for words in commands_below():
+            self.assertRegex(harness.tarn(*words, "--help").stdout, r"(?i)examples?:\n  .*\btarn ",
+                             f"tarn {' '.join(words)} --help")
+
+
+def commands_below(*words):
+    """What completion offers, command by command."""
+    for line in harness.tarn("__complete", *words, "").stdout.splitlines():
+        word = line.split("\t")[0]
+        if word.startswith(":") or words and words[0] in ("completion", "help"):
+            continue
+        if words and words[0] not in ("keys", "quarantine"):
+            continue
+        yield (*words, word)
+        if len(words) < 1:
+            yield from commands_below(*words, word)
+
+
+class Completion(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.shop = self.project(self.work / "shop").start()
+        self.shop.server.stop()
+        for name in ("tarn.yaml", "state", "lake"):
+            os.symlink(self.shop.folder / name, self.work / name)
+        (self.work / "logs").mkdir()
+        (self.work / "access.log").write_text("")
+
+    def complete(self, *words):
+        raise NotImplementedError
+
+    def expect(self, words, *expected):
+        self.assertEqual(sorted(self.complete(*words)), sorted(expected), words)
+
+    def check_all(self):
+        self.expect(["tarn", "che"], "check")
+        self.expect(["tarn", "keys", ""], "create", "list", "revoke")
+        self.expect(["tarn", "quarantine", "re"], "replay")
+        self.expect(["tarn", "quarantine", "replay", "--f"], "--format")
+        self.expect(["tarn", "sql", "--fo"], "--format")
+        self.expect(["tarn", "sql", "--format", ""], "table", "csv", "json", "parquet")
+        self.expect(["tarn", "sql", "--format", "csv", "--fo"])
+        self.expect(["tarn", "keys", "create", "web-1", "--role", "in"], "ingest")
+        self.expect(["tarn", "init", "new", "--template", ""], "retail")
+        self.expect(["tarn", "completion", "z"], "zsh")
+        self.expect(["tarn", "help", "keys", "cr"], "create")
+        self.expect(["tarn", "demo", "--se"], "--seed", "--servers")
+        self.expect(["tarn", "dataset", "clean."], "clean.web_log")
+        self.expect(["tarn", "dataset", "--json", "clean.", "shop"], "shop")
+        self.expect(["tarn", "keys", "revoke", "ag"], "agents")
+        self.expect(["tarn", "quarantine", "show", "w"], "web_log")
+        self.expect(["tarn", "parse", "acc"], "access.log")
+        self.expect(["tarn", "sql", "--out", "acc"], "access.log")
+        self.expect(["tarn", "serve", "lo"], "logs")
+        self.expect(["tarn-agent", "--con"], "--config")
+        self.expect(["tarn-agent", "--config", "acc"], "access.log")
+
+
+class Bash(Completion):
+    def complete(self, *words):
+        script = ('source <(tarn completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
+                  'compopt() { :; }; function=$(complete -p "$1"); function=${function#*-F }; '
+                  '${function%% *} "$1" "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"; '
+                  'printf "%s\\n" "${COMPREPLY[@]}"')
+        done = subprocess.run(["bash", "--norc", "-c", script, "bash", *words], capture_output=True,
+                              text=True, check=False, cwd=self.work,
+                              env={**os.environ, "PATH": f"{harness.BIN}:{os.environ['PATH']}"})
+        self.assertEqual(done.stderr, "")
+        return done.stdout.split()
+
+    def test_bash(self):
+        self.check_all()
+        # As bash cuts it.
+        self.expect(["tarn", "sql", "--format", "=", "c"], "csv")
+        self.expect(["tarn", "sql", "--format", "="], "table", "csv", "json", "parquet")
+
+
+class Zsh(Completion):
+    def setUp(self):
+        if shutil.which("zsh") is None:
+            self.skipTest("no zsh")
+        super().setUp()
+
+    # What the completion system of zsh is asked for.
+    STUBS = """
+compdef() { known[$2]=$1 }
+_describe() { print -l -- ${${(P)4}%%:*} }
+_files() { if [[ $1 = -/ ]]; then print -l -- $words[CURRENT]*(N/); else print -l -- $words[CURRENT]*(N); fi }
+compadd() { shift; print -l -- ${(M)@:#$words[CURRENT]*} }
+typeset -A known
+source <(tarn completion zsh)
+words=("$@"); CURRENT=$#
+$known[$1]
+"""
+
+    def complete(self, *words):
+        done = subprocess.run(["zsh", "-f", "-c", self.STUBS, "zsh", *words], capture_output=True,
+                              text=True, check=False, cwd=self.work,
+                              env={**os.environ, "PATH": f"{harness.BIN}:{os.environ['PATH']}"})
+        self.assertEqual(done.stderr, "")
+        return done.stdout.split()
+
+    def test_zsh(self):
+        self.check_all()
+        self.expect(["tarn", "sql", "--format=c"], "--format=csv")
+
+
+class Parse(harness.Case):
+    LINES = "".join(harness.log_line(n, "x") for n in range(50_000)).encode()
+
+    def parse(self, name, content, *options):
+        path = self.work / name
+        path.write_bytes(content)
+        return harness.tarn("parse", path, *options)
+
+    def test_compressed_logs_are_unpacked(self):
+        plain = self.parse("access.log", self.LINES)
+        self.assertEqual(plain.returncode, 0, plain.stderr)
+        self.assertEqual(plain.stdout.count("\n"), 50_000)
+        half = len(self.LINES) // 2
+        packed = {"access.log.gz": gzip.compress(self.LINES[:half]) + gzip.compress(self.LINES[half:]),
+                  "access.log.zst": zstandard.compress(self.LINES)}
+        for name, content in packed.items():
+            done = self.parse(name, content)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertEqual(done.stdout, plain.stdout)
+            with open(self.work / name, "rb") as stdin:
+                piped = subprocess.run([TARN, "parse"], stdin=stdin, capture_output=True, check=False)
+            self.assertEqual((piped.returncode, piped.stdout.decode()), (0, plain.stdout))
+
+    def test_cut_ones_are_damaged(self):
+        for name, content in (("a.gz", gzip.compress(self.LINES)),
+                              ("a.zst", zstandard.compress(self.LINES))):
+            done = self.parse(name, content[:-1000])
+            self.assertEqual(done.returncode, 11, done.stderr)
+            self.assertIn(name, done.stderr)
+
+    def test_what_is_no_text_is_refused(self):
+        done = self.parse("photo.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\n\0\1")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("photo.png is no text", done.stderr)
+        # As a log looks after copytruncate.
+        done = self.parse("holes.log", b"\0" * 4096 + self.LINES)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreaterEqual(done.stdout.count("\n"), 49_999)
+        done = self.parse("text.txt", b"no log line\n")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("0 lines parsed, 1 rejected", done.stderr)
+
+
+class ExitCodes(harness.Case):
+    """The table of docs/exit-codes.md, command by command."""
+
+    def setUp(self):
+        super().setUp()
+        self.shop = self.project().start()
+        self.shop.server.stop()
+        (self.work / "a.log").write_text(harness.log_line(1, "x"))
+
+    def ends(self, status, *words, says=""):
+        done = harness.tarn(*words)
+        self.assertEqual(done.returncode, status, f"{words}: {done.stderr}")
+        self.assertIn(says, done.stderr)
+
+    def test_what_is_not_there_is_3(self):
+        shop = self.shop.folder
+        for words in (("sql", shop, "SELECT 1", "--out", "/nonexistent/x"),
+                      ("sql", shop, "SELECT 1", "--format", "parquet", "--out", "/nonexistent/x"),
+                      ("parse", self.work / "a.log", "--out", "/nonexistent/x"),
+                      ("parse", self.work / "a.log", "--rejects", "/nonexistent/x"),
+                      ("parse", "/nonexistent/x"), ("check", "/nonexistent"),
+                      ("status", "/nonexistent"), ("datasets", "/nonexistent"),
+                      ("maintain", "/nonexistent"), ("keys", "list", "/nonexistent"),
+                      ("keys", "revoke", "nobody", shop), ("dataset", "clean.nothing", shop),
+                      ("sql", shop, "SELECT * FROM clean.nothing"),
+                      ("quarantine", "show", "nothing", shop),
+                      ("quarantine", "replay", "nothing", shop), ("sql", shop, "--fresh", "SELECT 1")):
+            self.ends(3, *words)
+
+    def test_the_others(self):
+        shop = self.shop.folder
+        self.ends(2, "keys", "create", "x y/z", shop)
+        self.ends(2, "parse", "--format", "combind", says="combined")
+        self.ends(4, "keys", "create", "agents", shop)
+        self.ends(4, "init", shop)
+        self.ends(7, "sql", shop, "SELECT getenv('HOME')")
+
+    def test_a_full_disk_is_8(self):
+        for words in (("sql", self.shop.folder, "SELECT 1"), ("parse", self.work / "a.log"),
+                      ("datasets", self.shop.folder), ("help",)):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([TARN, *map(str, words)], stdout=full, stderr=subprocess.PIPE,
+                                      text=True, check=False)
+            self.assertEqual(done.returncode, 8, f"{words}: {done.stderr}")
+        self.ends(8, "sql", self.shop.folder, "SELECT 1", "--out", "/dev/full")
+
+    def test_statements_of_an_argument_run_in_order(self):
+        done = harness.tarn("sql", self.shop.folder, "SELECT 1 AS a; SELECT 2 AS b;", "--format",
+                            "json")
+        self.assertEqual((done.returncode, done.stdout), (0, '{"a":1}\n{"b":2}\n'), done.stderr)
+        self.ends(2, "sql", self.shop.folder, "SELECT 1; SELEC 2")
+
+
+class Names(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.shop = self.project().start()
+        self.shop.server.stop()
+
+    def refused(self, says, *words):
+        done = harness.tarn(*words, self.shop.folder)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn(says, done.stderr)
+
+    def test_the_nearest_is_named(self):
+        for wrong in ("web_log", "web_lgo", "claen.web_log", "clean.web_lo"):
+            self.refused(f"no dataset '{wrong}'; did you mean 'clean.web_log'?", "dataset", wrong)
+        self.refused("no dataset 'something.else'; `tarn datasets` lists them", "dataset",
+                     "something.else")
+        self.refused("did you mean 'web_log'?", "quarantine", "replay", "web_lgo")
+        self.refused("web_log", "quarantine", "show", "web_lgo")
+        self.refused("no key 'agnets'; did you mean 'agents'?", "keys", "revoke", "agnets")
+
+
+class Machines(harness.Case):
+    """--json, and what people are told of little."""
+
+    def setUp(self):
+        super().setUp()
+        self.shop = self.project()
+
+    def json(self, *words, status=0):
+        done = harness.tarn(*words, "--json")
+        self.assertEqual(done.returncode, status, done.stderr)
+        return json.loads(done.stdout)
+
+    def test_check_and_keys(self):
+        shop = self.shop.folder
+        checked = self.json("check", shop)
+        self.assertEqual((checked["name"], checked["sources"], checked["problems"]),
+                         ("e2e", ["web_log"], []))
+        made = self.json("keys", "create", "web-1", shop, "--source", "web_log")
+        self.assertRegex(made["key"], "^tarn_ingest_")
+        self.assertEqual((made["name"], made["role"], made["sources"]),
+                         ("web-1", "ingest", ["web_log"]))
+        listed = {key["name"]: key for key in self.json("keys", "list", shop)}
+        self.assertEqual(listed["web-1"], {"name": "web-1", "role": "ingest", "sources": ["web_log"]})
+        self.assertEqual(listed["admin"]["sources"], [])
+        (shop / "tarn.yaml").write_text("name: e2e\nlisten:\n  prot: 1\n")
+        problems = self.json("check", shop, status=2)["problems"]
+        self.assertEqual(len(problems), 1)
+        self.assertIn("tarn.yaml:3:3: listen: unknown key 'prot'", problems[0])
+
+    def test_datasets(self):
+        self.shop.start()
+        self.shop.server.stop()
+        shop = self.shop.folder
+        objects = next(d["name"] for d in self.json("datasets", shop) if d["kind"] != "table")
+        row = next(line for line in harness.tarn("datasets", shop).stdout.splitlines()
+                   if line.startswith(objects + " "))
+        self.assertRegex(row, r"^\S+ +\S+ +- +- ")
+        self.assertEqual(self.json("dataset", objects, shop)["files"], 0)
+        self.assertIn("0 objects", harness.tarn("dataset", objects, shop).stdout)
+
+    def test_an_empty_quarantine_says_so(self):
+        self.shop.start()
+        self.shop.server.stop()
+        done = harness.tarn("quarantine", "list", self.shop.folder)
+        self.assertEqual((done.returncode, done.stdout),
+                         (0, "quarantine is empty: every line fitted its format\n"), done.stderr)
+        done = harness.tarn("quarantine", "show", "web_log", self.shop.folder)
+        self.assertEqual(done.stdout, "no row of web_log is in quarantine\n")
+        self.assertEqual(harness.tarn("quarantine", "list", self.shop.folder, "--json").stdout, "")
+
+    def test_an_open_door_is_warned_of(self):
+        text = (self.shop.folder / "tarn.yaml").read_text()
+        self.assertEqual(self.json("check", self.shop.folder)["warnings"], [])
+        (self.shop.folder / "tarn.yaml").write_text(
+            text.replace("listen:\n", "listen:\n  address: 0.0.0.0\n"))
+        done = harness.tarn("check", self.shop.folder)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("warning: the door listens on 0.0.0.0, beyond this machine, without TLS",
+                      done.stdout)
+        self.shop.start()
+        self.shop.server.stop()
+        self.assertIn("settings.unsafe", self.shop.server.tail(100))
+
+
+class Problems(harness.Case):
+    def test_are_in_the_files_order_and_each_line_begins_alike(self):
+        shop = self.project()
+        path = shop.folder / "tarn.yaml"
+        path.write_text("naem: e2e\nlisten:\n  port: x\nsources:\n  web_log:\n    fromat: combined\n"
+                        "time_zone: Berlin\n")
+        for program in ("check", "serve"):
+            done = harness.tarn(program, shop.folder)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            lines = done.stderr.splitlines()
+            self.assertGreater(len(lines), 3)
+            numbers = []
+            for line in lines:
+                self.assertTrue(line.startswith(f"tarn: {path}:"), line)
+                numbers.append(int(line.removeprefix(f"tarn: {path}:").split(":")[0]))
+            self.assertEqual(numbers, sorted(numbers))
+
+
+class Out(harness.Case):
+    """`tarn sql --out FILE`."""
+
+    def setUp(self):
+        super().setUp()
+        self.shop = self.project().start()
+        self.shop.server.stop()
+        self.folder = self.work / "reports"
+        self.folder.mkdir()
+
+    def write(self, name, *options):
+        done = harness.tarn("sql", self.shop.folder, "SELECT 1 AS a", "--out", self.folder / name,
+                            *options)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_other_files_are_left_alone_and_links_followed(self):
+        (self.folder / "day.csv.partial").write_text("mine")
+        (self.folder / "store").mkdir()
+        os.symlink("store/real.csv", self.folder / "link.csv")
+        for name in ("day.csv", "link.csv", "link.csv"):
+            self.write(name)
+        self.assertEqual((self.folder / "day.csv.partial").read_text(), "mine")
+        self.assertTrue((self.folder / "link.csv").is_symlink())
+        self.assertEqual((self.folder / "store/real.csv").read_text(), "a\n1\n")
+        (self.folder / "day.csv").chmod(0o604)
+        self.write("day.csv")
+        self.assertEqual((self.folder / "day.csv").stat().st_mode & 0o777, 0o604)
+        self.write("link.parquet", "--format", "parquet")
+        self.assertEqual((self.folder / "link.parquet").read_bytes()[:4], b"PAR1")
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
+                         ["day.csv", "day.csv.partial", "link.csv", "link.parquet", "store"])
+
+    def test_nothing_stays_after_one_or_two_interrupts(self):
+        endless = "SELECT levenshtein(repeat('ab', 200000), repeat('ba', 200000))"
+        rows = "SELECT * FROM range(100000000000)"
+        for query, times in ((rows, 1), (endless, 2)):
+            for form in ("csv", "parquet"):
+                child = subprocess.Popen([TARN, "sql", str(self.shop.folder), query, "--format", form,
+                                          "--out", str(self.folder / "x")], stdin=subprocess.DEVNULL,
+                                         stderr=subprocess.PIPE, text=True)
+                harness.wait_for("the file", lambda: list(self.folder.iterdir()))
+                time.sleep(0.5)  # two that come together are one
+                for _ in range(times):
+                    child.send_signal(signal.SIGINT)
+                    time.sleep(0.5)
+                _, err = child.communicate(timeout=30)
+                self.assertEqual(child.returncode, 130, err)
+                self.assertEqual(list(self.folder.iterdir()), [])
+
+
+if __name__ == "__main__":
+    harness.main()
