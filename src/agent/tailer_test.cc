@@ -207,21 +207,25 @@ TEST(Tailer, TooLargeBatchesAreHalved) {
 }
 
 TEST(Tailer, RefusedFileWaitsAndOthersGoOn) {
-  TempFolder folder;
-  Rig rig(SettingsFor(folder / "*.log"));
-  Append(folder / "a.log", "one\n");
-  rig.Step();
-  rig.clock.Advance(kMicrosPerSecond);
-  rig.server.script = {{400, -1, "no"}};
-  rig.Step();
-  Append(folder / "b.log", "two\n");
-  rig.Step();
-  rig.clock.Advance(2 * kMicrosPerSecond);
-  rig.Step();
-  EXPECT_EQ(rig.server.AllBytes(), "two\n");
-  rig.clock.Advance(Tailer::kHoldMicros);
-  rig.Step();
-  EXPECT_EQ(rig.server.AllBytes().size(), 8U);
+  for (const int status : {400, 422}) {  // 422: a limit of the key's files
+    SCOPED_TRACE(status);
+    TempFolder folder;
+    Rig rig(SettingsFor(folder / "*.log"));
+    Append(folder / "a.log", "one\n");
+    rig.Step();
+    rig.clock.Advance(kMicrosPerSecond);
+    rig.server.script = {{status, -1, "no"}};
+    rig.Step();
+    EXPECT_EQ(rig.registry.GetCounter("tarn_agent_refused_total", "").value(), 1U);
+    Append(folder / "b.log", "two\n");
+    rig.Step();
+    rig.clock.Advance(2 * kMicrosPerSecond);
+    rig.Step();
+    EXPECT_EQ(rig.server.AllBytes(), "two\n");
+    rig.clock.Advance(Tailer::kHoldMicros);
+    rig.Step();
+    EXPECT_EQ(rig.server.AllBytes().size(), 8U);
+  }
 }
 
 TEST(Tailer, WrongKeyIsTriedSlowlyAndLosesNothing) {
