@@ -13,20 +13,6 @@
 
 namespace tarn::codec {
 
-uint32_t Crc32c(std::string_view bytes, uint32_t crc) {
-  uint64_t state = ~crc;
-  const char* at = bytes.data();
-  size_t left = bytes.size();
-  for (; left >= 8; left -= 8, at += 8) {
-    uint64_t word = 0;
-    std::memcpy(&word, at, 8);
-    state = _mm_crc32_u64(state, word);
-  }
-  auto narrow = static_cast<uint32_t>(state);
-  for (; left > 0; --left, ++at) narrow = _mm_crc32_u8(narrow, static_cast<uint8_t>(*at));
-  return ~narrow;
-}
-
 namespace {
 
 // Checksums are polynomials over GF(2) modulo this one, with the coefficient of x^0 in bit 31.
@@ -52,13 +38,68 @@ constexpr std::array<uint32_t, 64> MakePowers() {
 }
 constexpr std::array<uint32_t, 64> kPowers = MakePowers();
 
+constexpr uint32_t ShiftBy(uint32_t crc, uint64_t bytes) {
+  for (size_t n = 0; bytes != 0; ++n, bytes >>= 1) {
+    if ((bytes & 1) != 0) crc = MultiplyPolynomials(crc, kPowers[n]);
+  }
+  return crc;
+}
+
+// The instruction answers after three cycles and starts one a cycle: three lanes keep it busy.
+constexpr size_t kLaneBytes = 256;
+constexpr size_t kLanes = 3;
+
+// ShiftBy(byte << 8 * i, kLaneBytes) for the four bytes of a checksum.
+constexpr std::array<std::array<uint32_t, 256>, 4> MakeLaneShift() {
+  std::array<std::array<uint32_t, 256>, 4> table{};
+  for (uint32_t i = 0; i < 4; ++i) {
+    for (uint32_t byte = 0; byte < 256; ++byte) {
+      table[i][byte] = ShiftBy(byte << (8 * i), kLaneBytes);
+    }
+  }
+  return table;
+}
+constexpr std::array<std::array<uint32_t, 256>, 4> kLaneShift = MakeLaneShift();
+
+uint32_t ShiftByLane(uint32_t crc) {
+  return kLaneShift[0][crc & 0xff] ^ kLaneShift[1][crc >> 8 & 0xff] ^
+         kLaneShift[2][crc >> 16 & 0xff] ^ kLaneShift[3][crc >> 24];
+}
+
+uint64_t AddWord(uint64_t state, const char* at) {
+  uint64_t word = 0;
+  std::memcpy(&word, at, sizeof word);
+  return _mm_crc32_u64(state, word);
+}
+
+uint64_t AddLanes(uint64_t state, const char* at) {
+  uint64_t second = 0;
+  uint64_t third = 0;
+  for (size_t i = 0; i < kLaneBytes; i += 8) {
+    state = AddWord(state, at + i);
+    second = AddWord(second, at + kLaneBytes + i);
+    third = AddWord(third, at + 2 * kLaneBytes + i);
+  }
+  const uint32_t two = ShiftByLane(static_cast<uint32_t>(state)) ^ static_cast<uint32_t>(second);
+  return ShiftByLane(two) ^ static_cast<uint32_t>(third);
+}
+
 }  // namespace
 
+uint32_t Crc32c(std::string_view bytes, uint32_t crc) {
+  uint64_t state = ~crc;
+  const char* at = bytes.data();
+  size_t left = bytes.size();
+  constexpr size_t kBlockBytes = kLanes * kLaneBytes;
+  for (; left >= kBlockBytes; left -= kBlockBytes, at += kBlockBytes) state = AddLanes(state, at);
+  for (; left >= 8; left -= 8, at += 8) state = AddWord(state, at);
+  auto narrow = static_cast<uint32_t>(state);
+  for (; left > 0; --left, ++at) narrow = _mm_crc32_u8(narrow, static_cast<uint8_t>(*at));
+  return ~narrow;
+}
+
 uint32_t Crc32cBehind(uint32_t both, uint32_t first, uint64_t size) {
-  for (size_t n = 0; size != 0; ++n, size >>= 1) {
-    if ((size & 1) != 0) first = MultiplyPolynomials(first, kPowers[n]);
-  }
-  return both ^ first;
+  return both ^ ShiftBy(first, size);
 }
 
 uint64_t Xxh3(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }

@@ -24,6 +24,16 @@ TEST(Hash, ConstantTimeEqualComparesLengthToo) {
   EXPECT_FALSE(ConstantTimeEqual("key", "keyy"));
 }
 
+TEST(Crc32c, OfManyBytesIsTheOneOfEachAfterTheOther) {
+  std::string bytes;
+  for (int i = 0; i < 3'000; ++i) bytes.push_back(static_cast<char>(i * 31 + i / 256));
+  uint32_t crc = 0;
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    ASSERT_EQ(Crc32c(std::string_view(bytes).substr(0, size)), crc) << size;
+    crc = Crc32c(std::string_view(bytes).substr(size, 1), crc);
+  }
+}
+
 TEST(Crc32c, OfBytesBehindOthersFollowsFromBoth) {
   std::string bytes;
   for (int i = 0; i < 3'000; ++i) bytes.push_back(static_cast<char>(i * 37 + i / 7));

@@ -1,11 +1,12 @@
 #include "lake/data_files.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 
+#include "codec/hash.h"
 #include "lake/log_schema.h"
 #include "lake/table.h"
 #include "parquet/file_writer.h"
@@ -16,22 +17,37 @@ namespace {
 // Free text spans the alphabet in every file: its smallest and largest value exclude none.
 const std::set<std::string_view> kWithoutBounds = {kRawColumn, kRawBytesColumn, "request", "target",
                                                    "query",    "referer",       "agent"};
-constexpr size_t kSampleRows = 256;
+constexpr size_t kSampleRows = 512;
 constexpr size_t kFewRows = 1024;  // of no consequence how they are written
 
-// Whether most values of a text column stand there once: then a dictionary costs time and space.
+// How many different values a column has, from a sample's hashes. Chao's estimator: A. Chao,
+// "Nonparametric estimation of the number of classes in a population", 1984.
+double EstimateDistinct(std::vector<uint64_t> sample) {
+  std::sort(sample.begin(), sample.end());
+  double distinct = 0;
+  double once = 0;
+  double twice = 0;
+  for (size_t i = 0, end = 0; i < sample.size(); i = end) {
+    while (end < sample.size() && sample[end] == sample[i]) ++end;
+    ++distinct;
+    once += end - i == 1;
+    twice += end - i == 2;
+  }
+  return distinct + once * (once - 1) / (2 * (twice + 1));
+}
+
+// Whether the values of a text column stand there less than twice on average: then a dictionary
+// costs time and space.
 bool SeldomRepeats(const event::Column& column) {
   if (!column.is_bytes() || column.size() < kFewRows) return false;
-  std::unordered_set<std::string_view> seen;
-  size_t values = 0;
+  std::vector<uint64_t> sample;
   // Neighbours are alike more often than not, so the sample is spread over the rows.
   const size_t stride = column.size() / kSampleRows;
   for (size_t row = 0; row < column.size(); row += stride) {
-    if (column.IsNull(row)) continue;
-    ++values;
-    seen.insert(column.BytesAt(row));
+    if (!column.IsNull(row)) sample.push_back(codec::Xxh3(column.BytesAt(row)));
   }
-  return seen.size() * 2 > values;
+  const auto values = static_cast<double>(sample.size() * stride);
+  return EstimateDistinct(std::move(sample)) * 2 > values;
 }
 
 parquet::WriterOptions OptionsFor(const event::Schema& columns, const event::ColumnBatch& rows) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <iterator>
 #include <set>
+#include <thread>
 #include <utility>
 
 #include "base/text.h"
@@ -26,8 +27,9 @@ constexpr int64_t kIdleMicros = 50'000;
 constexpr int64_t kRetryMicros = 1'000'000;
 // As SqliteOptions::watermark_keep_micros.
 constexpr int64_t kWatermarkKeepMicros = 7 * kMicrosPerDay;
-// Threads that encode the hours of a flush; one hour is written by the landing's own thread.
-constexpr size_t kFlushThreads = 4;
+// Threads that encode the hours of a flush, at most; the landing's own is one of them. More than
+// there are cores would take the door's share of them.
+constexpr size_t kMaxFlushThreads = 4;
 // Of all buffers, before a flush: each is a file or three.
 constexpr size_t kMaxBufferedHours = 2'000;
 // Watermarks remembered; the others are asked for. About 300 bytes each.
@@ -70,8 +72,10 @@ void ForEachInParallel(std::vector<Item>& items, const std::function<void(Item&)
   const auto run = [&] {
     for (size_t i = next++; i < items.size(); i = next++) work(items[i]);
   };
+  const size_t cores = std::max(1U, std::thread::hardware_concurrency());
+  const size_t count = std::min({items.size(), cores, kMaxFlushThreads});
   std::vector<os::Thread> threads;
-  for (size_t i = 1; i < std::min(items.size(), kFlushThreads); ++i) {
+  for (size_t i = 1; i < count; ++i) {
     threads.emplace_back("flush", run);
   }
   run();

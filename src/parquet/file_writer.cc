@@ -126,7 +126,8 @@ void SetColumnProperties(const event::Field& field, const WriterOptions& options
 std::shared_ptr<::parquet::WriterProperties> Properties(const event::Schema& schema,
                                                         const WriterOptions& options) {
   ::parquet::WriterProperties::Builder builder;
-  builder.compression(::parquet::Compression::ZSTD)
+  builder.memory_pool(arrow::system_memory_pool())
+      ->compression(::parquet::Compression::ZSTD)
       ->compression_level(options.zstd_level)
       ->max_row_group_length(options.row_group_rows)
       ->dictionary_pagesize_limit(kDictionaryLimitBytes)
@@ -207,7 +208,7 @@ Status ArrowFileWriter::OpenWriter() {
       fields.push_back(std::move(arrow_field));
     }
     arrow_schema_ = arrow::schema(std::move(fields));
-    auto writer = ::parquet::arrow::FileWriter::Open(*arrow_schema_, arrow::default_memory_pool(),
+    auto writer = ::parquet::arrow::FileWriter::Open(*arrow_schema_, arrow::system_memory_pool(),
                                                      sink_, Properties(schema_, options_));
     if (!writer.ok()) return FromArrow(writer.status());
     writer_ = std::move(writer).ValueUnsafe();
