@@ -148,8 +148,8 @@ std::optional<std::string> AgentDoor::WhyNot(const agent_wire::BatchHeader& head
   const size_t most = limit == std::string_view("files") ? kMaxFilesOfKey : kMaxHostsOfKey;
   SenderRefused{key, limit, most, look}.Emit(work_);
   return fmt::format(
-      "key '{}' has brought {} {} within 7 days, which is all a key may; if that is right, give "
-      "its agents keys of their own",
+      "key '{}' has brought {} {} since the server started, not counting those quiet for 7 days, "
+      "which is all a key may; if that is right, give its agents keys of their own",
       key, most, limit);
 }
 

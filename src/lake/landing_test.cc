@@ -60,6 +60,33 @@ TEST(Landing, RejectedLinesGoToRawAndQuarantineWithTheReason) {
             "1");
 }
 
+// They might fit a format that takes anything.
+TEST(Landing, PiecesOfACutLineGoToQuarantineAndSayWhatTheyAre) {
+  TestLake lake("cut_line");
+  ASSERT_TRUE(lake.Open().ok());
+  const std::string line(2 * agent_wire::kMaxLineBytes + 9, 'x');
+  const std::string format = "regex:(?P<path>.*)";
+  const std::string whole = "first\n" + line + "\nlast\n";
+  uint64_t offset = 0;
+  for (const size_t end : {size_t{6}, 6 + agent_wire::kMaxLineBytes,
+                           6 + 2 * agent_wire::kMaxLineBytes, whole.size()}) {
+    const std::string payload = whole.substr(offset, end - offset);
+    agent_wire::BatchHeader header = TestLake::Header("w1", offset, payload, 1);
+    header.format = format;
+    header.cut = !payload.ends_with('\n');
+    if (offset > 6) header.line_begin = 6;
+    ASSERT_TRUE(lake.Send(header, payload).ok());
+    offset = end;
+  }
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.Ask("SELECT string_agg(path, ' ' ORDER BY path) FROM clean.web_log"),
+            "first last");
+  EXPECT_EQ(lake.Ask("SELECT string_agg(_reason, ', ' ORDER BY _position) FROM quarantine.web_log"),
+            "the line was cut: these are its first 1048576 bytes, "
+            "the line was cut: these are its bytes 1048577 to 2097152, "
+            "the line was cut: these are its last 9 bytes, of 2097161");
+}
+
 TEST(Landing, DuplicatesAreAnsweredSoAndLandOnce) {
   TestLake lake("duplicates");
   ASSERT_TRUE(lake.Open().ok());
