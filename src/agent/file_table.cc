@@ -492,9 +492,9 @@ void FileTable::Add(size_t flow, Candidate candidate, const Verdict& verdict) {
   file.reader->Rest();  // others come first
   if (from_end && size.ok()) file.read_offset = EndOfLines(*file.reader, *size);
   file.state.acked = file.read_offset;
-  const auto anchor = AnchorAt(*file.reader, file.read_offset);
-  if (file.read_offset > 0 && anchor.ok()) {
-    file.state.trail.push_back({anchor->end - anchor->length, *anchor, {}});
+  if (file.read_offset > 0) {
+    const auto anchor = AnchorAt(*file.reader, file.read_offset);
+    if (anchor.ok()) file.state.trail.push_back({anchor->end - anchor->length, *anchor, {}});
   }
   if (size.ok()) NoteSize(file, *size, clock_.MonotonicMicros());
   events_.FileFound(file.state.path, id, file.read_offset);
