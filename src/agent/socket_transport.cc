@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <system_error>
 
 #include "base/text.h"
@@ -146,32 +147,33 @@ class SocketTransport::Connection {
     const int64_t deadline = clock_.MonotonicMicros() + kSilenceMicros;
     char buffer[kReadBytes];
     for (;;) {
-      ssize_t count = 0;
       short events = POLLIN;
-      if (ssl_ != nullptr) {
-        count = SSL_read(ssl_, buffer, sizeof(buffer));
-        if (count <= 0) {
-          if (SSL_get_error(ssl_, static_cast<int>(count)) == SSL_ERROR_ZERO_RETURN) {
-            return size_t{0};
-          }
-          TARN_TRY(AfterTls(static_cast<int>(count), events));
-        }
-      } else {
-        count = recv(fd_, buffer, sizeof(buffer), 0);
-        if (count == 0) return size_t{0};
-        if (count < 0 && errno != EAGAIN && errno != EINTR) {
-          return Unavailable("cannot receive: " + Reason(errno));
-        }
-      }
-      if (count > 0) {
-        into.append(buffer, static_cast<size_t>(count));
-        return static_cast<size_t>(count);
+      TARN_ASSIGN_OR_RETURN(const auto count, ReceiveSome(buffer, sizeof(buffer), events));
+      if (count) {
+        into.append(buffer, *count);
+        return *count;
       }
       TARN_TRY(Wait(events, deadline));
     }
   }
 
  private:
+  // What is there already: bytes read, 0 at the end of the stream, nothing if `events` must happen
+  // first.
+  Result<std::optional<size_t>> ReceiveSome(char* buffer, size_t size, short& events) {
+    if (ssl_ != nullptr) {
+      const int count = SSL_read(ssl_, buffer, static_cast<int>(size));
+      if (count > 0) return std::optional(static_cast<size_t>(count));
+      if (SSL_get_error(ssl_, count) == SSL_ERROR_ZERO_RETURN) return std::optional(size_t{0});
+      TARN_TRY(AfterTls(count, events));
+      return std::optional<size_t>();
+    }
+    const ssize_t count = recv(fd_, buffer, size, 0);
+    if (count >= 0) return std::optional(static_cast<size_t>(count));
+    if (errno == EAGAIN || errno == EINTR) return std::optional<size_t>();
+    return Unavailable("cannot receive: " + Reason(errno));
+  }
+
   Status OpenAddress(const addrinfo& address, const Url& url) {
     if (fd_ >= 0) close(fd_);
     fd_ = socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -291,25 +293,32 @@ Result<HttpResponse> SocketTransport::Exchange(std::string_view head, std::strin
   TARN_TRY(connection_->Send(body));
   std::string bytes;
   ResponseHead parsed;
-  for (;;) {
-    size_t end = bytes.find("\r\n\r\n");
-    while (end == std::string::npos) {
-      if (bytes.size() > kMaxHeadBytes) return Unavailable("an answer with too long a head");
-      TARN_ASSIGN_OR_RETURN(const size_t count, connection_->Receive(bytes));
-      if (count == 0) return Unavailable("the server closed the connection");
-      end = bytes.find("\r\n\r\n");
-    }
-    auto result = ParseResponseHead(std::string_view(bytes).substr(0, end));
-    if (!result.ok()) return Unavailable(result.error().message());
-    parsed = *result;
-    bytes.erase(0, end + 4);
-    if (parsed.status >= 200) break;  // 1xx announces the real one
+  do {  // 1xx announces the real one
+    TARN_ASSIGN_OR_RETURN(parsed, ReceiveHead(bytes));
+  } while (parsed.status < 200);
+  return ReceiveBody(parsed, bytes);
+}
+
+Result<ResponseHead> SocketTransport::ReceiveHead(std::string& bytes) {
+  size_t end = bytes.find("\r\n\r\n");
+  while (end == std::string::npos) {
+    if (bytes.size() > kMaxHeadBytes) return Unavailable("an answer with too long a head");
+    TARN_ASSIGN_OR_RETURN(const size_t count, connection_->Receive(bytes));
+    if (count == 0) return Unavailable("the server closed the connection");
+    end = bytes.find("\r\n\r\n");
   }
-  HttpResponse response{parsed.status, parsed.retry_after_seconds, {}};
-  const bool bodiless = parsed.status == 204 || parsed.status == 304;
-  const bool framed = !parsed.chunked && (parsed.content_length >= 0 || bodiless);
+  auto parsed = ParseResponseHead(std::string_view(bytes).substr(0, end));
+  if (!parsed.ok()) return Unavailable(parsed.error().message());
+  bytes.erase(0, end + 4);
+  return parsed;
+}
+
+Result<HttpResponse> SocketTransport::ReceiveBody(const ResponseHead& head, std::string& bytes) {
+  HttpResponse response{head.status, head.retry_after_seconds, {}};
+  const bool bodiless = head.status == 204 || head.status == 304;
+  const bool framed = !head.chunked && (head.content_length >= 0 || bodiless);
   const auto wanted =
-      bodiless ? size_t{0} : static_cast<size_t>(std::max<int64_t>(parsed.content_length, 0));
+      bodiless ? size_t{0} : static_cast<size_t>(std::max<int64_t>(head.content_length, 0));
   if (framed && wanted > kMaxBodyBytes) return Unavailable("an answer with too long a body");
   while (framed && bytes.size() < wanted) {
     TARN_ASSIGN_OR_RETURN(const size_t count, connection_->Receive(bytes));
@@ -317,7 +326,7 @@ Result<HttpResponse> SocketTransport::Exchange(std::string_view head, std::strin
   }
   // A body without a stated length is left alone, and the connection with it: the status says all.
   response.body = framed ? bytes.substr(0, wanted) : std::string();
-  if (!framed || parsed.close || bytes.size() > wanted) connection_.reset();
+  if (!framed || head.close || bytes.size() > wanted) connection_.reset();
   return response;
 }
 

@@ -19,6 +19,16 @@ struct TlsSettings {
   bool insecure = false;
 };
 
+// The parts of a response head; InvalidArgument if it is none. For the parser's tests.
+struct ResponseHead {
+  int status = 0;
+  int64_t content_length = -1;  // -1: not stated
+  bool chunked = false;
+  bool close = false;
+  int64_t retry_after_seconds = -1;
+};
+Result<ResponseHead> ParseResponseHead(std::string_view head);
+
 // HTTP/1.1 POST with keep-alive over a plain socket or OpenSSL (TLS 1.2 and later, certificate and
 // host name checked). After a failure the next call connects to the next server of the list. A kept
 // connection that the server closed is opened again once within a call.
@@ -51,6 +61,9 @@ class SocketTransport final : public Transport {
   SocketTransport(std::vector<Url> servers, const os::Clock& clock);
   Status Connect();
   Result<HttpResponse> Exchange(std::string_view head, std::string_view body);
+  // Takes the head off `bytes`, which begins with what is there already.
+  Result<ResponseHead> ReceiveHead(std::string& bytes);
+  Result<HttpResponse> ReceiveBody(const ResponseHead& head, std::string& bytes);
 
   const std::vector<Url> servers_;
   const os::Clock& clock_;
@@ -60,15 +73,5 @@ class SocketTransport final : public Transport {
   size_t server_ = 0;
   std::atomic<bool> cancelled_{false};
 };
-
-// The parts of a response head; InvalidArgument if it is none. For the parser's tests.
-struct ResponseHead {
-  int status = 0;
-  int64_t content_length = -1;  // -1: not stated
-  bool chunked = false;
-  bool close = false;
-  int64_t retry_after_seconds = -1;
-};
-Result<ResponseHead> ParseResponseHead(std::string_view head);
 
 }  // namespace tarn::agent

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "iceberg/commit.h"
 #include "iceberg/scan.h"
+#include "lake/damage.h"
 
 namespace tarn::app {
 namespace {
@@ -30,14 +31,15 @@ struct TableFacts {
   int64_t bytes = 0;
 };
 
-Result<TableFacts> FactsOf(LakeHandle& lake, const catalog::Dataset& dataset) {
+Result<TableFacts> FactsOf(LakeHandle& handle, const catalog::Dataset& dataset) {
   TableFacts facts;
-  TARN_ASSIGN_OR_RETURN(facts.metadata,
-                        iceberg::LoadMetadata(*lake.store, dataset.metadata_location));
-  TARN_ASSIGN_OR_RETURN(
-      const iceberg::Plan plan,
-      iceberg::PlanFiles(*lake.store, lake.manifests, facts.metadata, std::nullopt, {}));
-  for (const iceberg::PlannedFile& planned : plan.files) {
+  const std::string table = dataset.name.ToString();
+  auto metadata = iceberg::LoadMetadata(*handle.store, dataset.metadata_location);
+  if (!metadata.ok()) return lake::MetadataDamage(table, std::move(metadata).error());
+  facts.metadata = *std::move(metadata);
+  auto plan = iceberg::PlanFiles(*handle.store, handle.manifests, facts.metadata, std::nullopt, {});
+  if (!plan.ok()) return lake::MetadataDamage(table, std::move(plan).error());
+  for (const iceberg::PlannedFile& planned : plan->files) {
     const iceberg::DataFile& file = planned.file;
     const iceberg::PartitionSpec& spec = *facts.metadata.FindSpec(file.spec_id);
     const auto types = facts.metadata.TypesOf(spec);

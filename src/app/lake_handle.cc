@@ -51,11 +51,39 @@ Status RequireOwner(Machine& machine, const std::string& folder) {
                   folder, owner, UserName(geteuid()), owner));
 }
 
-Result<std::unique_ptr<LakeHandle>> OpenLake(Machine& machine, const Project& project) {
-  if (!machine.files.Exists(project.catalog_file())) {
-    return NotFound(
-        fmt::format("{} has no lake yet; `tarn serve {}` makes it", project.name, project.folder));
+Status RequireCatalog(Machine& machine, const Project& project) {
+  if (machine.files.Exists(project.catalog_file())) return {};
+  for (const catalog::Zone zone :
+       {catalog::Zone::kRaw, catalog::Zone::kClean, catalog::Zone::kQuarantine}) {
+    const std::string tables =
+        os::JoinPath(project.lake_folder, std::string(catalog::ZoneName(zone)));
+    if (!machine.files.Exists(tables)) continue;
+    return DataLoss(fmt::format(
+        "{} is missing, and with it what is known of the tables below {}: which of their files "
+        "count, and how far each log was read. Nothing was changed. Restore it from a backup; to "
+        "begin anew, first move the folders {} and {} away (docs/operation.md, section Damage)",
+        project.catalog_file(), tables, project.lake_folder, project.journal_folder()));
   }
+  return NotFound(
+      fmt::format("{} has no lake yet; `tarn serve {}` makes it", project.name, project.folder));
+}
+
+Status RequireSamePlace(const store::LocalStore& store, catalog::Catalog& catalog) {
+  TARN_ASSIGN_OR_RETURN(const auto datasets, catalog.ListDatasets(std::nullopt));
+  for (const catalog::Dataset& dataset : datasets) {
+    if (dataset.metadata_location.empty() || store.KeyOf(dataset.metadata_location).ok()) continue;
+    const size_t zone = dataset.metadata_location.rfind("/" + dataset.location);
+    return InvalidArgument(fmt::format(
+        "the lake is at {}, but its tables were written at {}, and Iceberg metadata holds absolute "
+        "addresses. Nothing was changed. Move the project back to that path, or make that path a "
+        "symbolic link to where it is now and name it in commands",
+        store.base_url(), dataset.metadata_location.substr(0, zone)));
+  }
+  return {};
+}
+
+Result<std::unique_ptr<LakeHandle>> OpenLake(Machine& machine, const Project& project) {
+  TARN_TRY(RequireCatalog(machine, project));
   auto handle = std::make_unique<LakeHandle>();
   TARN_ASSIGN_OR_RETURN(
       handle->store, store::LocalStore::Open(machine.files, machine.random, project.lake_folder));
@@ -65,6 +93,7 @@ Result<std::unique_ptr<LakeHandle>> OpenLake(Machine& machine, const Project& pr
   TARN_ASSIGN_OR_RETURN(
       handle->catalog,
       catalog::OpenSqliteCatalog(options, {machine.files, machine.clock, machine.random}));
+  TARN_TRY(RequireSamePlace(*handle->store, *handle->catalog));
   handle->resolver =
       std::make_unique<lake::LakeResolver>(*handle->store, *handle->catalog, handle->manifests);
   return handle;

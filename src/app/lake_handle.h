@@ -41,7 +41,14 @@ struct LakeHandle {
   std::unique_ptr<lake::LakeResolver> resolver;
 };
 
-// NotFound if the project was never served.
+// DataLoss if the catalog is missing while the lake has tables: made anew, it would not know them.
+// NotFound if there is neither.
+Status RequireCatalog(Machine& machine, const Project& project);
+// InvalidArgument, saying what to do, if the tables were written under another path than the lake
+// now has: Iceberg metadata holds absolute addresses.
+Status RequireSamePlace(const store::LocalStore& store, catalog::Catalog& catalog);
+
+// The errors of both, and those of opening the catalog.
 Result<std::unique_ptr<LakeHandle>> OpenLake(Machine& machine, const Project& project);
 
 // The catalog for a command that changes something, beside a running or stopped server. Only for

@@ -8,6 +8,7 @@
 #include "app/command.h"
 #include "app/text_table.h"
 #include "base/text.h"
+#include "lake/damage.h"
 #include "lake/maintenance.h"
 
 namespace tarn::app {
@@ -19,6 +20,8 @@ struct MaintainOptions {
   bool expire = false;
   bool orphans = false;
   bool trim = false;
+  bool verify = false;
+  bool accept_loss = false;
   bool dry_run = false;
   bool json = false;
 
@@ -68,8 +71,90 @@ void PrintText(const MaintainOptions& options, const lake::MaintenanceReport& re
   }
 }
 
+// What Verify found in all tables.
+struct Verified {
+  int64_t tables = 0;
+  int64_t files = 0;
+  int64_t bytes = 0;
+  int64_t without_checksum = 0;
+  int64_t lost = 0;
+  int64_t accepted = 0;  // of the lost ones
+  std::vector<std::string> descriptions;
+};
+
+// Notes what is lost, and with --accept-loss takes it out of the table.
+Status VerifyTable(const lake::Workspace& work, const catalog::DatasetName& name,
+                   const MaintainOptions& options, Verified& verified) {
+  const auto table = lake::Verify(work, name);
+  ++verified.tables;
+  if (!table.ok()) {
+    if (table.error().code() != Code::kDataLoss) return table.error();
+    ++verified.lost;
+    verified.descriptions.push_back(table.error().message());
+    return {};
+  }
+  const auto lost = static_cast<int64_t>(table->lost.size());
+  verified.files += table->files;
+  verified.bytes += table->bytes;
+  verified.without_checksum += table->without_checksum;
+  verified.lost += lost;
+  for (const lake::LostFile& file : table->lost) verified.descriptions.push_back(file.description);
+  if (!options.accept_loss || lost == 0) return {};
+  TARN_TRY(lake::AcceptLoss(work, name, table->lost));
+  verified.accepted += lost;
+  return {};
+}
+
+void PrintVerified(const Verified& verified, bool as_json) {
+  if (as_json) {
+    codec::Json json;
+    json.Set("tables", verified.tables);
+    json.Set("files", verified.files);
+    json.Set("bytes", verified.bytes);
+    json.Set("without_checksum", verified.without_checksum);
+    json.Set("lost", verified.lost);
+    json.Set("accepted", verified.accepted);
+    codec::Json::Array descriptions;
+    for (const std::string& text : verified.descriptions) descriptions.emplace_back(text);
+    json.Set("descriptions", std::move(descriptions));
+    fmt::print("{}\n", codec::DumpJson(json));
+    return;
+  }
+  for (const std::string& text : verified.descriptions) fmt::print("lost        {}\n", text);
+  fmt::print("verified:   {} tables, {} files ({}), {} lost{}\n", verified.tables,
+             GroupDigits(verified.files), Bytes(verified.bytes), verified.lost,
+             verified.accepted > 0
+                 ? fmt::format("; {} taken out of their tables", verified.accepted)
+                 : "");
+  if (verified.without_checksum > 0) {
+    fmt::print("            {} files have no checksum: only their size and end were checked\n",
+               GroupDigits(verified.without_checksum));
+  }
+}
+
+Status VerifyAll(const lake::Workspace& work, const MaintainOptions& options) {
+  TARN_ASSIGN_OR_RETURN(const auto datasets, work.catalog.ListDatasets(std::nullopt));
+  Verified verified;
+  for (const catalog::Dataset& dataset : datasets) {
+    if (dataset.metadata_location.empty()) continue;
+    TARN_TRY(VerifyTable(work, dataset.name, options, verified));
+  }
+  PrintVerified(verified, options.json);
+  if (verified.lost == verified.accepted) return {};
+  return DataLoss(
+      fmt::format("{} files are lost; docs/operation.md, section Damage, says how to "
+                  "go on",
+                  verified.lost - verified.accepted));
+}
+
 Status Maintain(Context& context, const MaintainOptions& options) {
   Machine& machine = context.machine;
+  if (options.verify && (!options.all() || options.dry_run)) {
+    return InvalidArgument("--verify is asked for alone");
+  }
+  if (options.accept_loss && !options.verify) {
+    return InvalidArgument("--accept-loss goes with --verify");
+  }
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
   TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(machine, project));
   TARN_ASSIGN_OR_RETURN(const auto writable, OpenWritableCatalog(machine, project));
@@ -77,6 +162,7 @@ Status Maintain(Context& context, const MaintainOptions& options) {
   obs::Registry metrics;
   const lake::Workspace work{*lake->store,    *writable, machine.clock, machine.random,
                              lake->manifests, log,       metrics};
+  if (options.verify) return VerifyAll(work, options);
   lake::MaintenanceOptions limits;
   limits.max_commits = std::numeric_limits<int>::max();
   limits.temp_directory = os::JoinPath(project.temp_folder(), fmt::format("maintain-{}", getpid()));
@@ -115,11 +201,18 @@ void AddMaintain(CLI::App& app, Context& context, Run& run) {
   command->add_flag("--expire", options->expire, "Drop old snapshots");
   command->add_flag("--orphans", options->orphans, "Remove files nobody points to (3 days old)");
   command->add_flag("--trim", options->trim, "Remove old rows of the catalog");
+  command->add_flag("--verify", options->verify,
+                    "Read every file of the tables and check it by its checksum; changes nothing");
+  command->add_flag("--accept-loss", options->accept_loss,
+                    "With --verify: take files that are missing or damaged out of their tables");
   command->add_flag("--dry-run", options->dry_run, "Say what would be done");
   command->add_flag("--json", options->json, "As JSON");
   command->footer(
-      "Without a choice all of it is done. Safe beside a running server and running queries.\n"
-      "Examples:\n  tarn maintain shop --dry-run\n  tarn maintain shop --compact");
+      "Without a choice all but --verify is done. Safe beside a running server and running "
+      "queries.\n"
+      "--verify ends with 11 if anything is lost.\n"
+      "Examples:\n  tarn maintain shop --dry-run\n  tarn maintain shop --compact\n"
+      "  tarn maintain shop --verify");
   command->callback([&context, &run, options] {
     run = [&context, options] { return Maintain(context, *options); };
   });

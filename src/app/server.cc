@@ -59,21 +59,6 @@ struct Parts {
   std::unique_ptr<serve::rest::RestServer> rest;
 };
 
-// A catalog made anew would not know the tables that are there.
-Status RefuseLostCatalog(Machine& machine, const Project& project) {
-  if (machine.files.Exists(project.catalog_file())) return {};
-  for (const catalog::Zone zone : {catalog::Zone::kRaw, catalog::Zone::kClean}) {
-    const std::string tables =
-        os::JoinPath(project.lake_folder, std::string(catalog::ZoneName(zone)));
-    if (!machine.files.Exists(tables)) continue;
-    return DataLoss(
-        fmt::format("{} is missing, and with it what is known of the tables below {}. Restore it "
-                    "from a copy; to begin anew, first move the folders {} and {} away",
-                    project.catalog_file(), tables, project.lake_folder, project.journal_folder()));
-  }
-  return {};
-}
-
 Status OpenStorage(Machine& machine, const Project& project, const ServeOptions& options,
                    Parts& parts) {
   TARN_TRY(RequireOwnerOf(machine, project));
@@ -93,13 +78,17 @@ Status OpenStorage(Machine& machine, const Project& project, const ServeOptions&
       parts.store, store::LocalStore::Open(machine.files, machine.random, project.lake_folder));
   // Temporaries of a server that was killed; those of a running command stay.
   TARN_TRY(parts.store->Sweep());
-  TARN_TRY(RefuseLostCatalog(machine, project));
+  if (const Status there = RequireCatalog(machine, project);
+      !there.ok() && there.error().code() != Code::kNotFound) {
+    return there;
+  }
   catalog::SqliteOptions sqlite;
   sqlite.path = project.catalog_file();
   sqlite.tarn_version = kVersion;
   sqlite.lost_log = options.accept_loss ? catalog::LostLog::kAccept : catalog::LostLog::kRefuse;
   TARN_ASSIGN_OR_RETURN(parts.catalog, catalog::OpenSqliteCatalog(
                                            sqlite, {machine.files, machine.clock, machine.random}));
+  TARN_TRY(RequireSamePlace(*parts.store, *parts.catalog));
   journal::Options journal;
   journal.max_bytes = project.journal_max_bytes;
   journal.accept_loss = options.accept_loss;

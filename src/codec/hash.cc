@@ -104,6 +104,22 @@ uint32_t Crc32cBehind(uint32_t both, uint32_t first, uint64_t size) {
 
 uint64_t Xxh3(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
+void Xxh3Stream::Free::operator()(XXH3_state_s* state) const { XXH3_freeState(state); }
+
+Xxh3Stream::Xxh3Stream() : state_(XXH3_createState()) {
+  TARN_CHECK(state_ != nullptr);
+  XXH3_64bits_reset(state_.get());
+}
+Xxh3Stream::~Xxh3Stream() = default;
+Xxh3Stream::Xxh3Stream(Xxh3Stream&&) noexcept = default;
+Xxh3Stream& Xxh3Stream::operator=(Xxh3Stream&&) noexcept = default;
+
+void Xxh3Stream::Add(std::string_view bytes) {
+  XXH3_64bits_update(state_.get(), bytes.data(), bytes.size());
+}
+
+uint64_t Xxh3Stream::Digest() const { return XXH3_64bits_digest(state_.get()); }
+
 std::string Sha256(std::string_view bytes) {
   std::string digest(32, '\0');
   unsigned size = 0;

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+
+struct XXH3_state_s;
 
 namespace tarn::codec {
 
@@ -16,6 +19,24 @@ uint32_t Crc32cBehind(uint32_t both, uint32_t first, uint64_t size);
 
 // XXH3, 64 bits; stable across machines and versions (xxHash specification 0.8).
 uint64_t Xxh3(std::string_view bytes);
+
+// The same of bytes that come piece by piece.
+class Xxh3Stream {
+ public:
+  Xxh3Stream();
+  ~Xxh3Stream();
+  Xxh3Stream(Xxh3Stream&&) noexcept;
+  Xxh3Stream& operator=(Xxh3Stream&&) noexcept;
+
+  void Add(std::string_view bytes);
+  uint64_t Digest() const;  // of what was added so far
+
+ private:
+  struct Free {
+    void operator()(XXH3_state_s* state) const;
+  };
+  std::unique_ptr<XXH3_state_s, Free> state_;
+};
 
 std::string Sha256(std::string_view bytes);  // 32 bytes
 std::string HmacSha256(std::string_view key, std::string_view bytes);

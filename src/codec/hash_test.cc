@@ -34,6 +34,15 @@ TEST(Crc32c, OfManyBytesIsTheOneOfEachAfterTheOther) {
   }
 }
 
+TEST(Xxh3, OfPiecesIsThatOfTheWhole) {
+  const std::string bytes(1'000, 'x');
+  Xxh3Stream stream;
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{299}, size_t{700}}) {
+    stream.Add(bytes.substr(0, size));
+  }
+  EXPECT_EQ(stream.Digest(), Xxh3(bytes));
+}
+
 TEST(Crc32c, OfBytesBehindOthersFollowsFromBoth) {
   std::string bytes;
   for (int i = 0; i < 3'000; ++i) bytes.push_back(static_cast<char>(i * 37 + i / 7));

@@ -175,6 +175,7 @@ struct Client::State {
   Result<Response> Send(const ClientRequest& request, const Sink* sink);
   Result<Response> Receive(Method method, const Sink* sink);
   Result<Response> ReceiveOne(Answer& answer);
+  static Status EndOfStream(Answer& answer);
 
   const ClientOptions options;
   std::unique_ptr<TlsContext> tls;
@@ -203,6 +204,15 @@ std::string Client::State::Serialize(const ClientRequest& request) const {
   return out;
 }
 
+// An answer may end so, but not begin or be cut so.
+Status Client::State::EndOfStream(Answer& answer) {
+  if (!answer.got_some()) return Unavailable("the server closed the connection");
+  ErrorCode ec;
+  answer.put_eof(ec);
+  if (ec) return DataLoss("the answer was cut short");
+  return {};
+}
+
 // Until the answer is complete; the transport is dropped unless it can be used again.
 Result<Response> Client::State::ReceiveOne(Answer& answer) {
   std::string buffer = std::exchange(transport->leftover, {});
@@ -223,10 +233,7 @@ Result<Response> Client::State::ReceiveOne(Answer& answer) {
     answer_begun |= count > 0;
     buffer.append(scratch, 0, count);
     at_end = count == 0;
-    if (!at_end) continue;
-    if (!answer.got_some()) return Unavailable("the server closed the connection");
-    answer.put_eof(ec);
-    if (ec) return DataLoss("the answer was cut short");
+    if (at_end) TARN_TRY(EndOfStream(answer));
   }
   const bool final = answer.response().status >= 200;
   // Bytes behind the answer belong to nothing that was asked.

@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "base/text.h"
 #include "iceberg/manifest_merge.h"
+#include "iceberg/named_object.h"
 #include "iceberg/scan.h"
 #include "iceberg/update.h"
 
@@ -82,9 +83,11 @@ Status WriteMetadata(const Workspace& work, const TableMetadata* base, Writes& w
     prepared.files_unreachable.push_back(table.metadata_log.front().metadata_file);
     table.metadata_log.erase(table.metadata_log.begin());
   }
+  const std::string bytes = PrintMetadata(table);
   table.metadata_location =
-      fmt::format("{}/metadata/{:05}-{}.metadata.json", table.location, version, NewUuid(work));
-  return writes.Put(table.metadata_location, PrintMetadata(table));
+      NameOf(fmt::format("{}/metadata/{:05}-{}", table.location, version, NewUuid(work)),
+             ".metadata.json", bytes);
+  return writes.Put(table.metadata_location, bytes);
 }
 
 // The files a change adds and takes away, for the summary.
@@ -126,8 +129,6 @@ class SnapshotDraft {
     snapshot_.timestamp_ms = NowMs(work, &base);
     snapshot_.schema_id = base.current_schema_id;
     snapshot_.operation = change.operation;
-    snapshot_.manifest_list =
-        fmt::format("{}/metadata/snap-{}-1-{}.avro", base.location, snapshot_.id, uuid_);
   }
 
   Status Build(Writes& writes) {
@@ -270,7 +271,8 @@ class SnapshotDraft {
       }
       TARN_ASSIGN_OR_RETURN(auto encoded, EncodeManifest(base_, draft.file.spec_id, draft.entries));
       ManifestFile& file = encoded.file;
-      file.path = fmt::format("{}/metadata/{}-m{}.avro", base_.location, uuid_, count++);
+      file.path = NameOf(fmt::format("{}/metadata/{}-m{}", base_.location, uuid_, count++), ".avro",
+                         encoded.bytes);
       file.sequence_number = snapshot_.sequence_number;
       file.added_snapshot_id = snapshot_.id;
       // A manifest of nothing but deleted entries has no least number of its own either.
@@ -282,7 +284,11 @@ class SnapshotDraft {
     std::stable_sort(files.begin(), files.end(), [](const auto& left, const auto& right) {
       return left.sequence_number > right.sequence_number;
     });
-    return writes.Put(snapshot_.manifest_list, EncodeManifestList(snapshot_, files));
+    const std::string list = EncodeManifestList(snapshot_, files);
+    snapshot_.manifest_list =
+        NameOf(fmt::format("{}/metadata/snap-{}-1-{}", base_.location, snapshot_.id, uuid_),
+               ".avro", list);
+    return writes.Put(snapshot_.manifest_list, list);
   }
 
   void Summarize() {
@@ -407,9 +413,12 @@ Result<std::optional<Prepared>> PrepareExpiry(const Workspace& work, const Table
 }
 
 Result<TableMetadata> LoadMetadata(const store::ObjectStore& store, const std::string& url) {
-  TARN_ASSIGN_OR_RETURN(const std::string key, store.KeyOf(url));
-  TARN_ASSIGN_OR_RETURN(const std::string bytes, store.Get(key));
+  TARN_ASSIGN_OR_RETURN(const std::string bytes, GetNamed(store, url));
   auto table = ParseMetadata(bytes);
+  // It was table metadata once.
+  if (!table.ok() && table.error().code() == Code::kInvalidArgument) {
+    return DataLoss(fmt::format("{} is damaged: {}", url, table.error().message()));
+  }
   if (!table.ok()) return std::move(table).error().In(url);
   table->metadata_location = url;
   return table;

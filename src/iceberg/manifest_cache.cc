@@ -1,5 +1,7 @@
 #include "iceberg/manifest_cache.h"
 
+#include "iceberg/named_object.h"
+
 namespace tarn::iceberg {
 namespace {
 
@@ -58,8 +60,7 @@ Result<Entries> ManifestCache::Manifest(const store::ObjectStore& store, const T
     const Slot* slot = Touch(file.path);
     if (slot != nullptr && slot->entries != nullptr) return slot->entries;
   }
-  TARN_ASSIGN_OR_RETURN(const std::string key, store.KeyOf(file.path));
-  TARN_ASSIGN_OR_RETURN(const std::string bytes, store.Get(key));
+  TARN_ASSIGN_OR_RETURN(const std::string bytes, GetNamed(store, file.path));
   auto decoded = DecodeManifest(table, file, bytes);
   if (!decoded.ok()) return std::move(decoded).error().In(file.path);
   Entries entries = std::make_shared<const std::vector<ManifestEntry>>(std::move(*decoded));
@@ -74,8 +75,7 @@ Result<ManifestList> ManifestCache::List(const store::ObjectStore& store,
     const Slot* slot = Touch(snapshot.manifest_list);
     if (slot != nullptr && slot->list != nullptr) return slot->list;
   }
-  TARN_ASSIGN_OR_RETURN(const std::string key, store.KeyOf(snapshot.manifest_list));
-  TARN_ASSIGN_OR_RETURN(const std::string bytes, store.Get(key));
+  TARN_ASSIGN_OR_RETURN(const std::string bytes, GetNamed(store, snapshot.manifest_list));
   auto decoded = DecodeManifestList(bytes);
   if (!decoded.ok()) return std::move(decoded).error().In(snapshot.manifest_list);
   ManifestList list = std::make_shared<const std::vector<ManifestFile>>(std::move(*decoded));

@@ -72,6 +72,7 @@ class LogJournal final : public Journal {
 
   // Recovery, before the thread runs (recovery.cc).
   Status LoadSegments();
+  Status LoadSpare(const std::string& name, uint64_t number);
   Status LoadSegment(uint64_t number);
   Status OpenLast();
   Status ResumeAt(uint64_t position);

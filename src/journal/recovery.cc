@@ -91,23 +91,26 @@ Status LogJournal::LoadSegments() {
   TARN_ASSIGN_OR_RETURN(const auto names, environment_.files.List(folder_));
   std::vector<uint64_t> numbers;
   for (const std::string& name : names) {
-    const std::string path = os::JoinPath(folder_, name);
     if (const auto number = NumberIn(name, kSegmentPrefix)) numbers.push_back(*number);
-    if (const auto number = NumberIn(name, kSparePrefix)) {
-      TARN_ASSIGN_OR_RETURN(const auto info, environment_.files.Stat(path));
-      if (info.size == options_.segment_bytes && spares_.size() < options_.max_spare_segments) {
-        spares_.push_back({.number = *number, .first = 0, .bytes = info.size});
-      } else {
-        TARN_TRY(environment_.files.Remove(path));
-      }
-    }
-    if (name == kNewName) TARN_TRY(environment_.files.Remove(path));
+    if (const auto number = NumberIn(name, kSparePrefix)) TARN_TRY(LoadSpare(name, *number));
+    if (name == kNewName) TARN_TRY(environment_.files.Remove(os::JoinPath(folder_, name)));
   }
   std::sort(numbers.begin(), numbers.end());
   for (const uint64_t number : numbers) {
     next_number_ = number + 1;
     TARN_TRY(LoadSegment(number));
   }
+  return {};
+}
+
+// One of another size, or one too many, goes.
+Status LogJournal::LoadSpare(const std::string& name, uint64_t number) {
+  const std::string path = os::JoinPath(folder_, name);
+  TARN_ASSIGN_OR_RETURN(const auto info, environment_.files.Stat(path));
+  if (info.size != options_.segment_bytes || spares_.size() >= options_.max_spare_segments) {
+    return environment_.files.Remove(path);
+  }
+  spares_.push_back({.number = number, .first = 0, .bytes = info.size});
   return {};
 }
 

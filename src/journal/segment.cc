@@ -239,9 +239,18 @@ Result<bool> SegmentScanner::ChecksumHolds(std::string_view header, uint64_t off
   return RecordChecksum(header_.salt, header, payload) == GetFixed<uint32_t>(header.data());
 }
 
+bool SegmentScanner::MayBeRecord(std::string_view header, uint64_t offset, uint64_t limit) const {
+  const uint64_t most = tail_.next + header_.bytes / kRecordHeaderBytes;
+  const auto number = GetFixed<uint64_t>(header.data() + 8);
+  // The zeros of a preallocated file would pass for number 0.
+  const auto batch_offset = GetFixed<uint32_t>(header.data() + 20);
+  return number >= tail_.next && number <= most && batch_offset >= kSegmentHeaderBytes &&
+         batch_offset <= offset &&
+         offset + StoredBytes(GetFixed<uint32_t>(header.data() + 4)) <= limit;
+}
+
 Result<std::optional<StoredRecord>> SegmentScanner::Skip(uint64_t limit) {
   limit = std::min(limit, header_.bytes);
-  const uint64_t most = tail_.next + header_.bytes / kRecordHeaderBytes;
   uint64_t offset = tail_.offset;
   while (offset + kRecordHeaderBytes <= limit) {
     TARN_ASSIGN_OR_RETURN(const std::string_view bytes,
@@ -251,12 +260,7 @@ Result<std::optional<StoredRecord>> SegmentScanner::Skip(uint64_t limit) {
     bool holds = false;
     for (; at + kRecordHeaderBytes <= bytes.size() && !holds; at += kRecordAlignment) {
       const std::string_view header = bytes.substr(at, kRecordHeaderBytes);
-      const auto number = GetFixed<uint64_t>(header.data() + 8);
-      // The zeros of a preallocated file would pass for number 0.
-      const auto batch_offset = GetFixed<uint32_t>(header.data() + 20);
-      if (number < tail_.next || number > most || batch_offset < kSegmentHeaderBytes) continue;
-      if (batch_offset > offset + at) continue;
-      if (offset + at + StoredBytes(GetFixed<uint32_t>(header.data() + 4)) > limit) continue;
+      if (!MayBeRecord(header, offset + at, limit)) continue;
       TARN_ASSIGN_OR_RETURN(holds, ChecksumHolds(header, offset + at, limit));
     }
     if (holds) {

@@ -110,6 +110,8 @@ class SegmentScanner {
   void MoveBehind(const StoredRecord& record);
   // Whether the checksum in the 32 bytes at `offset`, and the payload they claim, agree. Reads
   // little, whatever length is claimed: foreign bytes may look like any number of headers.
+  // Whether the numbers of a header at `offset` can be those of a record not read yet.
+  bool MayBeRecord(std::string_view header, uint64_t offset, uint64_t limit) const;
   Result<bool> ChecksumHolds(std::string_view header, uint64_t offset, uint64_t limit);
   // Of the bytes from sums_begin_ to `offset`; nullopt if the file ends before.
   Result<std::optional<uint32_t>> SumTo(uint64_t offset);

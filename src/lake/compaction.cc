@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/id.h"
 #include "iceberg/scan.h"
+#include "lake/damage.h"
 #include "lake/table.h"
 
 namespace tarn::lake {
@@ -210,6 +212,19 @@ Status Compactor::CopyRows(sql::Session& session, const std::string& statement,
   }
 }
 
+Status Compactor::CheckGroup(const iceberg::TableMetadata& table,
+                             const catalog::DatasetName& dataset, const CompactionGroup& group) {
+  const std::set<std::string_view> urls(group.urls.begin(), group.urls.end());
+  TARN_ASSIGN_OR_RETURN(const iceberg::Plan plan,
+                        iceberg::PlanFiles(work_.store, work_.manifests, table, std::nullopt, {}));
+  for (const iceberg::PlannedFile& planned : plan.files) {
+    if (interrupted_) return Cancelled("maintenance is stopping");
+    if (!urls.contains(planned.file.path)) continue;
+    TARN_TRY(CheckWhole(store_, dataset.ToString(), planned.file));
+  }
+  return {};
+}
+
 Result<iceberg::DataFile> Compactor::Rewrite(const iceberg::TableMetadata& table,
                                              const catalog::DatasetName& dataset,
                                              const CompactionGroup& group) {
@@ -262,6 +277,7 @@ Result<CompactionResult> Compactor::Compact(Committer& committer,
   if (interrupted_) return Cancelled("maintenance is stopping");
   TARN_ASSIGN_OR_RETURN(const iceberg::TableMetadata table, committer.Table(dataset));
   const Timestamp started = work_.clock.Now();
+  TARN_TRY(CheckGroup(table, dataset, group));
   TARN_ASSIGN_OR_RETURN(iceberg::DataFile file, Rewrite(table, dataset, group));
   CompactionResult result;
   result.files = static_cast<int64_t>(group.urls.size());

@@ -79,6 +79,9 @@ class Compactor {
   void Interrupt();
 
  private:
+  // Damage that DuckDB does not see would get a checksum of its own in the new file.
+  Status CheckGroup(const iceberg::TableMetadata& table, const catalog::DatasetName& dataset,
+                    const CompactionGroup& group);
   Result<iceberg::DataFile> Rewrite(const iceberg::TableMetadata& table,
                                     const catalog::DatasetName& dataset,
                                     const CompactionGroup& group);

@@ -201,6 +201,28 @@ TEST(Landing, OtherFormatWidensTheTable) {
   EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || count(agent) FROM clean.web_log"), "2 1");
 }
 
+TEST(Landing, TablesOfTheFirstDaysGetTodaysColumnWhenTheyAreNextWritten) {
+  TestLake lake("old_column");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 3).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  for (const catalog::Zone zone : {catalog::Zone::kRaw, catalog::Zone::kClean}) {
+    lake.MakeOld({zone, "web_log"});
+  }
+  EXPECT_EQ(lake.Ask("SELECT string_agg(DISTINCT _file) FROM raw.web_log"), "file-1");
+  lake.Kill();
+  ASSERT_TRUE(lake.Open().ok());
+  ASSERT_TRUE(lake.SendLines("w1", offset, 2).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  for (const char* table : {"raw.web_log", "clean.web_log"}) {
+    const std::string from = std::string(" FROM ") + table;
+    EXPECT_EQ(lake.Ask("SELECT count(_file_id)" + from), "5");
+    EXPECT_EQ(lake.Ask("SELECT string_agg(DISTINCT _file_id)" + from), "file-1");
+    EXPECT_NE(lake.Ask("SELECT _file" + from).find("InvalidArgument"), std::string::npos);
+  }
+}
+
 TEST(Landing, FilesKeepTheNarrowTypeOfAColumnThatWasWidened) {
   TestLake lake("narrow");
   ASSERT_TRUE(lake.Open().ok());

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "iceberg/scan.h"
+#include "lake/damage.h"
 #include "lake/data_files.h"
 #include "lake/log_buffer.h"
 #include "lake/log_schema.h"
@@ -118,10 +119,11 @@ Result<ReplayReport> ReplayQuarantine(const Workspace& work, sql::Engine& engine
                                       const std::string& format) {
   TARN_ASSIGN_OR_RETURN(const auto compiled, access_log::Format::Compile(format));
   const Tables names{{catalog::Zone::kQuarantine, source}, {catalog::Zone::kClean, source}};
-  TARN_ASSIGN_OR_RETURN(const auto table, LoadTable(work, names.quarantine));
+  Committer committer(work, kExpire, 600 * kMicrosPerSecond);
+  // A table of the first days gets today's columns: their rows are asked for by name.
+  TARN_ASSIGN_OR_RETURN(const auto table, committer.Evolve(names.quarantine, QuarantineSchema()));
   TARN_ASSIGN_OR_RETURN(const iceberg::Plan plan,
                         iceberg::PlanFiles(work.store, work.manifests, table, std::nullopt, {}));
-  Committer committer(work, kExpire, 600 * kMicrosPerSecond);
   OneFile one(tables, {"quarantine", source});
   const auto session = sql::Session::Open(engine, one);
   ReplayReport report;
@@ -129,6 +131,7 @@ Result<ReplayReport> ReplayQuarantine(const Workspace& work, sql::Engine& engine
     TARN_ASSIGN_OR_RETURN(const std::string key, work.store.KeyOf(planned.file.path));
     TARN_ASSIGN_OR_RETURN(const std::string path, one.Choose(key));
     if (path.empty()) continue;  // another replay took it meanwhile
+    TARN_TRY(CheckWhole(work.store, names.quarantine.ToString(), planned.file));
     LogBuffer buffer(compiled);
     LineCounts counts;
     TARN_TRY(ReadRows(*session, names.quarantine.ToString(), buffer, counts));

@@ -46,6 +46,17 @@ TEST_F(ReplayTest, RowsThatFitNowMoveToCleanOnce) {
   EXPECT_EQ(lake_.Ask("SELECT count(*) FROM raw.web_log"), "3");
 }
 
+TEST_F(ReplayTest, RowsOfATableOfTheFirstDaysMoveToClean) {
+  lake_.MakeOld({catalog::Zone::kQuarantine, "web_log"});
+  lake_.MakeOld({catalog::Zone::kClean, "web_log"});
+  EXPECT_EQ(lake_.Ask("SELECT count(_file) FROM quarantine.web_log"), "2");
+  const auto report = Replay(R"(%h %l %u %t "%r" %>s %b %D)");
+  ASSERT_TRUE(report.ok()) << report.error().ToString();
+  EXPECT_EQ(report->replayed, 1);
+  EXPECT_EQ(lake_.Ask("SELECT count(_file_id) FROM clean.web_log"), "2");
+  EXPECT_EQ(lake_.Ask("SELECT string_agg(DISTINCT _file_id) FROM quarantine.web_log"), "file-1");
+}
+
 TEST_F(ReplayTest, LandingGoesOnBesideAReplay) {
   ASSERT_TRUE(Replay(R"(%h %l %u %t "%r" %>s %b %D)").ok());
   uint64_t offset = 10'000;

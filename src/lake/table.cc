@@ -6,6 +6,7 @@
 
 #include "iceberg/schema_json.h"
 #include "iceberg/update.h"
+#include "lake/damage.h"
 #include "lake/layout.h"
 #include "lake/log_schema.h"
 
@@ -34,7 +35,9 @@ Result<iceberg::TableMetadata> LoadTable(const Workspace& work, const catalog::D
   if (dataset.metadata_location.empty()) {
     return NotFound(fmt::format("{} is not a table", name.ToString()));
   }
-  return iceberg::LoadMetadata(work.store, dataset.metadata_location);
+  auto table = iceberg::LoadMetadata(work.store, dataset.metadata_location);
+  if (!table.ok()) return MetadataDamage(name.ToString(), std::move(table).error());
+  return table;
 }
 
 Result<iceberg::TableMetadata> OpenOrCreateTable(const Workspace& work, const TableSpec& spec) {

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "iceberg/commit.h"
 #include "iceberg/scan.h"
+#include "lake/damage.h"
 
 namespace tarn::lake {
 namespace {
@@ -62,6 +63,10 @@ iceberg::Filter FilterOf(const event::Filter& filter) {
   return converted;
 }
 
+std::string NameOf(const sql::TableInfo& table) {
+  return table.name.schema + "." + table.name.name;
+}
+
 }  // namespace
 
 Result<std::vector<sql::TableName>> LakeResolver::List() {
@@ -84,9 +89,10 @@ Result<sql::TableInfo> LakeResolver::Describe(const sql::TableName& name) {
         !SameName(dataset.name.table, name.name)) {
       continue;
     }
-    TARN_ASSIGN_OR_RETURN(const Metadata table, Load(dataset.metadata_location));
+    auto table = Load(dataset.metadata_location);
+    if (!table.ok()) return MetadataDamage(dataset.name.ToString(), std::move(table).error());
     return sql::TableInfo{{std::string(catalog::ZoneName(dataset.name.zone)), dataset.name.table},
-                          table->schema(),
+                          (*table)->schema(),
                           dataset.metadata_location,
                           dataset.description};
   }
@@ -96,19 +102,24 @@ Result<sql::TableInfo> LakeResolver::Describe(const sql::TableName& name) {
                               nearest ? fmt::format("; is it {}?", *nearest) : ""));
 }
 
+Result<iceberg::Plan> LakeResolver::PlanOf(const sql::TableInfo& table,
+                                           const event::Filter& filter) {
+  TARN_ASSIGN_OR_RETURN(const Metadata metadata, Load(table.state));
+  auto plan = iceberg::PlanFiles(store_, manifests_, *metadata, std::nullopt, FilterOf(filter));
+  if (!plan.ok()) return MetadataDamage(NameOf(table), std::move(plan).error());
+  return plan;
+}
+
 Result<std::vector<std::string>> LakeResolver::Files(const sql::TableInfo& table,
                                                      const event::Filter& filter) {
-  TARN_ASSIGN_OR_RETURN(const Metadata metadata, Load(table.state));
-  TARN_ASSIGN_OR_RETURN(
-      const iceberg::Plan plan,
-      iceberg::PlanFiles(store_, manifests_, *metadata, std::nullopt, FilterOf(filter)));
+  TARN_ASSIGN_OR_RETURN(const iceberg::Plan plan, PlanOf(table, filter));
   std::vector<std::string> paths;
   paths.reserve(plan.files.size());
   for (const iceberg::PlannedFile& file : plan.files) {
     if (!file.deletes.empty()) {
-      return Unsupported(fmt::format("{}.{} has delete files of another engine; compact it there",
-                                     table.name.schema, table.name.name));
+      return Unsupported(NameOf(table) + " has delete files of another engine; compact it there");
     }
+    TARN_TRY(CheckEnd(store_, NameOf(table), file.file));
     TARN_ASSIGN_OR_RETURN(const std::string key, store_.KeyOf(file.file.path));
     paths.push_back(store_.PathOf(key));
   }
@@ -117,7 +128,17 @@ Result<std::vector<std::string>> LakeResolver::Files(const sql::TableInfo& table
 
 Result<std::optional<uint64_t>> LakeResolver::CountRows(const sql::TableInfo& table) {
   TARN_ASSIGN_OR_RETURN(const Metadata metadata, Load(table.state));
-  return iceberg::CountRows(store_, manifests_, *metadata);
+  auto rows = iceberg::CountRows(store_, manifests_, *metadata);
+  if (!rows.ok()) return MetadataDamage(NameOf(table), std::move(rows).error());
+  return rows;
+}
+
+Status LakeResolver::FindDamage(const sql::TableInfo& table, const event::Filter& filter) {
+  TARN_ASSIGN_OR_RETURN(const iceberg::Plan plan, PlanOf(table, filter));
+  for (const iceberg::PlannedFile& file : plan.files) {
+    TARN_TRY(CheckWhole(store_, NameOf(table), file.file));
+  }
+  return {};
 }
 
 Result<LakeResolver::Metadata> LakeResolver::Load(const std::string& location) {

@@ -6,6 +6,7 @@
 
 #include "catalog/catalog.h"
 #include "iceberg/manifest_cache.h"
+#include "iceberg/scan.h"
 #include "iceberg/table_metadata.h"
 #include "os/mutex.h"
 #include "sql/table_resolver.h"
@@ -27,11 +28,14 @@ class LakeResolver final : public sql::TableResolver {
                                          const event::Filter& filter) override;
   // From the manifest list; not where another engine left delete files, or counts are missing.
   Result<std::optional<uint64_t>> CountRows(const sql::TableInfo& table) override;
+  // By checksum, every byte.
+  Status FindDamage(const sql::TableInfo& table, const event::Filter& filter) override;
 
  private:
   using Metadata = std::shared_ptr<const iceberg::TableMetadata>;
   // Metadata files never change; the last kMaxKept are kept parsed.
   Result<Metadata> Load(const std::string& location);
+  Result<iceberg::Plan> PlanOf(const sql::TableInfo& table, const event::Filter& filter);
   static constexpr size_t kMaxKept = 64;
 
   const store::LocalStore& store_;

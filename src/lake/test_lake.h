@@ -11,9 +11,13 @@
 #include "agent_wire/batch.h"
 #include "catalog/sqlite_catalog.h"
 #include "codec/zstd.h"
+#include "iceberg/schema_json.h"
+#include "iceberg/update.h"
 #include "journal/journal.h"
 #include "lake/agent_door.h"
 #include "lake/landing.h"
+#include "lake/log_schema.h"
+#include "lake/table.h"
 #include "lake/table_resolver.h"
 #include "lake/test_ask.h"
 #include "lake/test_lossy_catalog.h"
@@ -145,6 +149,25 @@ class TestLake {
       ASSERT_LT(clock_.MonotonicMicros(), deadline);
       never.WaitFor(mutex, 5'000);
     }
+  }
+
+  // The table's column `_file_id` gets the name that tables of the first days have.
+  void MakeOld(const catalog::DatasetName& name) {
+    auto table = LoadTable(*work_, name);
+    ASSERT_TRUE(table.ok());
+    const iceberg::TableMetadata base = *table;
+    const auto rename = [](event::Schema& schema, int32_t& /*last*/) {
+      return iceberg::RenameColumn(schema, kFileColumn, "_file");
+    };
+    ASSERT_TRUE(iceberg::EvolveSchema(*table, rename).ok());
+    const auto prepared = iceberg::PrepareMetadata(work_->ForIceberg(), &base, *table);
+    ASSERT_TRUE(prepared.ok());
+    catalog::Commit commit;
+    commit.commit_id = FormatUuid(random_.NewUuidV7(clock_.Now()));
+    commit.swaps.push_back({name, base.metadata_location, prepared->metadata.metadata_location,
+                            base.current_snapshot_id.value_or(0)});
+    commit.audit = {.who = "test", .action = "table.age", .object = name.ToString()};
+    ASSERT_TRUE(catalog_->Apply(commit).ok());
   }
 
   // The first column of the first row, as text.

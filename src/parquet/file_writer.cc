@@ -1,6 +1,8 @@
 #include "parquet/file_writer.h"
 
 #include <arrow/io/interfaces.h>
+#include <arrow/util/compression.h>
+#include <arrow/util/key_value_metadata.h>
 #include <fmt/format.h>
 #include <parquet/arrow/writer.h>
 #include <parquet/exception.h>
@@ -10,7 +12,9 @@
 #include <exception>
 #include <set>
 
+#include "codec/hash.h"
 #include "parquet/array_builder_internal.h"
+#include "parquet/checksum_internal.h"
 #include "parquet/column_stats_internal.h"
 
 namespace tarn::parquet {
@@ -23,8 +27,17 @@ constexpr int64_t kDictionaryLimitBytes = 4 << 20;
 // Offsets of a slice are 32 bits; well below, so that one big row more does no harm.
 constexpr int64_t kSliceBytes = 1 << 30;
 constexpr double kBloomFalsePositives = 0.01;
+constexpr int kZstdChecksumFlag = 201;  // ZSTD_c_checksumFlag
+constexpr int64_t kMagicBytes = 4;
+constexpr int64_t kLengthBytes = 4;  // of the footer's length, and of the magic behind it
 
-// Arrow's output stream over an object. Keeps our own error, which is more exact than Arrow's.
+// Behind each column chunk. Where damage of a page's header makes a reader run over the end of the
+// chunk, it finds this instead of the next one's first page: a header that ends before it began,
+// which no reader takes for a page.
+constexpr std::string_view kFence("\0", 1);
+
+// Arrow's output stream over an object. Keeps our own error, which is more exact than Arrow's, and
+// puts the checksum of all bytes into the footer.
 class SinkStream final : public arrow::io::OutputStream {
  public:
   explicit SinkStream(std::unique_ptr<store::ObjectWriter> sink) : sink_(std::move(sink)) {}
@@ -32,13 +45,18 @@ class SinkStream final : public arrow::io::OutputStream {
   arrow::Status Write(const void* data, int64_t size) override {
     if (abandoned_) return arrow::Status::Cancelled("the file was given up");
     const std::string_view bytes(static_cast<const char*>(data), static_cast<size_t>(size));
-    if (auto status = sink_->Write(bytes); !status.ok()) {
-      error_ = status.error();
-      abandoned_ = true;
-      return arrow::Status::IOError("sink");
+    const std::string_view fence = chunks_due_ > 0 ? kFence : std::string_view();
+    if (chunks_due_ > 0) --chunks_due_;
+    written_ += size + static_cast<int64_t>(fence.size());
+    // The last piece that is longer than the footer's length, or the magic, is the footer.
+    const std::string before = size > kLengthBytes ? std::exchange(held_, {}) : std::string();
+    ARROW_RETURN_NOT_OK(Pass(before));
+    if (closing_) {
+      held_.append(bytes).append(fence);
+      return arrow::Status::OK();
     }
-    written_ += size;
-    return arrow::Status::OK();
+    ARROW_RETURN_NOT_OK(Pass(bytes));
+    return Pass(fence);
   }
   using arrow::io::OutputStream::Write;
   arrow::Result<int64_t> Tell() const override { return written_; }
@@ -49,14 +67,40 @@ class SinkStream final : public arrow::io::OutputStream {
   }
   bool closed() const override { return closed_; }
 
-  Status FinishSink() { return sink_->Finish(); }
+  // The next so many pieces are column chunks.
+  void BeginChunks(size_t count) { chunks_due_ = count; }
+  // What comes from now on ends with the footer.
+  void BeginEnd() { closing_ = true; }
+  Status FinishSink() {
+    const auto footer_bytes = static_cast<int64_t>(held_.size()) - 2 * kLengthBytes;
+    if (footer_bytes <= 0) return Internal("parquet: there is no footer");
+    std::string footer = held_.substr(0, static_cast<size_t>(footer_bytes));
+    if (!SealFooter(footer, hash_.Digest())) return Internal("parquet: a footer of another form");
+    held_.replace(0, footer.size(), footer);
+    TARN_TRY(sink_->Write(held_));
+    return sink_->Finish();
+  }
   // No byte reaches the sink from now on.
   void Abandon() { abandoned_ = true; }
   int64_t written() const { return written_; }
   const std::optional<Error>& error() const { return error_; }
 
  private:
+  arrow::Status Pass(std::string_view bytes) {
+    hash_.Add(bytes);
+    if (auto status = sink_->Write(bytes); !status.ok()) {
+      error_ = status.error();
+      abandoned_ = true;
+      return arrow::Status::IOError("sink");
+    }
+    return arrow::Status::OK();
+  }
+
   std::unique_ptr<store::ObjectWriter> sink_;
+  codec::Xxh3Stream hash_;  // of what was passed on
+  std::string held_;
+  size_t chunks_due_ = 0;
+  bool closing_ = false;
   int64_t written_ = 0;
   bool abandoned_ = false;
   bool closed_ = false;
@@ -125,16 +169,37 @@ void SetColumnProperties(const event::Field& field, const WriterOptions& options
 
 std::shared_ptr<::parquet::WriterProperties> Properties(const event::Schema& schema,
                                                         const WriterOptions& options) {
+  // Every reader checks it, and DuckDB knows no checksum of pages.
+  auto zstd = std::make_shared<arrow::util::ZstdCodecOptions>();
+  zstd->compression_level = options.zstd_level;
+  zstd->compression_context_params = {{kZstdChecksumFlag, 1}};
   ::parquet::WriterProperties::Builder builder;
   builder.memory_pool(arrow::system_memory_pool())
       ->compression(::parquet::Compression::ZSTD)
-      ->compression_level(options.zstd_level)
+      ->codec_options(zstd)
       ->max_row_group_length(options.row_group_rows)
       ->dictionary_pagesize_limit(kDictionaryLimitBytes)
       ->enable_write_page_index()
       ->created_by("Tarn");
   for (const event::Field& field : schema.fields) SetColumnProperties(field, options, builder);
   return builder.build();
+}
+
+// Arrow hands each chunk over as one piece, which a fence then follows; that it does is its own
+// business, so it is checked.
+Status CheckFences(const ::parquet::FileMetaData& file) {
+  int64_t expected = kMagicBytes;
+  for (int group = 0; group < file.num_row_groups(); ++group) {
+    const auto row_group = file.RowGroup(group);
+    for (int column = 0; column < row_group->num_columns(); ++column) {
+      const auto chunk = row_group->ColumnChunk(column);
+      const int64_t begin = chunk->has_dictionary_page() ? chunk->dictionary_page_offset()
+                                                         : chunk->data_page_offset();
+      if (begin != expected) return Internal("parquet: column chunks are not where they should be");
+      expected += chunk->total_compressed_size() + static_cast<int64_t>(kFence.size());
+    }
+  }
+  return {};
 }
 
 class ArrowFileWriter final : public FileWriter {
@@ -275,6 +340,7 @@ Status ArrowFileWriter::Write(const event::ColumnBatch& batch) {
     TARN_TRY(CheckBatch(batch));
     for (size_t begin = 0; begin < batch.rows();) {
       if (group_rows_ >= options_.row_group_rows || group_bytes_ >= options_.row_group_bytes) {
+        sink_->BeginChunks(schema_.fields.size());
         const auto status = writer_->NewBufferedRowGroup();
         if (!status.ok()) return FromArrow(status);
         grouped_bytes_ += group_bytes_;
@@ -292,7 +358,15 @@ Status ArrowFileWriter::Write(const event::ColumnBatch& batch) {
 Result<FileStats> ArrowFileWriter::Finish() {
   FileStats stats;
   Status finished = Guarded([&]() -> Status {
+    if (rows_ > 0) sink_->BeginChunks(schema_.fields.size());
+    sink_->BeginEnd();
+    const auto entry =
+        arrow::key_value_metadata({std::string(kChecksumKey)}, {std::string(kChecksumDigits, '0')});
+    if (const auto status = writer_->AddKeyValueMetadata(entry); !status.ok()) {
+      return FromArrow(status);
+    }
     if (const auto status = writer_->Close(); !status.ok()) return FromArrow(status);
+    TARN_TRY(CheckFences(*writer_->metadata()));
     TARN_TRY(sink_->FinishSink());
     stats = Stats();
     return {};

@@ -50,8 +50,9 @@ Error FromDuckdb(duckdb_error_type type, const char* message) {
   if (const size_t advice = text.find("\n\nPossible solutions:"); advice != std::string::npos) {
     text.resize(advice);
   }
-  // What is wrong with a file's bytes comes as "Invalid Input".
-  if (text.find("No magic bytes found") != std::string::npos ||
+  // What is wrong with a file's bytes comes as "Invalid Input", or without a kind, as "Invalid".
+  if (text.starts_with("Invalid Error") || text.find("Failed to read file") != std::string::npos ||
+      text.find("No magic bytes found") != std::string::npos ||
       text.find("too small to be a Parquet file") != std::string::npos ||
       text.find("TProtocolException") != std::string::npos) {
     return DataLoss(std::move(text));

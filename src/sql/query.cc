@@ -32,6 +32,12 @@ uint64_t ValueBytes(const Cell& cell) {
   }
 }
 
+// Whether DuckDB may have stumbled over a damaged file; what else it says is of the statement.
+bool MayBeDamage(const Error& error) {
+  return error.code() == Code::kDataLoss || error.code() == Code::kIo ||
+         error.code() == Code::kInternal;
+}
+
 }  // namespace
 
 void LiveQueries::Add(Query* query) {
@@ -110,7 +116,9 @@ Status Query::Stopped() const {
 
 Error Query::Judge(Error error) const {
   if (auto status = Stopped(); !status.ok()) return std::move(status).error();
-  return error;
+  if (!examine_ || !MayBeDamage(error)) return error;
+  Status damage = examine_();
+  return damage.ok() ? error : std::move(damage).error();
 }
 
 Status Query::Prepare(const std::string& sql) {

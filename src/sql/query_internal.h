@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -62,7 +63,10 @@ class Query final : public QueryResult {
   Result<uint64_t> RunForCount(const std::string& sql);
   // True while planning or in DuckDB; as long as the caller looks at rows it is not.
   void SetBusy(bool busy);
-  // Cancelled or past its deadline: that, instead of `error`.
+  // What finds out whether a file the query reads is damaged, and which.
+  void SetExamination(std::function<Status()> examine) { examine_ = std::move(examine); }
+  // Cancelled or past its deadline: that, instead of `error`. The damaged file behind an error of
+  // reading: that, by name.
   Error Judge(Error error) const;
 
   const std::vector<ColumnInfo>& columns() const override { return columns_; }
@@ -86,6 +90,7 @@ class Query final : public QueryResult {
   int64_t deadline_micros_ = 0;
   uint64_t watch_ = 0;
   std::atomic<bool> interrupted_ = false;
+  std::function<Status()> examine_;
 
   PreparedHandle prepared_;
   std::vector<ValueType> types_;

@@ -46,6 +46,11 @@ class TableResolver {
   virtual Result<std::optional<uint64_t>> CountRows(const TableInfo& /*table*/) {
     return std::optional<uint64_t>();
   }
+  // Asked when a query failed while it read these Files: the error that names the file which is not
+  // as it was written, if there is one. It may read them all.
+  virtual Status FindDamage(const TableInfo& /*table*/, const event::Filter& /*filter*/) {
+    return {};
+  }
 };
 
 }  // namespace tarn::sql

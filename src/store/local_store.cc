@@ -364,7 +364,7 @@ Status LocalStore::ListFolder(const std::string& folder, const std::string& pref
   if (!names.ok() && names.error().code() == Code::kNotFound) return {};
   if (!names.ok()) return std::move(names).error();
   for (const std::string& name : *names) {
-    const std::string key = folder.empty() ? name : folder + "/" + name;
+    const std::string key = os::JoinPath(folder, name);
     const size_t common = std::min(key.size(), prefix.size());
     if (IsTemporary(key) || key.compare(0, common, prefix, 0, common) != 0) continue;
     const auto info = files_.Stat(PathOf(key));
@@ -391,7 +391,7 @@ Status LocalStore::Delete(const std::string& key) {
     return info.error();
   }
   // Also if it was gone: an earlier Delete may have failed just here.
-  const Status synced = files_.SyncDirectory(os::ParentOf(path));
+  Status synced = files_.SyncDirectory(os::ParentOf(path));
   if (!synced.ok() && synced.error().code() == Code::kNotFound) return {};
   return synced;
 }

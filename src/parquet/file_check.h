@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.h"
+#include "store/object_store.h"
+
+namespace tarn::parquet {
+
+// Whether a data file is as it was written, by the checksum our writer leaves in its footer
+// (docs/formats/parquet.md). DataLoss says what is wrong with "it": the caller knows the file.
+// NotFound if there is no such object. `size` is what the manifest says.
+
+// The end of the file: its size and its footer. Reads little else.
+Status CheckFooter(const store::ObjectStore& store, const std::string& key, uint64_t size);
+
+enum class Checked { kEveryByte, kHasNoChecksum };
+// The whole file, read once in pieces. Of a file of another writer, or of a Tarn that wrote no
+// checksum, only the end is checked.
+Result<Checked> CheckFile(const store::ObjectStore& store, const std::string& key, uint64_t size);
+
+}  // namespace tarn::parquet
