@@ -26,6 +26,7 @@ fail() { echo "$*" > /root/failed; journalctl --no-pager -u tarn -u tarn-agent >
 rows() { as_tarn sql /var/lib/tarn/shop --fresh 'SELECT count(*) n FROM raw.web_log' --format csv | tail -n 1; }
 until_true() { for _ in $(seq 60); do "$@" && return 0; sleep 0.5; done; fail "waited in vain for: $*"; }
 all_there() { [ "$(rows)" = 500 ]; }
+restarted() { [ "$(systemctl show -p NRestarts --value tarn)" -gt 0 ] && systemctl -q is-active tarn; }
 rm -rf /var/lib/tarn/shop /var/lib/tarn-agent/*
 key=$(as_tarn init /var/lib/tarn/shop --json | sed -n 's/.*"ingest_key":"\([^"]*\)".*/\1/p')
 [ -n "$key" ] || fail "no key"
@@ -42,8 +43,7 @@ sed -i 's|^server:.*|server: http://127.0.0.1:8700|' /etc/tarn-agent/agent.yaml
 systemctl start tarn-agent || fail "tarn-agent.service does not start"
 until_true all_there
 systemctl kill -s KILL tarn
-sleep 1
-until_true systemctl -q is-active tarn
+until_true restarted
 until_true all_there
 logrotate -d /usr/share/doc/tarn-agent/examples/logrotate-apache2 || fail "logrotate refuses the example"
 systemctl stop tarn-agent tarn || fail "no clean end"

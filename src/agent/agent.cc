@@ -6,6 +6,7 @@
 
 #include "base/id.h"
 #include "base/text.h"
+#include "codec/hash.h"
 
 namespace tarn::agent {
 namespace {
@@ -25,12 +26,19 @@ std::string LabelValue(std::string_view text) {
   return out;
 }
 
+// Tells one run of the machine from the next; 0: it does not say.
+uint64_t BootOf(os::FileSystem& files) {
+  const auto text = files.ReadFile("/proc/sys/kernel/random/boot_id");
+  return text.ok() && !text->empty() ? codec::Xxh3(*text) : 0;
+}
+
 }  // namespace
 
 Agent::Agent(const AgentSettings& settings, const World& world)
     : settings_(settings),
       world_(world),
-      table_(world.files, world.clock, settings_.flows, world.events) {}
+      boot_(BootOf(world.files)),
+      table_(world.files, world.clock, settings_.flows, world.events, boot_) {}
 
 Agent::~Agent() = default;
 
@@ -79,8 +87,12 @@ Status Agent::LoadCheckpoint() {
   return {};
 }
 
-void Agent::SaveCheckpoint() {
+// `in_order`: the agent ends, and a machine that dies later does so without it.
+void Agent::SaveCheckpoint(bool in_order) {
   Checkpoint checkpoint{agent_id_, tailer_->last_batch_number(), table_.States()};
+  for (FileState& state : checkpoint.files) {
+    if (in_order && state.boot == boot_) state.boot = 0;
+  }
   const Status status = world_.files.WriteFileAtomically(
       os::JoinPath(settings_.state_dir, kCheckpointName), EncodeCheckpoint(checkpoint));
   next_checkpoint_ = world_.clock.MonotonicMicros() + kCheckpointMicros;
@@ -139,7 +151,7 @@ Status Agent::Run(bool once, const EndCheck& end) {
   send_now_.NotifyAll();
   sender.Join();
   ApplyOutcomes();
-  SaveCheckpoint();
+  SaveCheckpoint(true);
   world_.events.Stopped(tailer_->Idle());
   return status;
 }

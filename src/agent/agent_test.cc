@@ -27,15 +27,22 @@ class Fixture {
 
   Status Run(bool once) {
     auto agent = Agent::Open(settings, {files, clock, random, events, server}).value();
-    std::atomic<bool> done{false};
+    os::Mutex mutex;
+    os::ConditionVariable changed;
+    bool done = false;
     os::Thread time("time", [&] {
+      os::MutexLock lock(mutex);
       while (!done) {
         clock.Advance(kMicrosPerSecond / 10);
-        usleep(1000);
+        changed.WaitFor(mutex, 1'000);
       }
     });
     const Status status = agent->Run(once, end);
-    done = true;
+    {
+      os::MutexLock lock(mutex);
+      done = true;
+      changed.NotifyAll();
+    }
     time.Join();
     return status;
   }

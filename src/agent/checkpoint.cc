@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "agent_wire/batch.h"
 #include "base/bytes.h"
 #include "codec/hash.h"
 #include "codec/json.h"
@@ -25,6 +26,26 @@ std::optional<uint64_t> FromHex64(const std::string& text) {
   return value;
 }
 
+void SetAnchor(Json& json, const Anchor& anchor) {
+  json.Set("anchor_end", static_cast<int64_t>(anchor.end));
+  json.Set("anchor_length", int64_t{anchor.length});
+  json.Set("anchor_hash", Hex64(anchor.hash));
+}
+
+Json ToJson(const Trail& trail) {
+  Json::Array pieces;
+  for (const Piece& piece : trail) {
+    Json json;
+    json.Set("begin", static_cast<int64_t>(piece.begin));
+    SetAnchor(json, piece.anchor);
+    std::string lines;
+    for (const uint32_t hash : piece.lines) PutFixed(lines, hash);
+    json.Set("lines", ToHex(lines));
+    pieces.push_back(std::move(json));
+  }
+  return pieces;
+}
+
 Json ToJson(const FileState& file) {
   Json json;
   json.Set("source", file.source);
@@ -35,14 +56,13 @@ Json ToJson(const FileState& file) {
   Json::Array ladder;
   for (const Rung& rung : file.ladder) ladder.emplace_back(Hex64(rung.hash));
   json.Set("ladder", std::move(ladder));
-  if (file.anchor.length > 0) {
-    json.Set("anchor_end", static_cast<int64_t>(file.anchor.end));
-    json.Set("anchor_length", int64_t{file.anchor.length});
-    json.Set("anchor_hash", Hex64(file.anchor.hash));
-  }
+  if (file.anchor.length > 0) SetAnchor(json, file.anchor);
+  if (!file.trail.empty()) json.Set("trail", ToJson(file.trail));
+  if (file.boot != 0) json.Set("boot", Hex64(file.boot));
   json.Set("device", Hex64(file.device));
   json.Set("inode", Hex64(file.inode));
   json.Set("acked", static_cast<int64_t>(file.acked));
+  if (file.line_begin) json.Set("line_begin", static_cast<int64_t>(*file.line_begin));
   json.Set("size", static_cast<int64_t>(file.size));
   if (file.renamed) json.Set("renamed", true);
   json.Set("finished", file.finished);
@@ -75,6 +95,29 @@ Result<Anchor> AnchorFromJson(const Json& json) {
   return anchor;
 }
 
+// Absent in files of earlier versions.
+Result<Trail> TrailFromJson(const Json& json) {
+  Trail trail;
+  const Json* pieces = json.Find("trail");
+  if (pieces == nullptr) return trail;
+  if (pieces->AsArray() == nullptr) return DataLoss("bad trail");
+  for (const Json& item : *pieces->AsArray()) {
+    Piece piece;
+    TARN_ASSIGN_OR_RETURN(piece.begin, GetOffset(item, "begin"));
+    TARN_ASSIGN_OR_RETURN(piece.anchor, AnchorFromJson(item));
+    TARN_ASSIGN_OR_RETURN(const std::string text, item.GetString("lines"));
+    const auto lines = FromHex(text);
+    const bool fits = piece.begin < piece.anchor.end &&
+                      piece.anchor.end - piece.begin <= agent_wire::kMaxPayloadBytes;
+    if (!fits || !lines || lines->size() % sizeof(uint32_t) != 0) return DataLoss("bad trail");
+    for (size_t at = 0; at < lines->size(); at += sizeof(uint32_t)) {
+      piece.lines.push_back(GetFixed<uint32_t>(lines->data() + at));
+    }
+    trail.push_back(std::move(piece));
+  }
+  return trail;
+}
+
 Result<FileState> FileFromJson(const Json& json) {
   FileState file;
   TARN_ASSIGN_OR_RETURN(file.source, json.GetString("source"));
@@ -95,9 +138,16 @@ Result<FileState> FileFromJson(const Json& json) {
     length *= 2;
   }
   TARN_ASSIGN_OR_RETURN(file.anchor, AnchorFromJson(json));
+  TARN_ASSIGN_OR_RETURN(file.trail, TrailFromJson(json));
+  if (json.Find("boot") != nullptr) {
+    TARN_ASSIGN_OR_RETURN(file.boot, GetHex64(json, "boot"));
+  }
   TARN_ASSIGN_OR_RETURN(file.device, GetHex64(json, "device"));
   TARN_ASSIGN_OR_RETURN(file.inode, GetHex64(json, "inode"));
   TARN_ASSIGN_OR_RETURN(file.acked, GetOffset(json, "acked"));
+  if (json.Find("line_begin") != nullptr) {
+    TARN_ASSIGN_OR_RETURN(file.line_begin, GetOffset(json, "line_begin"));
+  }
   TARN_ASSIGN_OR_RETURN(file.size, GetOffset(json, "size"));
   if (json.Find("renamed") != nullptr) {
     TARN_ASSIGN_OR_RETURN(file.renamed, json.GetBool("renamed"));

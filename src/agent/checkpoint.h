@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/identity.h"
+#include "agent/trail.h"
 #include "base/result.h"
 #include "base/time.h"
 
@@ -21,12 +22,16 @@ struct FileState {
   uint64_t head_hash = 0;
   Ladder ladder;
   Anchor anchor;  // of the last bytes known; after a rewind it may lie above acked
+  Trail trail;    // what was acknowledged lately
+  uint64_t boot =
+      0;  // the machine's, when the file was last looked at; 0: the agent ended in order
   uint64_t device = 0;
   uint64_t inode = 0;
-  uint64_t acked = 0;     // every byte below is durable at the server
-  uint64_t size = 0;      // last seen
-  bool renamed = false;   // has another name than it was written under
-  bool finished = false;  // nothing will come of it any more
+  uint64_t acked = 0;                  // every byte below is durable at the server
+  std::optional<uint64_t> line_begin;  // of the line that `acked` is inside of
+  uint64_t size = 0;                   // last seen
+  bool renamed = false;                // has another name than it was written under
+  bool finished = false;               // nothing will come of it any more
   Timestamp last_seen;
   bool operator==(const FileState&) const = default;
 };

@@ -77,6 +77,14 @@ void Events::FileTruncated(std::string_view path, std::string_view file_id, uint
   logger_.Write(Level::kInfo, "file.replaced",
                 {{"path", path}, {"file_id", file_id}, {"read_to", Number(read_offset)}});
 }
+void Events::FileShortened(std::string_view path, std::string_view file_id, uint64_t acked,
+                           uint64_t intact) {
+  logger_.Write(Level::kWarn, "file.shortened",
+                {{"path", path},
+                 {"file_id", file_id},
+                 {"acknowledged", Number(acked)},
+                 {"intact", Number(intact)}});
+}
 void Events::FileContinues(std::string_view path, std::string_view file_id, uint64_t offset) {
   logger_.Write(Level::kInfo, "file.continues",
                 {{"path", path}, {"file_id", file_id}, {"offset", Number(offset)}});

@@ -26,6 +26,8 @@ class Events {
 
   void FileFound(std::string_view path, std::string_view file_id, uint64_t offset);
   void FileTruncated(std::string_view path, std::string_view file_id, uint64_t read_offset);
+  void FileShortened(std::string_view path, std::string_view file_id, uint64_t acked,
+                     uint64_t intact);
   void FileContinues(std::string_view path, std::string_view file_id, uint64_t offset);
   void FileFinished(std::string_view path, std::string_view file_id, uint64_t size);
   void FileLost(std::string_view path, std::string_view file_id, uint64_t acked, uint64_t size);

@@ -87,6 +87,11 @@ void FileTable::Load(const std::vector<FileState>& states, bool first_start) {
     file.state = state;
     file.flow = static_cast<size_t>(flow - flows_.begin());
     file.read_offset = state.acked;
+    file.line_begin = state.line_begin;
+    if (MachineDied(state)) {  // and may number its disks otherwise now
+      const auto info = files_.Stat(state.path);
+      if (info.ok() && info->inode == state.inode) file.state.device = info->device;
+    }
     by_inode_[KeyOf(file)] = next_slot_++;
   }
 }
@@ -171,19 +176,62 @@ void FileTable::NoteName(TrackedFile& file, const std::string& path) {
   file.state.path = path;
 }
 
+std::optional<bool> FileTable::Reopen(TrackedFile& file, const std::string& path,
+                                      const os::FileInfo& info) {
+  auto reader = OpenLog(files_, path, info);
+  if (!reader.ok()) {
+    if (reader.error().code() != Code::kConflict) Complain(path, reader.error());
+    return std::nullopt;
+  }
+  // The inode may have gone to another file, plain or compressed, while this one was closed.
+  std::optional<bool> same = IsSame(**reader, file);
+  if ((*reader)->compressed()) same = same.value_or(true);
+  if (!same) return std::nullopt;
+  if (MachineDied(file.state) && !(*reader)->compressed()) {
+    // What was acknowledged last may be gone from the log, and other bytes may stand there.
+    const auto end = *same ? file.read_offset : IntactEnd(**reader, file.state.trail);
+    same = end && (*same || *end > file.state.head_length) &&
+           GoOn(file, **reader, std::min(*end, file.read_offset));
+  }
+  if (!*same) return false;
+  file.state.boot = boot_;
+  file.reader = *std::move(reader);
+  return true;
+}
+
+bool FileTable::GoOn(TrackedFile& file, LogReader& reader, uint64_t end) {
+  FileState& state = file.state;
+  Ladder ladder = state.ladder;
+  std::erase_if(ladder, [&](const Rung& rung) { return rung.length > end; });
+  std::string head(kHeadBytes, '\0');
+  const auto count = reader.Read(0, head);
+  if (!count.ok()) return false;
+  head.resize(*count);
+  if (head.size() < state.head_length || HeadHash(head, state.head_length) != state.head_hash ||
+      Compare(ladder, LadderOf(head)) != Likeness::kSame) {
+    return false;
+  }
+  const auto anchor = AnchorAt(reader, end);
+  if (!anchor.ok()) return false;
+  if (end < state.acked) events_.FileShortened(state.path, state.file_id, state.acked, end);
+  state.ladder = std::move(ladder);
+  state.anchor = *anchor;
+  CutTrail(reader, state.trail, *anchor);
+  if (state.acked != end) state.line_begin.reset();
+  state.acked = end;
+  state.file_id = NextFileId(state.file_id, boot_);
+  state.finished = false;
+  file.read_offset = end;
+  file.line_begin = state.line_begin;
+  return true;
+}
+
 void FileTable::Recheck(TrackedFile& file, const std::string& path, const os::FileInfo& info) {
   const bool unchanged = info.size == file.size && info.modified == file.modified;
   if (!unchanged && !file.reader) {
-    auto reader = OpenLog(files_, path, info);
-    if (!reader.ok()) {
-      if (reader.error().code() != Code::kConflict) Complain(path, reader.error());
-      return;
-    }
-    // The inode may have gone to another file, plain or compressed, while this one was closed.
-    const auto same = IsSame(**reader, file);
-    if (!same && !(*reader)->compressed()) return;  // looked at again in the next pass
-    if (!same.value_or(true)) return Detach(file);
-    file.reader = *std::move(reader);
+    const auto same = Reopen(file, path, info);
+    if (!same) return;  // looked at again in the next pass
+    if (!*same) return Detach(file);
   }
   if (!unchanged && !CheckIntact(file)) return;
   file.present = true;
@@ -359,11 +407,7 @@ bool FileTable::Continue(TrackedFile& known, Candidate& candidate) {
   if (!alive && !known.orphan) {
     const auto info = files_.Stat(known.state.path);
     if (info.ok() && IsInode(known, *info)) {
-      auto reader = OpenLog(files_, known.state.path, *info);
-      if (reader.ok() && IsSame(**reader, known).value_or(false)) {
-        known.reader = *std::move(reader);
-      }
-      alive = known.reader != nullptr;
+      alive = Reopen(known, known.state.path, *info).value_or(false);
     }
   }
   if (alive) alive = CheckIntact(known);
@@ -393,6 +437,7 @@ void FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
   file.state.device = candidate.info.device;
   file.state.inode = candidate.info.inode;
   file.state.finished = false;
+  file.state.boot = boot_;
   file.state.last_seen = clock_.Now();
   file.reader = std::move(candidate.reader);
   file.orphan = false;
@@ -436,6 +481,7 @@ void FileTable::Add(size_t flow, Candidate candidate, const Verdict& verdict) {
   file.state.path = candidate.path;
   file.state.device = candidate.info.device;
   file.state.inode = candidate.info.inode;
+  file.state.boot = boot_;
   file.state.last_seen = clock_.Now();
   file.present = true;
   file.modified = candidate.info.modified;
@@ -446,6 +492,10 @@ void FileTable::Add(size_t flow, Candidate candidate, const Verdict& verdict) {
   file.reader->Rest();  // others come first
   if (from_end && size.ok()) file.read_offset = EndOfLines(*file.reader, *size);
   file.state.acked = file.read_offset;
+  if (file.read_offset > 0) {
+    const auto anchor = AnchorAt(*file.reader, file.read_offset);
+    if (anchor.ok()) file.state.trail.push_back({anchor->end - anchor->length, *anchor, {}});
+  }
   if (size.ok()) NoteSize(file, *size, clock_.MonotonicMicros());
   events_.FileFound(file.state.path, id, file.read_offset);
 }
@@ -490,11 +540,17 @@ bool FileTable::TrySibling(TrackedFile& file, const std::string& path, const os:
 }
 
 void FileTable::CloseIdle(TrackedFile& file, int64_t now) {
-  const bool all_acked = file.state.acked == file.read_offset && file.read_offset >= file.size;
-  if (!file.reader || !all_acked) return;
+  const auto all_acked = [&] {
+    return file.state.acked == file.read_offset && file.read_offset >= file.size;
+  };
+  if (!file.reader || !all_acked()) return;
   if (file.reader->compressed()) {
     if (file.reader->complete()) Finish(file);
   } else if (now - file.last_growth >= kLingerMicros) {
+    // A file without a name may have grown since it was looked at.
+    const auto size = file.reader->Size();
+    if (size.ok()) NoteSize(file, *size, now);
+    if (!all_acked()) return;
     if (file.present) {
       file.reader.reset();
     } else {
@@ -505,7 +561,13 @@ void FileTable::CloseIdle(TrackedFile& file, int64_t now) {
 
 void FileTable::AfterPass() {
   const int64_t now = clock_.MonotonicMicros();
+  trails_ = 0;
   for (auto& [slot, file] : tracked_) {
+    if (file.state.boot == boot_ && now - file.last_growth >= kTrailMicros) {
+      AgeTrail(file.state.trail);
+    } else if (!file.state.trail.empty()) {
+      ++trails_;
+    }
     if (file.present) {
       CloseIdle(file, now);
       continue;

@@ -18,19 +18,26 @@
 
 namespace tarn::agent {
 
+// A batch that is not acknowledged yet.
+struct HandedOut {
+  Piece piece;
+  std::optional<uint64_t> line_begin;  // of the line its end is inside of
+};
+
 // A file that is tailed, or was.
 struct TrackedFile {
   FileState state;
   size_t flow = 0;
   std::unique_ptr<LogReader> reader;  // null: nothing to read, or an orphan
   std::string tail;                   // the last bytes handed out, at most kAnchorBytes
-  std::deque<Anchor> handed_out;      // of each batch that is not acknowledged yet
-  bool present = false;               // some path of the flow led to its inode in the last pass
-  bool orphan = false;                // lost its inode; a renamed file or a copy is looked for
-  uint64_t read_offset = 0;           // handed out below this
-  uint32_t epoch = 0;                 // rises when handed-out batches become void
-  uint64_t size = 0;                  // as of the last look
-  uint64_t stuck_size = 0;            // at this size there was no complete line
+  std::deque<HandedOut> handed_out;
+  bool present = false;                // some path of the flow led to its inode in the last pass
+  bool orphan = false;                 // lost its inode; a renamed file or a copy is looked for
+  uint64_t read_offset = 0;            // handed out below this
+  std::optional<uint64_t> line_begin;  // of the line that read_offset is inside of
+  uint32_t epoch = 0;                  // rises when handed-out batches become void
+  uint64_t size = 0;                   // as of the last look
+  uint64_t stuck_size = 0;             // at this size there was no complete line
   Timestamp modified;
   uint64_t batch_limit = 0;  // bytes; 0: the settings' one. Halved by 413
   uint64_t last_rewind = ~uint64_t{0};
@@ -46,7 +53,9 @@ struct TrackedFile {
   int64_t mark_time = 0;
 
   // What the file must still hold to be the one that was read.
-  const Anchor& anchor() const { return handed_out.empty() ? state.anchor : handed_out.back(); }
+  const Anchor& anchor() const {
+    return handed_out.empty() ? state.anchor : handed_out.back().piece.anchor;
+  }
 };
 
 // Finds the files of the flows and knows which is which through renames, copies, truncation and
@@ -59,10 +68,13 @@ class FileTable {
   static constexpr size_t kMaxSiblings = 4'096;         // looked at in one folder for a lost file
   static constexpr int64_t kLingerMicros = 60'000'000;  // a quiet file is closed after this
   static constexpr int64_t kForgetMicros = 7 * kMicrosPerDay;  // a file gone is forgotten
+  // What was acknowledged longer ago is on the disk of the log, by the kernel's own habit.
+  static constexpr int64_t kTrailMicros = 120'000'000;
 
+  // `boot` tells one run of the machine from the next; 0: unknown.
   FileTable(os::FileSystem& files, const os::Clock& clock, const std::vector<FlowSettings>& flows,
-            Events& events)
-      : files_(files), clock_(clock), flows_(flows), events_(events) {}
+            Events& events, uint64_t boot)
+      : files_(files), clock_(clock), flows_(flows), events_(events), boot_(boot) {}
 
   // What the checkpoint knew. `first_start`: there was none, so initial positions apply.
   void Load(const std::vector<FileState>& states, bool first_start);
@@ -80,6 +92,8 @@ class FileTable {
 
   std::map<uint64_t, TrackedFile>& files() { return tracked_; }
   TrackedFile* Find(uint64_t slot);
+  // What each file may remember of its acknowledged batches.
+  TrailLimits trail_limits() const { return ShareOf(trails_); }
   // Folders worth watching for changes.
   const std::set<std::string>& folders() const { return folders_; }
 
@@ -100,6 +114,14 @@ class FileTable {
   };
 
   void Visit(size_t flow, const std::string& path);
+  // Opens a known file that was closed. Nullopt: it cannot be told now; false: it is another one.
+  std::optional<bool> Reopen(TrackedFile& file, const std::string& path, const os::FileInfo& info);
+  // While the agent knew the file.
+  bool MachineDied(const FileState& state) const {
+    return boot_ != 0 && state.boot != 0 && state.boot != boot_;
+  }
+  // The file goes on from `end` under its next id. False: it does not begin as it did.
+  bool GoOn(TrackedFile& file, LogReader& reader, uint64_t end);
   void Recheck(TrackedFile& file, const std::string& path, const os::FileInfo& info);
   void Identify(size_t flow, Candidate candidate);
   Result<bool> Load(Candidate& candidate);
@@ -138,6 +160,7 @@ class FileTable {
   const os::Clock& clock_;
   const std::vector<FlowSettings>& flows_;
   Events& events_;
+  const uint64_t boot_;
 
   std::map<uint64_t, TrackedFile> tracked_;
   std::map<InodeKey, uint64_t> by_inode_;
@@ -147,6 +170,7 @@ class FileTable {
   std::set<std::string> folders_;
   std::set<std::string> complained_;
   uint64_t next_slot_ = 1;
+  size_t trails_ = 0;  // files that grew lately, as of the last pass
   bool limit_reported_ = false;
 };
 

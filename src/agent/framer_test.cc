@@ -63,6 +63,9 @@ TEST(Checkpoint, ReadsBackWhatWasWritten) {
   file.head_hash = ~uint64_t{0};
   file.ladder = {{256, 1}, {512, ~uint64_t{1}}};
   file.anchor = {100, 64, ~uint64_t{2}};
+  file.trail = {{90, {95, 5, 7}, {}}, {95, {100, 10, ~uint64_t{0}}, {1, ~uint32_t{0}}}};
+  file.boot = ~uint64_t{3};
+  file.line_begin = 99;
   file.inode = 77;
   file.acked = 123;
   file.size = 456;

@@ -197,6 +197,13 @@ std::string FileIdOf(std::string_view source, std::string_view head) {
   return ToHex(codec::Sha256(text.append(head)).substr(0, 16));
 }
 
+std::string NextFileId(std::string_view file_id, uint64_t boot) {
+  std::string text = "tarn file 1 next";
+  text.push_back('\0');
+  text.append(file_id).push_back('\0');
+  return ToHex(codec::Sha256(text.append(fmt::format("{:016x}", boot))).substr(0, 16));
+}
+
 uint64_t HeadHash(std::string_view head, size_t length) {
   return codec::Xxh3(head.substr(0, length));
 }
@@ -232,6 +239,18 @@ std::optional<bool> HoldsAnchor(LogReader& reader, const Anchor& anchor) {
   const auto count = reader.Read(anchor.end - anchor.length, {bytes, anchor.length});
   if (!count.ok() || *count < anchor.length) return std::nullopt;
   return codec::Xxh3({bytes, anchor.length}) == anchor.hash;
+}
+
+Result<Anchor> AnchorAt(LogReader& reader, uint64_t end) {
+  Anchor anchor;
+  anchor.end = end;
+  anchor.length = static_cast<uint32_t>(std::min<uint64_t>(end, kAnchorBytes));
+  char bytes[kAnchorBytes];
+  TARN_ASSIGN_OR_RETURN(const size_t count,
+                        reader.Read(end - anchor.length, {bytes, anchor.length}));
+  if (count < anchor.length) return NotFound("the file does not reach its anchor");
+  anchor.hash = codec::Xxh3({bytes, anchor.length});
+  return anchor;
 }
 
 Result<std::unique_ptr<LogReader>> ReadLog(std::unique_ptr<os::File> file) {

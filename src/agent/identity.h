@@ -42,6 +42,8 @@ using Ladder = std::vector<Rung>;
 // End of the first line that does not begin with '#', at most 1,024; 0 while there is none yet.
 size_t BaseHeadLength(std::string_view head);
 std::string FileIdOf(std::string_view source, std::string_view head);
+// Of a file that goes on after its machine died, in the boot with that number.
+std::string NextFileId(std::string_view file_id, uint64_t boot);
 Ladder LadderOf(std::string_view head);
 uint64_t HeadHash(std::string_view head, size_t length);
 
@@ -77,6 +79,9 @@ class LogReader {
 // Whether the bytes before the anchor's end are still those. Nullopt: the file does not reach it at
 // present, or cannot be read.
 std::optional<bool> HoldsAnchor(LogReader& reader, const Anchor& anchor);
+
+// Of the bytes before `end`.
+Result<Anchor> AnchorAt(LogReader& reader, uint64_t end);
 
 // Gzip is known by its first bytes.
 Result<std::unique_ptr<LogReader>> ReadLog(std::unique_ptr<os::File> file);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "agent/test_rig.h"
+#include "base/text.h"
 
 namespace tarn::agent {
 namespace {
@@ -58,6 +59,31 @@ TEST(Rotation, CopytruncateRestIsReadFromTheCopy) {
   EXPECT_NE(rig.server.AllBytes().find(Lines(20, 40)), std::string::npos);
 }
 
+TEST(Rotation, CopyOfALiveLogIsKnownAndNothingOfItIsSent) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "*.log"));
+  Append(folder / "a.log", Lines(0, 10));
+  rig.Settle(1);
+  std::filesystem::copy_file(folder / "a.log", folder / "copy.log");
+  Append(folder / "a.log", Lines(10, 5));
+  rig.Settle();
+  ASSERT_EQ(rig.server.files.size(), 1U);
+  EXPECT_EQ(rig.server.AllBytes(), Lines(0, 15));
+  EXPECT_FALSE(rig.table().files().begin()->second.state.renamed);
+}
+
+TEST(Rotation, CopyOfATruncatedLogIsItUnderAnotherName) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log*"));
+  Append(folder / "a.log", Lines(0, 10) + "half a li");
+  rig.Settle(1);
+  CopyTruncate(folder / "a.log", folder / "a.log.1");
+  rig.Settle();
+  ASSERT_EQ(rig.server.files.size(), 1U);
+  EXPECT_TRUE(rig.table().files().begin()->second.state.renamed);
+  EXPECT_EQ(rig.server.AllBytes(), Lines(0, 10) + "half a li") << "nobody writes the line on";
+}
+
 TEST(Rotation, CompressedWhileTheAgentWasDownContinuesAtTheByte) {
   TempFolder folder;
   Rig rig(SettingsFor(folder / "a.log*"));
@@ -73,6 +99,19 @@ TEST(Rotation, CompressedWhileTheAgentWasDownContinuesAtTheByte) {
   EXPECT_EQ(rig.server.AllBytes(), Lines(0, 2500));
   ASSERT_FALSE(rig.server.headers_seen.empty());
   EXPECT_EQ(rig.server.headers_seen[0].begin_offset, Lines(0, 2000).size());
+}
+
+TEST(Rotation, WrittenAndCompressedWhileTheAgentSleptIsReadToItsEnd) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log*"));
+  Append(folder / "a.log", Lines(0, 10));
+  rig.Settle(1);
+  rig.clock.Advance(FileTable::kLingerMicros);
+  Append(folder / "a.log", Lines(10, 5));
+  std::filesystem::rename(folder / "a.log", folder / "a.log.1");
+  Gzip(folder / "a.log.1");
+  rig.Settle();
+  EXPECT_EQ(rig.server.AllBytes(), Lines(0, 15));
 }
 
 TEST(Rotation, FinishedFileIsNeverSentAgainAsGzip) {
@@ -358,6 +397,176 @@ TEST(Rotation, RestIsReadFromTheCopyThoughTheRefillBeginsTheSame) {
   }
 }
 
+// Power cuts. The log's bytes that were not on the disk are gone, whether acknowledged or not.
+
+std::vector<std::string> LinesOf(const std::string& bytes) {
+  std::vector<std::string> lines;
+  for (const std::string_view line : Split(bytes, '\n')) {
+    if (!line.empty()) lines.emplace_back(line);
+  }
+  std::sort(lines.begin(), lines.end());
+  return lines;
+}
+
+TEST(Rotation, LogThatLostItsEndGoesOnAtTheByteUnderItsNextId) {
+  const std::string before = Lines(0, 100) + Lines(100, 40);
+  for (const int lost : {1, 17, 40, 60, 99}) {  // lines, of one batch or two
+    for (const int written : {0, 3, 300}) {     // before the agent looks; 300: longer than it was
+      SCOPED_TRACE(std::to_string(lost) + " lost, " + std::to_string(written) + " written");
+      TempFolder folder;
+      Rig rig(SettingsFor(folder / "a.log*"));
+      Append(folder / "a.log", Lines(0, 100));
+      rig.Settle(1);
+      Append(folder / "a.log", Lines(100, 40));
+      rig.Settle(1);
+      rig.Save();
+      std::filesystem::resize_file(folder / "a.log", Lines(0, 140 - lost).size());
+      Append(folder / "a.log", Lines(1000, written));
+      rig.Reboot();
+      rig.Settle(1);
+      Append(folder / "a.log", Lines(2000, 5));
+      rig.Settle(1);
+      rig.Save();
+      rig.Kill();
+      Append(folder / "a.log", Lines(3000, 5));
+      std::filesystem::rename(folder / "a.log", folder / "a.log.1");
+      rig.Settle();
+      EXPECT_EQ(rig.server.files.size(), 2U);
+      EXPECT_EQ(LinesOf(rig.server.AllBytes()),
+                LinesOf(before + Lines(1000, written) + Lines(2000, 5) + Lines(3000, 5)));
+    }
+  }
+}
+
+TEST(Rotation, LogThatIsCutTwiceGoesOnBothTimes) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  std::string all;
+  Append(folder / "a.log", Lines(900, 50));
+  rig.Settle(1);
+  for (int cut = 0; cut < 3; ++cut) {
+    const std::string kept = Lines(cut * 100, 20);
+    const std::string lost = Lines(cut * 100 + 20, 10);
+    Append(folder / "a.log", kept + lost);
+    all += kept + lost;
+    rig.Settle(1);
+    rig.Save();
+    const auto size = std::filesystem::file_size(folder / "a.log");
+    std::filesystem::resize_file(folder / "a.log", size - lost.size());
+    rig.Reboot();
+  }
+  // The last takes more than was written since the one before.
+  Append(folder / "a.log", Lines(500, 5));
+  rig.Settle(1);
+  rig.Save();
+  std::filesystem::resize_file(folder / "a.log", Lines(900, 50).size() + Lines(0, 15).size());
+  rig.Reboot();
+  Append(folder / "a.log", Lines(600, 100));
+  rig.Settle(1);
+  EXPECT_EQ(rig.server.files.size(), 5U);
+  EXPECT_EQ(LinesOf(rig.server.AllBytes()),
+            LinesOf(Lines(900, 50) + all + Lines(500, 5) + Lines(600, 100)));
+}
+
+TEST(Rotation, LogThatWasAcknowledgedBeforeAKillIsFoundAsWell) {
+  TempFolder folder;
+  AgentSettings settings = SettingsFor(folder / "a.log");
+  settings.batch_bytes = 4096;
+  Rig rig(settings);
+  Append(folder / "a.log", Lines(0, 50));
+  rig.Settle(1);
+  rig.Save();
+  Append(folder / "a.log", Lines(50, 3000));
+  rig.Step();
+  rig.Kill();
+  rig.Step();  // the server has it all, says the first answer
+  rig.Save();
+  std::filesystem::resize_file(folder / "a.log", Lines(0, 3000).size());
+  rig.Reboot();
+  Append(folder / "a.log", Lines(5000, 5));
+  rig.Settle(1);
+  EXPECT_EQ(rig.server.files.size(), 2U);
+  const size_t doubled =
+      rig.server.AllBytes().size() - Lines(0, 3050).size() - Lines(5000, 5).size();
+  EXPECT_LE(doubled, 4096U) << "a batch at most: it was far behind";
+}
+
+// Acknowledged after the last checkpoint: what of it the log still has is sent again, since what
+// stands there now may be something else.
+TEST(Rotation, NothingIsTakenForWhatWasAcknowledgedAfterTheCheckpoint) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  Append(folder / "a.log", Lines(0, 50));
+  rig.Settle(1);
+  rig.Save();
+  Append(folder / "a.log", Lines(50, 10));
+  rig.Settle(1);
+  std::filesystem::resize_file(folder / "a.log", Lines(0, 52).size());
+  Append(folder / "a.log", Lines(100, 10));
+  rig.Reboot();
+  rig.Settle(1);
+  EXPECT_EQ(LinesOf(rig.server.AllBytes()), LinesOf(Lines(0, 60) + Lines(50, 2) + Lines(100, 10)));
+}
+
+TEST(Rotation, QuietLogThatLostItsLastLineGoesOnAtTheByte) {
+  for (const bool from_start : {true, false}) {
+    SCOPED_TRACE(from_start);
+    TempFolder folder;
+    AgentSettings settings = SettingsFor(folder / "a.log");
+    settings.flows[0].from_start = from_start;
+    Append(folder / "a.log", Lines(0, 100));
+    Rig rig(settings);
+    rig.Settle(1);
+    rig.clock.Advance(FileTable::kTrailMicros);
+    rig.Settle(1);
+    Append(folder / "a.log", Lines(100, 1));
+    rig.Settle(1);
+    rig.Save();
+    std::filesystem::resize_file(folder / "a.log", Lines(0, 100).size());
+    Append(folder / "a.log", Lines(200, 10));
+    rig.Reboot();
+    rig.Settle(1);
+    EXPECT_EQ(LinesOf(rig.server.AllBytes()),
+              LinesOf((from_start ? Lines(0, 100) : "") + Lines(100, 1) + Lines(200, 10)));
+  }
+}
+
+TEST(Rotation, LogThatLostMoreThanIsRememberedIsSentFromItsStart) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  Append(folder / "a.log", Lines(0, 100));
+  rig.Settle(1);
+  rig.clock.Advance(FileTable::kTrailMicros);  // it is on the disk, says the kernel
+  rig.Settle(1);
+  rig.Save();
+  std::filesystem::resize_file(folder / "a.log", Lines(0, 50).size());
+  Append(folder / "a.log", Lines(1000, 100));
+  rig.Reboot();
+  rig.Settle();
+  const std::vector<std::string> received = LinesOf(rig.server.AllBytes());
+  const std::vector<std::string> written = LinesOf(Lines(0, 100) + Lines(1000, 100));
+  EXPECT_TRUE(std::includes(received.begin(), received.end(), written.begin(), written.end()));
+}
+
+TEST(Rotation, RefillAfterARebootIsAnotherFile) {
+  for (const Refill& refill : Refills()) {
+    if (refill.what == std::string_view("16 KiB alike, shorter")) continue;  // as if it were cut
+    SCOPED_TRACE(refill.what);
+    TempFolder folder;
+    Rig rig(SettingsFor(folder / "a.csv"));
+    Append(folder / "a.csv", refill.before);
+    rig.Settle(1);
+    rig.Save();
+    Fill(folder / "a.csv", refill);
+    rig.Reboot();
+    rig.Settle();
+    const std::vector<std::string> received = LinesOf(rig.server.AllBytes());
+    for (const std::string& line : LinesOf(refill.before + refill.after)) {
+      EXPECT_TRUE(std::binary_search(received.begin(), received.end(), line)) << line;
+    }
+  }
+}
+
 TEST(Rotation, DatedNamesComeOneAfterTheOther) {
   TempFolder folder;
   Rig rig(SettingsFor(folder / "log.*"));
@@ -460,9 +669,42 @@ class ModelRun {
     }
     plain_.push_back(to);
   }
+  // Of what was acknowledged, up to three lines: what was not is lost for good.
+  void LoseLines(const std::string& name) {
+    const std::string path = folder_ / name;
+    for (const auto& [slot, file] : rig_.table().files()) {
+      if (file.state.path != path || !file.present || !std::filesystem::exists(path)) continue;
+      std::ifstream in(path, std::ios::binary);
+      const std::string bytes{std::istreambuf_iterator<char>(in), {}};
+      const Trail& trail = file.state.trail;
+      if (file.state.acked != bytes.size() || trail.empty()) continue;
+      size_t size = bytes.size();
+      const size_t known = std::min<size_t>(trail.back().lines.size(), 3);
+      for (uint64_t lines = random_.Below(known + 1); lines > 0; --lines) {
+        size = size == 1 ? 0 : bytes.rfind('\n', size - 2) + 1;
+      }
+      if (size > file.state.head_length) std::filesystem::resize_file(path, size);
+    }
+  }
+  void PowerCut() {
+    rig_.server.faults = nullptr;
+    for (const char* name : {"a.log", "b.log"}) Complete(name);
+    for (int i = 0; i < 3; ++i) {
+      rig_.clock.Advance(2 * kMicrosPerSecond);
+      rig_.Step(3);
+    }
+    rig_.Save();
+    for (const char* name : {"a.log", "b.log"}) LoseLines(name);
+    rig_.Reboot();
+    rig_.table().Discover();
+    rig_.Save();  // as an agent does before it sends anything
+    rig_.server.faults = &random_;
+  }
   void Act() {
     const std::string name = random_.Below(2) == 0 ? "a.log" : "b.log";
-    switch (random_.Below(10)) {
+    switch (random_.Below(11)) {
+      case 10:
+        return PowerCut();
       case 0:
       case 1:
       case 2:

@@ -8,6 +8,7 @@
 #include "agent/kinesis_settings.h"
 #include "agent_wire/batch.h"
 #include "base/text.h"
+#include "source/format_name/format_name.h"
 
 namespace tarn::agent {
 namespace {
@@ -65,7 +66,12 @@ void CheckFlow(config::Reader& reader, const FlowSettings& flow) {
       reader.Fail("paths", fmt::format("'{}' is no absolute path", path));
     }
   }
-  if (flow.format.size() > agent_wire::kMaxNameBytes) reader.Fail("format", "is too long");
+  if (flow.format.size() > agent_wire::kMaxNameBytes) {
+    reader.Fail("format", "is too long");
+  } else if (!flow.format.empty()) {  // none: the source's own
+    const Status known = format_name::CheckFormatName(flow.format);
+    if (!known.ok()) reader.Fail("format", known.error().message());
+  }
   if (!flow.multiline_start.empty()) {
     re2::RE2::Options options;
     options.set_log_errors(false);

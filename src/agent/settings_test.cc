@@ -158,6 +158,19 @@ TEST(Settings, KinesisTypoIsNamed) {
   EXPECT_NE(settings.error().message().find("did you mean 'filePattern'?"), std::string::npos);
 }
 
+TEST(Settings, FormatThatIsNoneIsNamedWithTheNearest) {
+  const std::string flow = "server: https://x\nflows:\n  - {source: w, paths: [/a], format: '";
+  for (const char* good : {"", "combined+cookie", "json", "csv:a,b", "regex:(?P<a>x)", "%h %b"}) {
+    EXPECT_TRUE(LoadText(flow + good + "'}\n").ok()) << good;
+  }
+  const auto settings = LoadText(flow + "combind'}\n");
+  ASSERT_FALSE(settings.ok());
+  EXPECT_NE(settings.error().message().find(
+                ":3:38: flows[0].format: 'combind' is no log format; did you mean combined?"),
+            std::string::npos)
+      << settings.error().message();
+}
+
 TEST(Settings, UrlsAreStrict) {
   EXPECT_EQ(ParseUrl("https://a").value().port, 443);
   EXPECT_EQ(ParseUrl("http://[::1]:81/").value().host, "::1");

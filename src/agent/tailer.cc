@@ -144,9 +144,11 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
   header.read_time = clock_.Now();
   header.cut = frame.cut;
   header.record_ends = std::move(frame.record_ends);
-  NoteAnchor(file, payload);
-  const bool was_full = payload.size() + kMaxLineBytes > LimitOf(file) &&
-                        file.size - file.read_offset > LimitOf(file);
+  header.line_begin = file.line_begin;
+  const bool behind = file.size - file.read_offset > LimitOf(file);
+  const bool was_full = behind && payload.size() + kMaxLineBytes > LimitOf(file);
+  // What is far behind was written a while ago: a power cut does not take it.
+  NoteHandedOut(file, payload, !behind && !file.reader->compressed());
   file.read_offset = header.end_offset;
   const bool packed = file.reader->compressed();
   if (packed) {  // its size is only known as far as it was read: the rest is due at once
@@ -166,12 +168,23 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
 }
 
 // Before read_offset moves over the payload.
-void Tailer::NoteAnchor(TrackedFile& file, std::string_view payload) {
+void Tailer::NoteHandedOut(TrackedFile& file, std::string_view payload, bool with_lines) {
   const size_t kept = payload.size() >= kAnchorBytes ? 0 : kAnchorBytes - payload.size();
   if (file.tail.size() > kept) file.tail.erase(0, file.tail.size() - kept);
   file.tail.append(payload.substr(payload.size() - std::min(payload.size(), size_t{kAnchorBytes})));
-  file.handed_out.push_back({file.read_offset + payload.size(),
-                             static_cast<uint32_t>(file.tail.size()), codec::Xxh3(file.tail)});
+  const uint64_t end = file.read_offset + payload.size();
+  if (const size_t newline = payload.rfind('\n'); newline + 1 == payload.size()) {
+    file.line_begin.reset();
+  } else if (newline != std::string_view::npos) {
+    file.line_begin = file.read_offset + newline + 1;
+  } else if (!file.line_begin) {
+    file.line_begin = file.read_offset;
+  }
+  Piece piece;
+  piece.begin = file.read_offset;
+  piece.anchor = {end, static_cast<uint32_t>(file.tail.size()), codec::Xxh3(file.tail)};
+  if (with_lines) piece.lines = LineHashes(payload);
+  file.handed_out.push_back({std::move(piece), file.line_begin});
 }
 
 void Tailer::Void(TrackedFile& file) {
@@ -179,6 +192,7 @@ void Tailer::Void(TrackedFile& file) {
   file.tail.clear();
   file.handed_out.clear();
   file.read_offset = file.state.acked;
+  file.line_begin = file.state.line_begin;
   file.stuck_size = 0;
   if (file.size > file.read_offset) file.pending_since = clock_.MonotonicMicros();
 }
@@ -187,11 +201,37 @@ void Tailer::MoveTo(TrackedFile& file, uint64_t offset) {
   const bool plain = !file.reader || !file.reader->compressed();
   if (plain) offset = std::min(offset, std::max(file.size, file.state.size));
   file.state.acked = offset;
-  while (!file.handed_out.empty() && file.handed_out.front().end <= offset) {
-    file.state.anchor = file.handed_out.front();
+  file.state.line_begin.reset();
+  while (!file.handed_out.empty() && file.handed_out.front().piece.anchor.end <= offset) {
+    HandedOut& done = file.handed_out.front();
+    file.state.anchor = done.piece.anchor;
+    if (done.piece.anchor.end == offset) file.state.line_begin = done.line_begin;
+    if (plain) AddPiece(file.state.trail, std::move(done.piece), table_.trail_limits());
     file.handed_out.pop_front();
   }
+  if (plain && file.reader) NoteSkipped(file);
   changed_ = true;
+}
+
+// The server had more than was handed out: the agent was killed before its checkpoint said so.
+void Tailer::NoteSkipped(TrackedFile& file) {
+  const FileState& state = file.state;
+  const uint64_t noted = state.trail.empty() ? 0 : state.trail.back().anchor.end;
+  const uint64_t step = LimitOf(file);
+  const uint64_t most = kMostPieces * step;
+  uint64_t at = std::max(noted, state.acked > most ? state.acked - most : 0);
+  while (at < state.acked) {
+    const auto anchor = AnchorAt(*file.reader, std::min(at + step, state.acked));
+    if (!anchor.ok()) return;
+    Piece piece{at, *anchor, {}};
+    if (at == noted) {  // where a line begins
+      std::string bytes(static_cast<size_t>(anchor->end - at), '\0');
+      const auto count = file.reader->Read(at, bytes);
+      if (count.ok() && *count == bytes.size()) piece.lines = LineHashes(bytes);
+    }
+    AddPiece(file.state.trail, std::move(piece), table_.trail_limits());
+    at = anchor->end;
+  }
 }
 
 void Tailer::Apply(const Outcome& outcome) {
@@ -205,6 +245,7 @@ void Tailer::Apply(const Outcome& outcome) {
       if (outcome.next_offset > file->state.acked) MoveTo(*file, outcome.next_offset);
       if (file->read_offset < file->state.acked) {
         file->read_offset = file->state.acked;
+        file->line_begin = file->state.line_begin;
         file->tail.clear();
       }
       if (file->size <= file->read_offset) file->pending_since = 0;

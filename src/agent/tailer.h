@@ -90,8 +90,9 @@ class Tailer {
   std::optional<PendingBatch> Cut(uint64_t slot, TrackedFile& file);
   Frame FrameOf(TrackedFile& file, std::string& buffer, int64_t now);
   PendingBatch Make(uint64_t slot, TrackedFile& file, Frame frame, std::string payload);
-  static void NoteAnchor(TrackedFile& file, std::string_view payload);
+  static void NoteHandedOut(TrackedFile& file, std::string_view payload, bool with_lines);
   void MoveTo(TrackedFile& file, uint64_t offset);
+  void NoteSkipped(TrackedFile& file);
   void Void(TrackedFile& file);
 
   FileTable& table_;

@@ -144,8 +144,27 @@ TEST(Tailer, LineOverTheLimitIsCut) {
   rig.Settle(1);
   EXPECT_TRUE(rig.server.AllBytes() == text);
   int cut = 0;
-  for (const auto& header : rig.server.headers_seen) cut += header.cut ? 1 : 0;
+  int inside = 0;
+  for (const auto& header : rig.server.headers_seen) {
+    cut += header.cut ? 1 : 0;
+    if (!header.line_begin) continue;
+    ++inside;
+    EXPECT_EQ(header.line_begin, 4U);
+  }
   EXPECT_EQ(cut, 2);
+  EXPECT_EQ(inside, 2);
+}
+
+TEST(Tailer, RestOfALineIsKnownAsSuchAfterAKill) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  Append(folder / "a.log", "one\n" + std::string(agent_wire::kMaxLineBytes + 5, 'x'));
+  rig.Settle(1);
+  rig.Save();
+  rig.Kill();
+  Append(folder / "a.log", "\nlast\n");
+  rig.Settle(1);
+  EXPECT_EQ(rig.server.headers_seen.back().line_begin, 4U);
 }
 
 TEST(Tailer, MultilineRecordsStayWhole) {
@@ -207,21 +226,25 @@ TEST(Tailer, TooLargeBatchesAreHalved) {
 }
 
 TEST(Tailer, RefusedFileWaitsAndOthersGoOn) {
-  TempFolder folder;
-  Rig rig(SettingsFor(folder / "*.log"));
-  Append(folder / "a.log", "one\n");
-  rig.Step();
-  rig.clock.Advance(kMicrosPerSecond);
-  rig.server.script = {{400, -1, "no"}};
-  rig.Step();
-  Append(folder / "b.log", "two\n");
-  rig.Step();
-  rig.clock.Advance(2 * kMicrosPerSecond);
-  rig.Step();
-  EXPECT_EQ(rig.server.AllBytes(), "two\n");
-  rig.clock.Advance(Tailer::kHoldMicros);
-  rig.Step();
-  EXPECT_EQ(rig.server.AllBytes().size(), 8U);
+  for (const int status : {400, 422}) {  // 422: a limit of the key's files
+    SCOPED_TRACE(status);
+    TempFolder folder;
+    Rig rig(SettingsFor(folder / "*.log"));
+    Append(folder / "a.log", "one\n");
+    rig.Step();
+    rig.clock.Advance(kMicrosPerSecond);
+    rig.server.script = {{status, -1, "no"}};
+    rig.Step();
+    EXPECT_EQ(rig.registry.GetCounter("tarn_agent_refused_total", "").value(), 1U);
+    Append(folder / "b.log", "two\n");
+    rig.Step();
+    rig.clock.Advance(2 * kMicrosPerSecond);
+    rig.Step();
+    EXPECT_EQ(rig.server.AllBytes(), "two\n");
+    rig.clock.Advance(Tailer::kHoldMicros);
+    rig.Step();
+    EXPECT_EQ(rig.server.AllBytes().size(), 8U);
+  }
 }
 
 TEST(Tailer, WrongKeyIsTriedSlowlyAndLosesNothing) {

@@ -157,6 +157,11 @@ class Rig {
     saved_ = EncodeCheckpoint({"agent", tailer_->last_batch_number(), table_->States()});
   }
   void LoseState() { saved_.clear(); }
+  // As after a power cut.
+  void Reboot() {
+    ++boot_;
+    Kill();
+  }
 
   // Looks at the disk, then reads and sends all that is due, with up to `tries` each.
   void Step(int tries = 1) {
@@ -205,7 +210,7 @@ class Rig {
     sending_ = false;
     Checkpoint checkpoint;
     if (!saved_.empty()) checkpoint = DecodeCheckpoint(saved_).value();
-    table_.emplace(files_, clock, settings_.flows, events_);
+    table_.emplace(files_, clock, settings_.flows, events_, boot_);
     table_->Load(checkpoint.files, saved_.empty());
     tailer_.emplace(*table_, settings_, clock, events_,
                     Tailer::Identity{"agent", checkpoint.batch_number});
@@ -219,6 +224,7 @@ class Rig {
   obs::Logger logger_{clock, fd_, obs::LogFormat::kText, obs::Level::kError};
   Events events_{logger_, registry};
   std::string saved_;
+  uint64_t boot_ = 1;
   std::optional<FileTable> table_;
   std::optional<Tailer> tailer_;
   std::optional<Shipper> shipper_;

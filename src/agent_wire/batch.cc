@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view kMagic = "TBAT";
 constexpr uint8_t kVersion = 1;
 constexpr uint8_t kCutFlag = 1;
+constexpr uint8_t kInsideFlag = 2;
 constexpr size_t kPrefixBytes = 28;
 constexpr size_t kHeaderCrcAt = 20;
 
@@ -58,7 +59,8 @@ Result<Prefix> TakePrefix(std::string_view bytes) {
   prefix.payload_bytes = GetFixed<uint32_t>(bytes.data() + 16);
   prefix.header_crc = GetFixed<uint32_t>(bytes.data() + kHeaderCrcAt);
   prefix.payload_crc = GetFixed<uint32_t>(bytes.data() + kHeaderCrcAt + 4);
-  if ((prefix.flags & ~kCutFlag) != 0 || GetFixed<uint16_t>(bytes.data() + 6) != 0) {
+  if ((prefix.flags & ~(kCutFlag | kInsideFlag)) != 0 ||
+      GetFixed<uint16_t>(bytes.data() + 6) != 0) {
     return Broken("unknown flags");
   }
   if (prefix.header_bytes > kMaxHeaderBytes) {
@@ -100,6 +102,7 @@ std::string PackHeader(const BatchHeader& header) {
     PutVarint(out, end - previous);
     previous = end;
   }
+  if (header.line_begin) PutVarint(out, *header.line_begin);
   return out;
 }
 
@@ -146,6 +149,9 @@ Status CheckHeader(const BatchHeader& header, size_t payload_bytes) {
       header.agent_id.empty()) {
     return InvalidArgument("an agent batch needs agent id, host, source and file id");
   }
+  if (header.line_begin && *header.line_begin >= header.begin_offset) {
+    return InvalidArgument("the line whose rest it has begins behind it");
+  }
   if (header.line_count > payload_bytes) return InvalidArgument("more lines than bytes");
   if (!header.record_ends.empty() && header.record_ends.back() != payload_bytes) {
     return InvalidArgument("the last record does not end with the payload");
@@ -167,7 +173,12 @@ Result<BatchHeader> UnpackHeader(const Prefix& prefix, std::string_view bytes) {
               TakeNumber(reader, header.batch_number) && TakeNumber(reader, header.begin_offset) &&
               TakeNumber(reader, header.end_offset) && TakeNumber(reader, header.line_count);
   const auto read_time = good ? reader.TakeFixed<int64_t>() : std::nullopt;
-  good = read_time.has_value() && TakeRecordEnds(reader, header.record_ends) && reader.empty();
+  good = read_time.has_value() && TakeRecordEnds(reader, header.record_ends);
+  if (good && (prefix.flags & kInsideFlag) != 0) {
+    header.line_begin = reader.TakeVarint();
+    good = header.line_begin.has_value();
+  }
+  good = good && reader.empty();
   if (!good) return Broken("malformed header");
   header.read_time = {*read_time};
   const Status fits = CheckHeader(header, prefix.payload_bytes);
@@ -199,7 +210,8 @@ Result<std::string> Encode(const BatchHeader& header, std::string_view payload,
   const std::string packed = PackHeader(header);
   const std::string stored = compressor.Compress(payload);
   Prefix prefix;
-  prefix.flags = header.cut ? kCutFlag : uint8_t{0};
+  if (header.cut) prefix.flags |= kCutFlag;
+  if (header.line_begin) prefix.flags |= kInsideFlag;
   prefix.header_bytes = static_cast<uint32_t>(packed.size());
   prefix.stored_bytes = static_cast<uint32_t>(stored.size());
   prefix.payload_bytes = static_cast<uint32_t>(payload.size());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,6 +51,8 @@ struct BatchHeader {
   // Ends of the records relative to begin_offset, rising, the last equal to the payload's size.
   // Empty: each line is a record. Set for multi-line flows only.
   std::vector<uint32_t> record_ends;
+  // Where the line began in whose middle the payload begins.
+  std::optional<uint64_t> line_begin;
 
   bool operator==(const BatchHeader&) const = default;
 };

@@ -32,6 +32,7 @@ TEST(Batch, DecodesToWhatWasEncoded) {
   EXPECT_EQ(DecodeHeader(bytes).value(), header);
   header.cut = true;
   header.record_ends = {6, 16};
+  header.line_begin = 5;
   EXPECT_EQ(Decode(Encode(header, payload, compressor).value()).value().header, header);
 }
 

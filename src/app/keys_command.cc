@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <functional>
 #include <memory>
 
@@ -47,8 +48,20 @@ Status ChangeKeys(Machine& machine, const Project& project,
   return ring.Save(machine.files, project.keys_file());
 }
 
+Status RequireSources(const Project& project, const std::vector<std::string>& wanted) {
+  std::vector<std::string_view> known;
+  for (const lake::LogSource& source : project.sources) known.push_back(source.name);
+  for (const std::string& name : wanted) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      return lake::NoSuchSource(name, known);
+    }
+  }
+  return {};
+}
+
 Status CreateKey(Context& context, const KeysOptions& options) {
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
+  TARN_TRY(RequireSources(project, options.sources));
   TARN_ASSIGN_OR_RETURN(const auth::Role role, auth::ParseRole(options.role));
   std::string key;
   TARN_TRY(ChangeKeys(context.machine, project, [&](auth::KeyRing& ring) -> Status {

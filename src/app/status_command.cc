@@ -44,7 +44,8 @@ std::string AgoOf(const Json& json, std::string_view key, Timestamp now) {
   return fmt::format("{} h ago", seconds / 3600);
 }
 
-void PrintSources(const Json& status, Timestamp now) {
+// `landing_error` is said already.
+void PrintSources(const Json& status, Timestamp now, const std::string& landing_error) {
   TextTable table({"source", "host", "lines", "lines/s", "rejected", "lag", "last read"});
   for (const size_t column : {size_t{2}, size_t{3}, size_t{4}, size_t{5}}) table.AlignRight(column);
   const Json* sources = status.Find("sources");
@@ -59,6 +60,12 @@ void PrintSources(const Json& status, Timestamp now) {
     }
   }
   if (table.rows() > 0) fmt::print("\n{}", table.Print());
+  for (const Json& source : *sources->AsArray()) {
+    const std::string error = TextOf(source, "last_error");
+    if (!error.empty() && error != landing_error) {
+      fmt::print("ERROR: {}, {}\n", TextOf(source, "name"), error);
+    }
+  }
 }
 
 void PrintDatasets(const Json& status) {
@@ -91,10 +98,9 @@ void PrintStatus(const Project& project, const Json& status, const std::string& 
                FormatBytes(static_cast<uint64_t>(IntOf(journal, "bytes"))),
                journal.GetBool("healthy").value_or(true) ? "" : ", CANNOT BE WRITTEN",
                journal.GetBool("full").value_or(false) ? ", FULL" : "");
-    if (const std::string error = TextOf(landing, "last_error"); !error.empty()) {
-      fmt::print("ERROR: {}\n", error);
-    }
-    PrintSources(status, now);
+    const std::string error = TextOf(landing, "last_error");
+    if (!error.empty()) fmt::print("ERROR: {}\n", error);
+    PrintSources(status, now, error);
   }
   PrintDatasets(status);
 }

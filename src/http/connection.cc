@@ -164,6 +164,7 @@ void Connection::OnHeader() {
   since_micros_ = loop_.now_micros;
   body_window_micros_ = loop_.now_micros;
   body_window_bytes_ = 0;
+  body_before_ = {};
   std::string allowed;
   const Request& head = parser_.request();
   route_ = loop_.shared.router.Find(head.method, head.path(), &allowed);
@@ -420,13 +421,17 @@ void Connection::CheckBody() {
   const int64_t window = loop_.now_micros - body_window_micros_;
   if (wants_input()) {
     if (loop_.now_micros - since_micros_ > limits.max_body_micros) return TimeOut();
-    if (window <= limits.body_timeout_micros) return;
-    const uint64_t came = parser_.body_bytes() - body_window_bytes_;
-    const auto seconds = static_cast<double>(window) / kMicrosPerSecond;
-    if (static_cast<double>(came) < static_cast<double>(limits.min_body_rate) * seconds)
-      return TimeOut();
+    if (window <= limits.body_timeout_micros / 2) return;
+    const Stretch last{window, parser_.body_bytes() - body_window_bytes_};
+    const int64_t measured = body_before_.micros + last.micros;
+    const auto wanted = static_cast<double>(limits.min_body_rate) * static_cast<double>(measured) /
+                        kMicrosPerSecond;
+    const auto came = static_cast<double>(body_before_.bytes + last.bytes);
+    if (measured >= limits.body_timeout_micros && came < wanted) return TimeOut();
+    body_before_ = last;
+  } else {
+    body_before_ = {};  // a time in which it was not read says nothing about the sender
   }
-  // A time in which it was not read says nothing about the sender.
   body_window_micros_ = loop_.now_micros;
   body_window_bytes_ = parser_.body_bytes();
 }

@@ -128,9 +128,15 @@ class Connection {
   bool lingering_ = false;
   bool fresh_ = true;  // nothing was ever received
   size_t lingered_bytes_ = 0;
-  int64_t since_micros_;            // start of the phase: idle, header, body, lingering
-  int64_t body_window_micros_ = 0;  // start of the time over which the body's rate is measured
+  int64_t since_micros_;  // start of the phase: idle, header, body, lingering
+  struct Stretch {
+    int64_t micros = 0;
+    uint64_t bytes = 0;
+  };
+  // The body's rate is measured over half a body_timeout and the half before.
+  int64_t body_window_micros_ = 0;  // start of the present half
   uint64_t body_window_bytes_ = 0;  // of the body, that were there at its start
+  Stretch body_before_;             // the half before; none: nothing, or it was not read then
   int64_t write_progress_micros_ = 0;
 };
 

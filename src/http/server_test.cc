@@ -384,6 +384,24 @@ TEST(Server, ABodyThatBeganFastMayNotTrickle) {
   EXPECT_EQ(StatusOf(client.ReadToEnd()), 408);
 }
 
+// A burst at the beginning of one stretch and at the end of the next one.
+TEST(Server, ABodyMayNotRestOverTheEndOfAStretch) {
+  TestServer server({.limits = {.min_body_rate = 100}});
+  RawClient client(server.port());
+  RawClient other(server.port());
+  const std::string before = ReceivedBytes(server);
+  client.Send("POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n" +
+              std::string(10'000, 'x'));
+  while (ReceivedBytes(server) == before) std::this_thread::yield();
+  for (int second = 0; second < 38 && !client.Answered(); ++second) {
+    server.clock.Advance(1'000'000);
+    other.Send(kGetHello);
+    EXPECT_EQ(StatusOf(other.ReadAnswer()), 200);  // so the server has looked at its clock
+  }
+  ASSERT_TRUE(client.Answered());
+  EXPECT_EQ(StatusOf(client.ReadToEnd()), 408);
+}
+
 TEST(Server, ABodyIsOnTimeAtTheLeastRate) {
   TestServer server({.limits = {.min_body_rate = 5}});
   RawClient client(server.port());

@@ -9,9 +9,9 @@
 #include <vector>
 
 #include "agent_wire/batch.h"
-#include "base/text.h"
 #include "lake/events.h"
 #include "lake/journal_record.h"
+#include "lake/log_source.h"
 
 namespace tarn::lake {
 
@@ -58,9 +58,7 @@ Status AgentDoor::LoadJournal(uint64_t position) {
 Status AgentDoor::CheckHeader(const agent_wire::BatchHeader& header) const {
   if (!sources_.contains(header.source)) {
     const std::vector<std::string_view> known(sources_.begin(), sources_.end());
-    const auto nearest = NearestWord(header.source, known);
-    return NotFound(fmt::format("no source '{}' in tarn.yaml{}", header.source,
-                                nearest ? fmt::format("; is it '{}'?", *nearest) : ""));
+    return NoSuchSource(header.source, known);
   }
   for (const std::string* name : {&header.host, &header.file_id}) {
     if (name->size() <= kMaxNameBytes) continue;
@@ -89,14 +87,14 @@ void AgentDoor::Submit(const agent_wire::BatchHeader& header, std::string_view e
       [this, file, end, done = std::move(done)](const Result<journal::Position>& appended) {
         End(*file, appended.ok() ? std::optional(end) : std::nullopt);
         if (!appended.ok()) return done(appended.error());
-        done(BatchAnswer{BatchAnswer::Kind::kStored, end});
+        done(BatchAnswer{BatchAnswer::Kind::kStored, end, {}});
       });
 }
 
 std::variant<Result<BatchAnswer>, AgentDoor::File*> AgentDoor::Begin(
     const agent_wire::BatchHeader& header, std::string_view key) {
-  const auto answer = [](BatchAnswer::Kind kind, uint64_t offset) {
-    return Result<BatchAnswer>(BatchAnswer{kind, offset});
+  const auto answer = [](BatchAnswer::Kind kind, uint64_t offset, std::string reason = {}) {
+    return Result<BatchAnswer>(BatchAnswer{kind, offset, std::move(reason)});
   };
   os::MutexLock lock(mutex_);
   const catalog::WatermarkKey name{header.source, header.host, header.file_id};
@@ -105,8 +103,8 @@ std::variant<Result<BatchAnswer>, AgentDoor::File*> AgentDoor::Begin(
     auto sender = senders_.find(key);
     if (sender == senders_.end()) sender = senders_.try_emplace(std::string(key)).first;
     if (slot == files_.end()) {
-      if (Status may = Admit(header, *sender); !may.ok()) {
-        return Result<BatchAnswer>(std::move(may).error());
+      if (auto why = WhyNot(header, *sender)) {
+        return answer(BatchAnswer::Kind::kOverLimit, 0, *std::move(why));
       }
       slot = files_.try_emplace(name).first;
       if (files_.size() > kMaxFiles) ForgetOldest(slot->second);
@@ -125,7 +123,8 @@ std::variant<Result<BatchAnswer>, AgentDoor::File*> AgentDoor::Begin(
   return &file;
 }
 
-Status AgentDoor::Admit(const agent_wire::BatchHeader& header, Senders::value_type& entry) {
+std::optional<std::string> AgentDoor::WhyNot(const agent_wire::BatchHeader& header,
+                                             Senders::value_type& entry) {
   const std::string& key = entry.first;
   Sender& sender = entry.second;
   const auto over = [&]() -> const char* {
@@ -133,7 +132,7 @@ Status AgentDoor::Admit(const agent_wire::BatchHeader& header, Senders::value_ty
     const bool new_host = !sender.hosts.contains(header.host);
     return new_host && sender.hosts.size() >= kMaxHostsOfKey ? "hosts" : nullptr;
   };
-  if (over() == nullptr) return {};
+  if (over() == nullptr) return std::nullopt;
   // Files of old do not count; looked for once a minute at most, as this looks at all.
   const int64_t now = work_.clock.MonotonicMicros();
   const bool look = !sender.refused || now - *sender.refused >= 60 * kMicrosPerSecond;
@@ -145,13 +144,13 @@ Status AgentDoor::Admit(const agent_wire::BatchHeader& header, Senders::value_ty
     }
   }
   const char* const limit = over();
-  if (limit == nullptr) return {};
+  if (limit == nullptr) return std::nullopt;
   const size_t most = limit == std::string_view("files") ? kMaxFilesOfKey : kMaxHostsOfKey;
   SenderRefused{key, limit, most, look}.Emit(work_);
-  return PermissionDenied(
-      fmt::format("key '{}' has brought {} {} within 7 days, which is all a key may; if that is "
-                  "right, give its agents keys of their own",
-                  key, most, limit));
+  return fmt::format(
+      "key '{}' has brought {} {} since the server started, not counting those quiet for 7 days, "
+      "which is all a key may; if that is right, give its agents keys of their own",
+      key, most, limit);
 }
 
 void AgentDoor::Own(Files::value_type& file, Sender& sender) {

@@ -23,9 +23,11 @@ struct BatchAnswer {
     kStored,     // durable now
     kDuplicate,  // was here already
     kGap,        // bytes before it are missing: send from `offset` on
+    kOverLimit,  // a new file of a key that has brought all it may: `reason`; others may go on
   };
   Kind kind = Kind::kStored;
   uint64_t offset = 0;  // what the server has of the file, without a gap
+  std::string reason;
 };
 
 // Where agents' batches enter: checks them, drops what is already here, and acknowledges after the
@@ -44,8 +46,8 @@ class AgentDoor {
                                                  uint64_t position);
 
   // `done` is called once, from this call or from the journal's thread. Errors: NotFound (source),
-  // InvalidArgument (a name that is too long), PermissionDenied (the key has brought too many hosts
-  // or files), those of agent_wire::Decode, Unavailable and ResourceExhausted (send again later).
+  // InvalidArgument (a name that is too long), those of agent_wire::Decode, Unavailable and
+  // ResourceExhausted (send again later).
   void Submit(std::string_view encoded, Done done);
   // The same for a caller that has just decoded the whole of `encoded`, whose header this is, and
   // knows the key it came with.
@@ -84,9 +86,9 @@ class AgentDoor {
   Status LoadCatalog();
   Status LoadJournal(uint64_t position);
   Status CheckHeader(const agent_wire::BatchHeader& header) const;
-  // Whether the key may bring one more file; PermissionDenied.
-  Status Admit(const agent_wire::BatchHeader& header, Senders::value_type& entry)
-      TARN_REQUIRES(mutex_);
+  // Why the key may not bring one more file.
+  std::optional<std::string> WhyNot(const agent_wire::BatchHeader& header,
+                                    Senders::value_type& entry) TARN_REQUIRES(mutex_);
   static void Own(Files::value_type& file, Sender& sender);
   Files::iterator Forget(Files::iterator file) TARN_REQUIRES(mutex_);
   // The answer that needs no journal, or the file, marked as under way: it stays where it is until

@@ -57,6 +57,15 @@ Status CheckColumnCount(const event::Schema& table, const event::Schema& wanted)
                   columns, Landing::kMaxColumns));
 }
 
+// Of a batch that goes to quarantine as a whole; empty for others.
+std::string WhyRefused(const agent_wire::BatchHeader& header, std::string_view format,
+                       const LineCounts& counts) {
+  if (counts.rejected < counts.lines) return "";
+  constexpr size_t kShownBytes = 80;
+  return fmt::format("none of the {} lines of the last batch, of {}, fits '{}': {}", counts.lines,
+                     header.path, format.substr(0, kShownBytes), counts.first_reason);
+}
+
 template <typename Item>
 void ForEachInParallel(std::vector<Item>& items, const std::function<void(Item&)>& work) {
   std::atomic<size_t> next = 0;
@@ -217,7 +226,7 @@ bool Landing::FillBuffers() {
         if (has_uncommitted()) return true;
         changed_.NotifyAll();
       }
-      status_.buffered_bytes = buffered_bytes();
+      status_.buffered_bytes = buffered_.bytes;
     }
     if (FlushDue()) return true;
     if (!cursor_) Rewind();
@@ -239,8 +248,8 @@ bool Landing::FillBuffers() {
 
 bool Landing::FlushDue() const {
   if (!has_uncommitted()) return false;
-  return retrying_ || buffered_bytes() >= options_.buffer_bytes ||
-         pending_.size() >= catalog::kMaxWatermarks / 2 || buffered_hours() >= kMaxBufferedHours ||
+  return retrying_ || buffered_.bytes >= options_.buffer_bytes ||
+         pending_.size() >= catalog::kMaxWatermarks / 2 || buffered_.hours >= kMaxBufferedHours ||
          work_.clock.MonotonicMicros() - oldest_micros_ >= options_.buffer_age_micros;
 }
 
@@ -253,22 +262,6 @@ uint64_t Landing::committed_position() const {
 // Records were read since the last commit. They may have given no rows, if all were refused: then
 // the position alone is committed, or the journal would keep them for ever.
 bool Landing::has_uncommitted() const { return next_position_ > committed_position(); }
-
-uint64_t Landing::buffered_bytes() const {
-  uint64_t bytes = 0;
-  for (const auto& [name, source] : sources_) {
-    for (const auto& [format, buffer] : source.buffers) bytes += buffer->memory_bytes();
-  }
-  return bytes;
-}
-
-size_t Landing::buffered_hours() const {
-  size_t hours = 0;
-  for (const auto& [name, source] : sources_) {
-    for (const auto& [format, buffer] : source.buffers) hours += buffer->hours().size();
-  }
-  return hours;
-}
 
 void Landing::AddRecord(journal::Record record) {
   if (!has_uncommitted()) oldest_micros_ = work_.clock.MonotonicMicros();
@@ -306,11 +299,15 @@ Status Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timesta
   const catalog::WatermarkKey key{source.config.name, header.host, header.file_id};
   TARN_ASSIGN_OR_RETURN(catalog::Watermark mark, MarkOf(key));
   const auto from = static_cast<uint64_t>(mark.end_offset);
+  const std::string& format = header.format.empty() ? source.config.format : header.format;
   LineCounts counts;
   if (header.end_offset > from) {
-    const std::string& format = header.format.empty() ? source.config.format : header.format;
     TARN_ASSIGN_OR_RETURN(LogBuffer* const buffer, BufferOf(source, format));
+    const Buffered before = SizeOf(*buffer);
     counts = buffer->Add(batch, from, ingested_at);
+    const Buffered after = SizeOf(*buffer);
+    buffered_.bytes += after.bytes - before.bytes;
+    buffered_.hours += after.hours - before.hours;
     if (counts.hours_refused > 0) {
       HoursRefused{source.config.name, header.host, counts.hours_refused}.Emit(work_);
     }
@@ -326,6 +323,7 @@ Status Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timesta
   host.bytes += counts.bytes;
   host.last_read = std::max(host.last_read, header.read_time);
   host.last_ingested = std::max(host.last_ingested, ingested_at);
+  if (counts.lines > 0) host.last_error = WhyRefused(header, format, counts);
   return {};
 }
 
@@ -474,6 +472,7 @@ void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
     host.bytes += counted.bytes;
     host.last_read = std::max(host.last_read, counted.last_read);
     host.last_ingested = std::max(host.last_ingested, counted.last_ingested);
+    if (counted.lines > 0) host.last_error = counted.last_error;
     host.lag_seconds =
         static_cast<double>(receipt.committed.micros - counted.last_read.micros) / kMicrosPerSecond;
     std::deque<Landed>& landed = rates_[key];
@@ -611,6 +610,7 @@ void Landing::ClearBuffers() {
     for (auto& [format, buffer] : source.buffers) buffer->Clear();
   }
   pending_.clear();
+  buffered_ = {};
   buffered_hosts_.clear();
 }
 

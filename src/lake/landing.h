@@ -29,6 +29,7 @@ struct HostStatus {
   Timestamp last_ingested;      // when its newest batch was acknowledged
   double lines_per_second = 0;  // landed, over the last kRateMicros
   double lag_seconds = 0;       // from the agent's read to the lake, of the last batch that landed
+  std::string last_error;       // why the last batch that landed did so in quarantine as a whole
 };
 
 struct LandingStatus {
@@ -80,6 +81,10 @@ class Landing {
     catalog::DatasetName quarantine;
     std::map<std::string, std::unique_ptr<LogBuffer>> buffers;
   };
+  struct Buffered {
+    uint64_t bytes = 0;
+    size_t hours = 0;
+  };
   struct FlushRound;  // one flush: files written so far
   struct HourJob;
   struct Layouts;
@@ -119,8 +124,9 @@ class Landing {
   // it was: what is buffered is in the lake. Conflict if another server has taken over.
   Status Settle();
   Status OpenTables(Source& source);
-  uint64_t buffered_bytes() const;
-  size_t buffered_hours() const;
+  static Buffered SizeOf(const LogBuffer& buffer) {
+    return {buffer.memory_bytes(), buffer.hours().size()};
+  }
   uint64_t committed_position() const;
   bool has_uncommitted() const;
 
@@ -141,6 +147,7 @@ class Landing {
   std::map<catalog::WatermarkKey, catalog::Watermark> marks_;    // as committed; some of them
   Timestamp marks_pruned_;                                       // when old ones were last dropped
   std::map<catalog::WatermarkKey, catalog::Watermark> pending_;  // moved since
+  Buffered buffered_;                                            // of all buffers together
   std::map<HostKey, HostStatus> buffered_hosts_;                 // counts of what is buffered
   int64_t oldest_micros_ = 0;  // monotonic; when the oldest buffered record was read
 

@@ -60,6 +60,33 @@ TEST(Landing, RejectedLinesGoToRawAndQuarantineWithTheReason) {
             "1");
 }
 
+// They might fit a format that takes anything.
+TEST(Landing, PiecesOfACutLineGoToQuarantineAndSayWhatTheyAre) {
+  TestLake lake("cut_line");
+  ASSERT_TRUE(lake.Open().ok());
+  const std::string line(2 * agent_wire::kMaxLineBytes + 9, 'x');
+  const std::string format = "regex:(?P<path>.*)";
+  const std::string whole = "first\n" + line + "\nlast\n";
+  uint64_t offset = 0;
+  for (const size_t end : {size_t{6}, 6 + agent_wire::kMaxLineBytes,
+                           6 + 2 * agent_wire::kMaxLineBytes, whole.size()}) {
+    const std::string payload = whole.substr(offset, end - offset);
+    agent_wire::BatchHeader header = TestLake::Header("w1", offset, payload, 1);
+    header.format = format;
+    header.cut = !payload.ends_with('\n');
+    if (offset > 6) header.line_begin = 6;
+    ASSERT_TRUE(lake.Send(header, payload).ok());
+    offset = end;
+  }
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.Ask("SELECT string_agg(path, ' ' ORDER BY path) FROM clean.web_log"),
+            "first last");
+  EXPECT_EQ(lake.Ask("SELECT string_agg(_reason, ', ' ORDER BY _position) FROM quarantine.web_log"),
+            "the line was cut: these are its first 1048576 bytes, "
+            "the line was cut: these are its bytes 1048577 to 2097152, "
+            "the line was cut: these are its last 9 bytes, of 2097161");
+}
+
 TEST(Landing, DuplicatesAreAnsweredSoAndLandOnce) {
   TestLake lake("duplicates");
   ASSERT_TRUE(lake.Open().ok());
@@ -239,6 +266,37 @@ TEST(Landing, FormatThatCannotBeUsedSendsLinesToQuarantine) {
   EXPECT_EQ(lake.Ask("SELECT count(*) FROM raw.web_log"), "3");
 }
 
+// Of the one source; empty: none.
+std::string ErrorOfHost(const TestLake& lake, const std::string& name) {
+  for (const HostStatus& host : lake.landing().status().hosts) {
+    if (host.host == name) return host.last_error;
+  }
+  return "no such host";
+}
+
+TEST(Landing, HostWhoseBatchIsRefusedAsAWholeHasTheReasonUntilOneIsNot) {
+  TestLake lake("host_error");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t typo = 0;
+  uint64_t sound = 0;
+  ASSERT_TRUE(lake.SendLines("w1", typo, 3, "combind").ok());
+  ASSERT_TRUE(lake.SendLines("w2", sound, 3).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(ErrorOfHost(lake, "w1"),
+            "none of the 3 lines of the last batch, of /var/log/access.log, fits 'combind': "
+            "'combind' is no log format; did you mean combined?");
+  EXPECT_EQ(ErrorOfHost(lake, "w2"), "");
+  EXPECT_EQ(lake.landing().status().last_error, "") << "the landing itself goes well";
+
+  const std::string payload = "garbage\n";
+  ASSERT_TRUE(lake.Send(TestLake::Header("w2", sound, payload, 1), payload).ok());
+  ASSERT_TRUE(lake.SendLines("w1", typo, 3, "common").ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(ErrorOfHost(lake, "w1"), "");
+  EXPECT_NE(ErrorOfHost(lake, "w2").find("none of the 1 lines"), std::string::npos)
+      << ErrorOfHost(lake, "w2");
+}
+
 TEST(Landing, KilledAtAnyPointEveryLineIsThereOnce) {
   os::SeededRandom random(7);
   TestLake lake("killed");
@@ -320,6 +378,22 @@ void LoseAnswers(const std::string& name, bool applies) {
 TEST(Landing, CommitsWhoseAnswersAreLostCountOnce) {
   LoseAnswers("lost_made", true);
   LoseAnswers("lost_not_made", false);
+}
+
+// The buffers are far from full or old: only that the first flush failed makes the next one due.
+TEST(Landing, FlushAfterAFailedOneComesWithoutAFullBuffer) {
+  TestLake lake("retried");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 5).ok());
+  lake.lossy().applies = false;
+  lake.lossy().lost = true;
+  EXPECT_FALSE(lake.landing().FlushAll(kMicrosPerSecond / 50).ok());  // asks once
+  lake.AwaitStatus([](const LandingStatus& status) { return !status.last_error.empty(); });
+  lake.lossy().lost = false;
+  lake.AwaitStatus([](const LandingStatus& status) { return status.commits == 1; });
+  EXPECT_EQ(lake.landing().status().last_error, "");
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM clean.web_log"), "5");
 }
 
 TEST(Landing, SlowerOfTwoWorkersIsRefused) {
@@ -487,9 +561,9 @@ TEST(AgentDoor, KeyMayBringSoManyHostsAndNoMore) {
   size_t sent = answers.size();
   submit("one more", "f", "wild");
   const auto refused = await(++sent);
-  ASSERT_FALSE(refused.ok());
-  EXPECT_EQ(refused.error().code(), Code::kPermissionDenied);
-  EXPECT_NE(refused.error().message().find("'wild' has brought 10000 hosts"), std::string::npos);
+  ASSERT_TRUE(refused.ok());
+  EXPECT_EQ(refused->kind, BatchAnswer::Kind::kOverLimit);
+  EXPECT_NE(refused->reason.find("'wild' has brought 10000 hosts"), std::string::npos);
   submit("h1", "another file", "wild");
   EXPECT_TRUE(await(++sent).ok()) << "a host that is known";
   submit("one more", "f", "tame");

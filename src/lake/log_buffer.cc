@@ -1,5 +1,7 @@
 #include "lake/log_buffer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -14,6 +16,25 @@ constexpr std::string_view kTooManyHours =
 // A column of one hour before it has many values: itself, and the least its arrays take.
 constexpr size_t kColumnBytes = sizeof(event::Column) + 96;
 constexpr size_t kReadableSlack = 64;  // more is of no use to the parser
+
+// Why a piece of a cut line is no line; empty: it is none. `offset` is of the file.
+std::string WhyCut(const agent_wire::BatchHeader& header, std::string_view piece, uint64_t offset) {
+  const uint64_t end = offset + piece.size();
+  const bool has_rest =
+      header.cut && end == header.end_offset && piece.size() >= agent_wire::kMaxLineBytes;
+  const bool is_rest = header.line_begin && offset == header.begin_offset;
+  if (!is_rest) {
+    if (!has_rest) return "";
+    return fmt::format("the line was cut: these are its first {} bytes", piece.size());
+  }
+  const uint64_t before = offset - *header.line_begin;
+  if (has_rest) {
+    return fmt::format("the line was cut: these are its bytes {} to {}", before + 1,
+                       before + piece.size());
+  }
+  return fmt::format("the line was cut: these are its last {} bytes, of {}", piece.size(),
+                     before + piece.size());
+}
 
 // Records of a batch, one after the other, with their offsets in the payload.
 class Records {
@@ -77,7 +98,13 @@ LineCounts LogBuffer::Add(const agent_wire::Batch& batch, uint64_t from, Timesta
     // The vector code may read on behind the line, as far as the payload goes.
     parser_.set_readable_slack(
         std::min(kReadableSlack, static_cast<size_t>(payload_end - (line.data() + line.size()))));
-    AddLine(line, offset, origin, counts);
+    const std::string why_cut = WhyCut(header, line, offset);
+    if (why_cut.empty()) {
+      AddLine(line, offset, origin, counts);
+    } else {
+      NoteLine(line, counts);
+      Reject(line, offset, origin, why_cut, counts);
+    }
   }
   parser_.set_readable_slack(0);
   all_ascii_ = false;
@@ -86,18 +113,14 @@ LineCounts LogBuffer::Add(const agent_wire::Batch& batch, uint64_t from, Timesta
 
 void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin& origin,
                         LineCounts& counts) {
-  ++counts.lines;
-  counts.bytes += line.size();
+  NoteLine(line, counts);
   if (current_ == nullptr) current_ = &RowsOf(current_hour_);
   event::ColumnBatch& rows = *current_;
   std::string_view reason = refusal_;
   const bool ascii = all_ascii_ || IsAscii(line);
   parser_.set_lines_are_ascii(ascii);
-  // A row in memory is about its values, its raw line, and some 120 bytes of origin.
-  memory_bytes_ += 2 * line.size() + 120;
   if (!refusal_.empty() || !parser_.Parse(line, rows, reason)) {
-    ++counts.rejected;
-    return Reject(line, offset, origin, reason);
+    return Reject(line, offset, origin, reason, counts);
   }
   if (own_time_) rows.column(time_index_).AppendInt(origin.ingested_at.micros);
   AppendOrigin(rows, offset, origin);
@@ -107,9 +130,8 @@ void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin
   if (hour != current_hour_) {
     if (hours_.size() >= kMaxHours && !hours_.contains(hour)) {
       rows.RemoveLastRow();
-      ++counts.rejected;
       ++counts.hours_refused;
-      return Reject(line, offset, origin, kTooManyHours);
+      return Reject(line, offset, origin, kTooManyHours, counts);
     }
     event::ColumnBatch& target = RowsOf(hour);
     target.AppendRowFrom(rows, rows.rows() - 1);
@@ -119,8 +141,16 @@ void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin
   }
 }
 
+void LogBuffer::NoteLine(std::string_view line, LineCounts& counts) {
+  ++counts.lines;
+  counts.bytes += line.size();
+  // A row in memory is about its values, its raw line, and some 120 bytes of origin.
+  memory_bytes_ += 2 * line.size() + 120;
+}
+
 void LogBuffer::Reject(std::string_view line, uint64_t offset, const LineOrigin& origin,
-                       std::string_view reason) {
+                       std::string_view reason, LineCounts& counts) {
+  if (counts.rejected++ == 0) counts.first_reason = reason;
   for (size_t i = 0; i < columns_; ++i) rejected_.column(i).AppendNull();
   if (own_time_) rejected_.column(time_index_).AppendNull();
   AppendOrigin(rejected_, offset, origin);

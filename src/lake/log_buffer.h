@@ -18,6 +18,7 @@ struct LineCounts {
   uint64_t rejected = 0;
   uint64_t bytes = 0;
   uint64_t hours_refused = 0;  // of the rejected: for kMaxHours
+  std::string first_reason;    // of the rejected
 };
 
 // Where a line comes from. Views must live as long as the call.
@@ -60,8 +61,9 @@ class LogBuffer {
   static constexpr size_t kMaxHours = 20'000;
 
  private:
+  void NoteLine(std::string_view line, LineCounts& counts);
   void Reject(std::string_view line, uint64_t offset, const LineOrigin& origin,
-              std::string_view reason);
+              std::string_view reason, LineCounts& counts);
   event::ColumnBatch& RowsOf(Hour hour);
   Hour HourOfLast(const event::ColumnBatch& rows) const;
   void AppendOrigin(event::ColumnBatch& rows, uint64_t offset, const LineOrigin& origin) const;

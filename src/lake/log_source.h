@@ -2,7 +2,10 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "base/error.h"
 
 namespace tarn::lake {
 
@@ -21,6 +24,9 @@ struct LogSource {
 
 // Each has three tables, and all are changed in one commit (catalog::kMaxSwaps).
 inline constexpr size_t kMaxSources = 1'000;
+
+// NotFound, with the nearest of the known ones.
+Error NoSuchSource(std::string_view name, const std::vector<std::string_view>& known);
 
 // How batches become files.
 struct LandingOptions {

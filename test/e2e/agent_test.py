@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """What the agent promises beside rotation and kills: whole lines, an end in bounded time, settings
 read again, and work that goes on while its own checkpoint cannot be written."""
+import json
 import os
 import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import harness
 
@@ -25,17 +27,19 @@ class Agent(harness.Case):
         return sorted(row["line"] for row in self.shop.sql("SELECT _raw AS line FROM raw.web_log"))
 
     def test_a_line_written_in_two_halves_is_one_row(self):
-        agent = self.agent(self.shop, "w1", [self.log_file]).start()
-        first, second = (harness.log_line(number, "w1") for number in (1, 2))
+        other = self.work / "other.log"
+        agent = self.agent(self.shop, "w1", [self.log_file, other]).start()
+        first, second, third = (harness.log_line(number, "w1") for number in (1, 2, 3))
         self.append(first + second[:40])
         self.shop.wait_rows("raw.web_log", 1)
         agent.kill()
         agent.start()
-        time.sleep(3)  # longer than any wait of the agent's but the minute its unit tests cover
-        self.assertEqual(self.lines(), [first.rstrip("\n")])
+        self.append(third, other)
+        self.shop.wait_rows("raw.web_log", 2)  # so it has looked at both; its waits are a unit test's
+        self.assertEqual(self.lines(), sorted([first.rstrip("\n"), third.rstrip("\n")]))
         self.append(second[40:])
-        self.shop.wait_rows("raw.web_log", 2)
-        self.assertEqual(self.lines(), sorted([first.rstrip("\n"), second.rstrip("\n")]))
+        self.shop.wait_rows("raw.web_log", 3)
+        self.assertEqual(self.lines(), sorted(line.rstrip("\n") for line in (first, second, third)))
         self.assertEqual(agent.stop(), 0)
 
     def once(self, name, **settings):
@@ -98,9 +102,11 @@ class Agent(harness.Case):
         agent = self.agent(self.shop, "w1", [self.log_file], metrics_port=port).start()
         self.append(harness.log_line(1, "w1"))
         self.shop.wait_rows("raw.web_log", 1)  # it runs
+        opened = Path(f"/proc/{agent.child.pid}/fd")
+        before = len(list(opened.iterdir()))
         with socket.create_connection(("127.0.0.1", port)) as client:
             client.sendall(b"G")
-            time.sleep(0.1)
+            harness.wait_for("the door to open", lambda: len(list(opened.iterdir())) > before)
             began = time.monotonic()
             self.assertEqual(agent.stop(), 0)
             self.assertLess(time.monotonic() - began, 1.5)
@@ -111,7 +117,12 @@ class Agent(harness.Case):
         self.append(harness.log_line(1, "w1"))
         self.shop.wait_rows("raw.web_log", 1)
         state = self.shop.agents_folder / "w1/state"
-        time.sleep(1.5)  # the agent writes its checkpoint within 0.5 s, and then has nothing to write
+        size = self.log_file.stat().st_size
+
+        def has_nothing_to_write():
+            files = json.loads((state / "checkpoint").read_text().split("\n", 1)[1])["files"]
+            return [file["acked"] for file in files] == [size]
+        harness.wait_for("the checkpoint", has_nothing_to_write)
         os.symlink("/dev/full", state / "checkpoint.tmp")
         self.append(harness.log_line(2, "w1"))
         self.shop.wait_rows("raw.web_log", 2)

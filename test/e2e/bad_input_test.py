@@ -83,6 +83,19 @@ class Configuration(harness.Case):
             self.assertIn(word, said)
         self.assertFalse((self.shop.folder / "agents/w1/state").exists())
 
+    def test_the_agent_knows_the_names_of_formats(self):
+        agent = self.agent(self.shop, "w1", [self.work / "*.log"], format_text="combind")
+        agent.command.append("--check")
+        self.assertEqual(agent.start().wait(), 2)
+        for word in ("agent.yaml:", "flows[0].format", "'combind'", "did you mean combined?"):
+            self.assertIn(word, agent.tail())
+
+    def test_a_key_for_a_source_that_is_none_is_not_made(self):
+        done = harness.tarn("keys", "create", "w1", self.shop.folder, "--source", "web_lok")
+        self.assertEqual((done.returncode, done.stdout), (3, ""), done.stderr)
+        self.assertIn("no source 'web_lok' in tarn.yaml; is it 'web_log'?", done.stderr)
+        self.assertNotIn("w1", harness.tarn("keys", "list", self.shop.folder).stdout)
+
     def test_the_agent_reads_no_file_that_is_not_there(self):
         agent = harness.Process([harness.AGENT, "--config", str(self.work / "none.yaml")],
                                 self.work / "agent.log")
@@ -123,6 +136,20 @@ class Door(harness.Case):
         answer = send(self.shop, agent_batch.encode(lines(0, 1), source="web_lok"))
         self.assertEqual(answer.status, 404)
         self.assertIn("web_log", message_of(answer))
+
+    def test_a_format_that_is_none_is_the_last_error_of_its_source_alone(self):
+        typo = agent_batch.encode(lines(0, 2), format_text="combind")
+        common = agent_batch.encode(b'h - - [24/Nov/2026:13:00:00 +0000] "GET / HTTP/1.1" 200 5\n',
+                                    source="other", format_text="common")
+        for batch in (typo, common):
+            self.assertEqual(send(self.shop, batch).status, 200)
+        self.assertEqual(self.shop.flush().status, 200)
+        said = {source["name"]: source["last_error"] for source in self.shop.status()["sources"]}
+        self.assertIn("h1: none of the 2 lines", said["web_log"])
+        self.assertIn("'combind' is no log format; did you mean combined?", said["web_log"])
+        self.assertEqual(said["other"], "")
+        self.assertIn("did you mean combined?", harness.tarn("status", self.shop.folder).stdout)
+        self.assertEqual(self.shop.get("/ready").status, 200, "the landing goes well")
 
     def raw_request(self, head, body=b""):
         with socket.create_connection(("127.0.0.1", self.shop.port), timeout=20) as link:
@@ -253,6 +280,13 @@ class Lines(harness.Case):
         self.assertEqual(b"".join(kept), whole.replace(b"\n", b""))
         self.assertEqual(max(map(len, kept)), MIB)
         self.assertEqual(kept[-1], (LINE % 1)[:-1])
+        reasons = [row["_reason"] for row in project.sql(
+            "SELECT _reason FROM quarantine.web_log ORDER BY _position")]
+        size = len(long_line) - 1
+        self.assertEqual(reasons, [
+            f"the line was cut: these are its first {MIB} bytes",
+            f"the line was cut: these are its bytes {MIB + 1} to {2 * MIB}",
+            f"the line was cut: these are its last {size - 2 * MIB} bytes, of {size}"])
 
     def test_a_long_url_is_a_line_like_any_other(self):
         url = b"/" + b"u" * 8192

@@ -20,7 +20,7 @@ RECOUNT = os.path.join(HERE, "..", "..", "demo", "recount.py")
 LIMIT = 90
 
 FAKE_TARN = '''#!/usr/bin/env python3
-"""Stands in for tarn: what lies in the logs is in the lake."""
+"""Stands in for tarn: what lies in the logs is in the lake, but for some lines."""
 import http.server, json, os, signal, subprocess, sys
 if sys.argv[1] == "init":
     os.makedirs(sys.argv[2], exist_ok=True)
@@ -32,7 +32,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         out = subprocess.run([sys.executable, %r, folder], capture_output=True, check=True)
         servers = json.loads(out.stdout)
-        hits = sum(s["lines"] - s["rejected"] for s in servers.values())
+        hits = sum(s["lines"] - s["rejected"] for s in servers.values()) - %d
         rejected = sum(s["rejected"] for s in servers.values())
         rows = (("raw", hits + rejected), ("clean", hits), ("quarantine", rejected))
         body = json.dumps({"datasets": [{"zone": zone, "name": "web_log", "rows": count}
@@ -183,14 +183,32 @@ class DemoWorld(unittest.TestCase):
         self.assertNotEqual(other.returncode, 0)
         self.assertIn("seed 1", err)
 
-    def test_children_are_supervised_and_the_summary_compares(self):
+    def world_beside(self, fake_tarn):
+        """tarn-world with stand-ins for tarn and tarn-agent beside it."""
         bin_dir = os.path.join(self.base, "bin")
         os.mkdir(bin_dir)
-        program = shutil.copy(WORLD, bin_dir)
-        for name, text in (("tarn", FAKE_TARN % RECOUNT), ("tarn-agent", FAKE_AGENT)):
+        for name, text in (("tarn", fake_tarn), ("tarn-agent", FAKE_AGENT)):
             with open(os.path.join(bin_dir, name), "w", encoding="utf-8") as f:
                 f.write(text)
             os.chmod(f.name, 0o755)
+        return shutil.copy(WORLD, bin_dir)
+
+    def test_what_did_not_land_is_the_exit_status(self):
+        program = self.world_beside(FAKE_TARN % (RECOUNT, 1))
+        process = self.start("--days", "0", "--rate", "100", program=program, traffic_only=False)
+        wait_for("traffic", lambda: self.lines() > 50)
+        pids = [self.httpd_pid(f"w{i}") for i in range(1, 5)]
+        process.send_signal(signal.SIGINT)
+        wait_for("the web servers to stop", lambda: not any(
+            os.path.exists(f"/proc/{pid}") for pid in pids))
+        process.send_signal(signal.SIGINT)  # no more waiting for the rest
+        out, err = process.communicate(timeout=LIMIT)
+        self.assertEqual(process.returncode, 10, err)
+        self.assertFalse(json.loads(out)["ok"])
+        self.assertIn("not all that was written had landed", err)
+
+    def test_children_are_supervised_and_the_summary_compares(self):
+        program = self.world_beside(FAKE_TARN % (RECOUNT, 0))
         process = self.start("--days", "0", "--rate", "100", program=program, traffic_only=False)
         pids = os.path.join(self.folder, "agents", "w1", "pids")
         wait_for("an agent", lambda: read(pids).strip())

@@ -4,12 +4,17 @@ agents are killed in between: nothing lost, nothing doubled.
 
 TARN_E2E_ROTATIONS: how many of each server (10). Seed: TARN_E2E_SEED."""
 import gzip
+import json
 import os
 import shutil
+import subprocess
 import time
+import unittest
+import uuid
 
 import harness
 
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 ROTATIONS = int(os.environ.get("TARN_E2E_ROTATIONS", "10"))
 
 
@@ -118,6 +123,58 @@ class Rotation(harness.Case):
             self.assertEqual(agent.stop(), 0, agent.tail())
         print(f"{[f'{w.kind} {w.turns}' for w in writers]}, {kills} kills, {lines} lines "
               f"({bad} bad) in {time.monotonic() - started:.0f} s: none lost, none doubled")
+
+
+def why_no_reboot():
+    """Empty if a process can be given another boot id."""
+    tried = subprocess.run(["unshare", "-m", "mount", "--bind", "/proc/version", BOOT_ID],
+                           capture_output=True, text=True, check=False)
+    return "" if tried.returncode == 0 else f"no mount here: {tried.stderr.strip()}"
+
+
+@unittest.skipIf(why_no_reboot(), why_no_reboot())
+class PowerCut(harness.Case):
+    def boot(self, agent):
+        """A machine of its own, as far as the agent can tell."""
+        boot_id = self.work / "boot_id"
+        boot_id.write_text(f"{uuid.UUID(int=self.random.getrandbits(128))}\n")
+        script = f'mount --bind {boot_id} {BOOT_ID} && exec "$@"'
+        agent.command = ["unshare", "-m", "sh", "-c", script, "sh", *agent.command[-3:]]
+        agent.start()
+
+    def test_a_log_that_lost_acknowledged_lines_goes_on_where_it_ends(self):
+        project = self.project().start()
+        log = self.work / "logs/access.log"
+        log.parent.mkdir()
+        agent = self.agent(project, "w1", [f"{log}*"])
+        checkpoint = project.agents_folder / "w1/state/checkpoint"
+        writer = self.writer(log, "w1")
+        writer.append(50)
+        self.boot(agent)
+
+        def all_is_acknowledged():
+            files = json.loads(checkpoint.read_text().split("\n", 1)[1])["files"]
+            return [file["acked"] for file in files] == [log.stat().st_size]
+        lost = 0
+        for cut in range(6):
+            writer.append(self.random.randint(1, 40))
+            project.wait_rows("raw.web_log", writer.count)
+            harness.wait_for("the checkpoint", all_is_acknowledged)
+            agent.kill()
+            lines = log.read_bytes().splitlines(keepends=True)
+            gone = self.random.randint(0, 30)
+            lost += gone
+            os.truncate(log, sum(map(len, lines[:len(lines) - gone])))
+            if cut % 2:
+                writer.append(self.random.randint(1, 60))  # before the agent looks
+            self.boot(agent)
+        os.rename(log, log.with_suffix(".log.1"))
+        writer.append(20)
+        project.wait_rows("raw.web_log", writer.count)
+        self.assertEqual(project.flush().status, 200)
+        harness.assert_exactly_once(self, project, [writer])
+        self.assertEqual(agent.stop(), 0, agent.tail())
+        print(f"{lost} acknowledged lines lost by the log in 6 cuts: each line is there once")
 
 
 if __name__ == "__main__":

@@ -39,12 +39,24 @@ class SqlCase(harness.Case):
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 stdin=subprocess.DEVNULL)
 
-    def wait_busy(self, child):
-        """Until it has worked for half a second."""
-        def busy():
-            with open(f"/proc/{child.pid}/stat", encoding="ascii") as stat:
-                return int(stat.read().rsplit(")", 1)[1].split()[11]) > 60
-        harness.wait_for("the query to run", busy)
+    def wait_busy(self, pid):
+        """Until it has worked for half a second more."""
+        def worked():
+            with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+                return int(stat.read().rsplit(")", 1)[1].split()[11])
+        before = worked()
+        harness.wait_for("the query to run", lambda: worked() > before + 50)
+
+    def interrupt(self, child):
+        """Ctrl-C that has been taken: a signal that comes while one is pending is none."""
+        child.send_signal(signal.SIGINT)
+
+        def taken():
+            with open(f"/proc/{child.pid}/status", encoding="ascii") as status:
+                pending = [int(line.split()[1], 16) for line in status
+                           if line.startswith(("SigPnd:", "ShdPnd:"))]
+            return not any(mask >> signal.SIGINT - 1 & 1 for mask in pending)
+        harness.wait_for("the signal to be taken", taken)
 
     def left_behind(self):
         return list((self.shop.folder / "state/tmp").iterdir())
@@ -82,7 +94,7 @@ class Ending(SqlCase):
 class CtrlC(SqlCase):
     def test_the_first_cancels(self):
         child = self.start_sql("SELECT count(*) FROM range(10000000) a, range(10000000) b")
-        self.wait_busy(child)
+        self.wait_busy(child.pid)
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=30)
         self.assertEqual(child.returncode, 130, err)
@@ -90,9 +102,8 @@ class CtrlC(SqlCase):
 
     def test_the_second_ends_at_once(self):
         child = self.start_sql(ENDLESS)
-        self.wait_busy(child)
-        child.send_signal(signal.SIGINT)
-        time.sleep(0.5)  # two that come together are one
+        self.wait_busy(child.pid)
+        self.interrupt(child)
         self.assertIsNone(child.poll())
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=5)
@@ -104,7 +115,7 @@ class CtrlC(SqlCase):
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         child.stdin.write("SELECT 42 AS answer;\n")
         child.stdin.flush()
-        time.sleep(1)
+        self.assertEqual(child.stdout.readline().strip(), "answer")
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=5)
         self.assertEqual(child.returncode, 130)
@@ -284,7 +295,7 @@ class Prompt(SqlCase):
     def test_ctrl_c_cancels_and_stays(self):
         prompt = self.open()
         prompt.type("SELECT count(*) FROM range(10000000) a, range(10000000) b;\n")
-        time.sleep(1)
+        self.wait_busy(prompt.child)
         prompt.type("\x03")
         self.assertIn("interrupted", prompt.expect(r"tarn> $"))
         self.assertIn("(1 row)", prompt.ask("SELECT 1;"))

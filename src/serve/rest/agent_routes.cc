@@ -9,6 +9,8 @@
 namespace tarn::serve::rest {
 namespace {
 
+// Of a limit of the key's files its other files know nothing: no 403, which an agent takes for the
+// end of its key.
 http::Response AnswerOf(const lake::BatchAnswer& answer) {
   http::Response response;
   const std::string offset = std::to_string(answer.offset);
@@ -23,16 +25,15 @@ http::Response AnswerOf(const lake::BatchAnswer& answer) {
       response.status = 409;
       response.body = R"({"expected_offset":)" + offset + "}";
       break;
+    case lake::BatchAnswer::Kind::kOverLimit:
+      return http::ErrorResponse(422, TraitsOf(Code::kResourceExhausted).name, answer.reason);
   }
   return response;
 }
 
-// Broken bytes will be as broken the next time: not the server's fault, not to be sent again. Of
-// what the door does not permit the key, a new file over its limit, the others know nothing: no
-// 403, which an agent takes for the end of its key.
-http::Response AnswerOf(const Error& error, bool of_the_door = false) {
-  if (error.code() == Code::kDataLoss || error.code() == Code::kUnsupported ||
-      (of_the_door && error.code() == Code::kPermissionDenied)) {
+// Broken bytes will be as broken the next time: not the server's fault, not to be sent again.
+http::Response AnswerOf(const Error& error) {
+  if (error.code() == Code::kDataLoss || error.code() == Code::kUnsupported) {
     return http::ErrorResponse(422, TraitsOf(error.code()).name, error.message());
   }
   return http::ErrorResponse(error);
@@ -68,7 +69,7 @@ void AddAgentRoutes(const Backend& backend, http::Router& router) {
     backend.door.Submit(
         sent->batch.header, request.body,
         [shared](const Result<lake::BatchAnswer>& answer) {
-          std::move(*shared).Send(answer.ok() ? AnswerOf(*answer) : AnswerOf(answer.error(), true));
+          std::move(*shared).Send(answer.ok() ? AnswerOf(*answer) : AnswerOf(answer.error()));
         },
         sent->key);
   };

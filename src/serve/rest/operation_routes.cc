@@ -24,12 +24,25 @@ Json HostJson(const lake::HostStatus& host, Timestamp now) {
   json.Set("lines", static_cast<int64_t>(host.lines));
   json.Set("rejected", static_cast<int64_t>(host.rejected));
   json.Set("bytes", static_cast<int64_t>(host.bytes));
+  json.Set("last_error", host.last_error);
   json.Set("lines_per_second", host.lines_per_second);
   json.Set("lag_seconds", host.lag_seconds);
   json.Set("last_read", TimeOrNull(host.last_read));
   json.Set("silent_seconds",
            static_cast<double>(now.micros - host.last_ingested.micros) / kMicrosPerSecond);
   return json;
+}
+
+// The landing's trouble is every source's; else that of the host heard of last.
+std::string ErrorOf(const lake::LandingStatus& landing,
+                    const std::vector<const lake::HostStatus*>& hosts) {
+  if (!landing.last_error.empty()) return landing.last_error;
+  const lake::HostStatus* latest = nullptr;
+  for (const lake::HostStatus* host : hosts) {
+    if (host->last_error.empty()) continue;
+    if (latest == nullptr || latest->last_ingested < host->last_ingested) latest = host;
+  }
+  return latest == nullptr ? "" : fmt::format("{}: {}", latest->host, latest->last_error);
 }
 
 Json SourcesJson(const lake::LandingStatus& landing, Timestamp now) {
@@ -49,7 +62,7 @@ Json SourcesJson(const lake::LandingStatus& landing, Timestamp now) {
     source.Set("name", name);
     source.Set("lines", static_cast<int64_t>(lines));
     source.Set("rejected", static_cast<int64_t>(rejected));
-    source.Set("last_error", landing.last_error);
+    source.Set("last_error", ErrorOf(landing, hosts));
     source.Set("hosts", std::move(host_list));
     sources.push_back(std::move(source));
   }

@@ -1,24 +1,13 @@
 #include "source/access_log/format.h"
 
-#include <fmt/format.h>
-
 #include "base/text.h"
 #include "source/access_log/compile.h"
+#include "source/format_name/format_name.h"
 
 namespace tarn::access_log {
 namespace {
 
 using event::TypeKind;
-
-struct NamedFormat {
-  std::string_view name;
-  std::string_view log_format;
-};
-constexpr NamedFormat kNamed[] = {
-    {"common", R"(%h %l %u %t "%r" %>s %b)"},
-    {"combined", R"(%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i")"},
-    {"vhost_combined", R"(%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i")"},
-    {"combined+cookie", R"(%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" "%{Cookie}i")"}};
 
 // Columns come in this order, then the others in the order of the format.
 constexpr std::string_view kOrder[] = {"vhost",   "port",   "host",    "ident", "user",  "time",
@@ -43,24 +32,9 @@ uint8_t AddDerived(Program& program, std::string_view name, std::string_view doc
   return AddColumn(program, name, TypeKind::kString, doc);
 }
 
-Error UnknownName(std::string_view text) {
-  std::vector<std::string_view> words;
-  for (const auto& named : kNamed) words.push_back(named.name);
-  for (const std::string_view word : {"error", "json", "csv:", "tsv:", "regex:"})
-    words.push_back(word);
-  std::string message = fmt::format("'{}' is no log format", text.substr(0, 80));
-  if (const auto near = NearestWord(text, words)) {
-    message += fmt::format("; did you mean {}?", *near);
-  } else {
-    message +=
-        "; known are common, combined, vhost_combined, combined+cookie, error, json[:COLUMNS], "
-        "csv:COLUMNS, tsv:COLUMNS, regex:EXPRESSION or a LogFormat string with % directives";
-  }
-  return InvalidArgument(std::move(message));
-}
-
 Result<Program> CompileProgram(std::string_view text) {
-  for (const auto& named : kNamed) {
+  TARN_TRY(format_name::CheckFormatName(text));
+  for (const auto& named : format_name::NamedFormats()) {
     if (named.name == text) return CompileLogFormat(named.log_format);
   }
   if (text == "error") return CompileErrorLog();
@@ -69,7 +43,6 @@ Result<Program> CompileProgram(std::string_view text) {
   if (text.starts_with("csv:")) return CompileCsv(text.substr(4), ',');
   if (text.starts_with("tsv:")) return CompileCsv(text.substr(4), '\t');
   if (text.starts_with("regex:")) return CompileRegex(text.substr(6));
-  if (text.find('%') == std::string_view::npos) return UnknownName(text);
   return CompileLogFormat(text);
 }
 

@@ -1,0 +1,48 @@
+#include "source/format_name/format_name.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+
+namespace tarn::format_name {
+namespace {
+
+constexpr NamedFormat kNamed[] = {
+    {"common", R"(%h %l %u %t "%r" %>s %b)"},
+    {"combined", R"(%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i")"},
+    {"vhost_combined", R"(%v:%p %h %l %u %t "%r" %>s %O "%{Referer}i" "%{User-Agent}i")"},
+    {"combined+cookie", R"(%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i" "%{Cookie}i")"}};
+constexpr std::string_view kOthers[] = {"error", "json"};
+constexpr std::string_view kPrefixes[] = {"json:", "csv:", "tsv:", "regex:"};
+constexpr size_t kShownBytes = 80;
+
+}  // namespace
+
+std::span<const NamedFormat> NamedFormats() { return kNamed; }
+
+Status CheckFormatName(std::string_view format) {
+  std::vector<std::string_view> words;
+  for (const NamedFormat& named : kNamed) words.push_back(named.name);
+  words.insert(words.end(), std::begin(kOthers), std::end(kOthers));
+  if (std::find(words.begin(), words.end(), format) != words.end()) return {};
+  for (const std::string_view prefix : kPrefixes) {
+    if (format.starts_with(prefix)) return {};
+    words.push_back(prefix);
+  }
+  if (format.find('%') != std::string_view::npos) return {};
+  std::string message = fmt::format("'{}' is no log format", format.substr(0, kShownBytes));
+  if (const auto near = NearestWord(format, words)) {
+    message += fmt::format("; did you mean {}?", *near);
+  } else {
+    message +=
+        "; known are common, combined, vhost_combined, combined+cookie, error, json[:COLUMNS], "
+        "csv:COLUMNS, tsv:COLUMNS, regex:EXPRESSION or a LogFormat string with % directives";
+  }
+  return InvalidArgument(std::move(message));
+}
+
+}  // namespace tarn::format_name

@@ -1,0 +1,30 @@
+#include "source/format_name/format_name.h"
+
+namespace tarn::format_name {
+namespace {
+
+std::string ErrorOf(std::string_view format) {
+  const Status status = CheckFormatName(format);
+  return status.ok() ? "" : status.error().message();
+}
+
+TEST(FormatName, KnowsEachKind) {
+  for (const NamedFormat& named : NamedFormats()) {
+    EXPECT_EQ(ErrorOf(named.name), "");
+    EXPECT_EQ(ErrorOf(named.log_format), "");
+  }
+  for (const char* format : {"error", "json", "json:a", "csv:a,b", "tsv:a", "regex:(?P<a>x)"}) {
+    EXPECT_EQ(ErrorOf(format), "") << format;
+  }
+}
+
+TEST(FormatName, NamesTheNearestWordOrAll) {
+  EXPECT_EQ(ErrorOf("combind"), "'combind' is no log format; did you mean combined?");
+  EXPECT_EQ(ErrorOf("csv"), "'csv' is no log format; did you mean csv:?");
+  EXPECT_NE(ErrorOf("something else altogether").find("known are common, combined"),
+            std::string::npos);
+  EXPECT_NE(ErrorOf(""), "");
+}
+
+}  // namespace
+}  // namespace tarn::format_name
