@@ -50,13 +50,20 @@ Result<Programs> FindPrograms(os::FileSystem& fs) {
 Status MakeProject(os::FileSystem& fs, const Programs& programs, const ProjectOptions& options,
                    const std::string& log_path) {
   if (fs.Exists(KeyPath(options))) return {};
-  // Its output holds keys: it does not stay.
-  TARN_TRY(RunProgram({programs.tarn, "init", options.dir, "--template", "retail", "--json"},
-                      log_path, kInitMicros));
+  // A demo that was killed before it had noted the key makes another.
+  const bool made = fs.Exists(options.dir + "/tarn.yaml");
+  const std::vector<std::string> command =
+      made ? std::vector<std::string>{programs.tarn, "keys",
+                                      "create",      fmt::format("demo-{}", getpid()),
+                                      options.dir,   "--json"}
+           : std::vector<std::string>{programs.tarn, "init",   options.dir,
+                                      "--template",  "retail", "--json"};
+  TARN_TRY(RunProgram(command, log_path, kInitMicros));
+  // It holds keys: it does not stay.
   TARN_ASSIGN_OR_RETURN(const std::string output, fs.ReadFile(log_path));
   TARN_TRY(fs.Remove(log_path));
   TARN_ASSIGN_OR_RETURN(const codec::Json json, codec::ParseJson(output));
-  TARN_ASSIGN_OR_RETURN(const std::string key, json.GetString("ingest_key"));
+  TARN_ASSIGN_OR_RETURN(const std::string key, json.GetString(made ? "key" : "ingest_key"));
   TARN_TRY(LandOften(fs, options.dir + "/tarn.yaml"));
   TARN_TRY(fs.CreateDirectories(options.dir + "/secrets"));
   return fs.WritePrivateFileAtomically(KeyPath(options), key);
