@@ -174,8 +174,7 @@ std::shared_ptr<::parquet::WriterProperties> Properties(const event::Schema& sch
   zstd->compression_level = options.zstd_level;
   zstd->compression_context_params = {{kZstdChecksumFlag, 1}};
   ::parquet::WriterProperties::Builder builder;
-  builder.memory_pool(arrow::system_memory_pool())
-      ->compression(::parquet::Compression::ZSTD)
+  builder.compression(::parquet::Compression::ZSTD)
       ->codec_options(zstd)
       ->max_row_group_length(options.row_group_rows)
       ->dictionary_pagesize_limit(kDictionaryLimitBytes)
@@ -273,7 +272,7 @@ Status ArrowFileWriter::OpenWriter() {
       fields.push_back(std::move(arrow_field));
     }
     arrow_schema_ = arrow::schema(std::move(fields));
-    auto writer = ::parquet::arrow::FileWriter::Open(*arrow_schema_, arrow::system_memory_pool(),
+    auto writer = ::parquet::arrow::FileWriter::Open(*arrow_schema_, arrow::default_memory_pool(),
                                                      sink_, Properties(schema_, options_));
     if (!writer.ok()) return FromArrow(writer.status());
     writer_ = std::move(writer).ValueUnsafe();
