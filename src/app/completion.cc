@@ -8,6 +8,7 @@
 
 #include "app/command_line.h"
 #include "auth/api_key.h"
+#include "catalog/sqlite_catalog.h"
 
 namespace tarn::app {
 namespace {
@@ -29,9 +30,14 @@ Result<Project> ProjectOfWords(Context& context, const std::vector<std::string>&
 
 Candidates DatasetsOf(Context& context, const Project& project) {
   Candidates found;
-  const auto lake = OpenLake(context.machine, project);
-  if (!lake.ok()) return found;
-  const auto datasets = (*lake)->catalog->ListDatasets(std::nullopt);
+  Machine& machine = context.machine;
+  catalog::SqliteOptions options;
+  options.path = project.catalog_file();
+  options.mode = catalog::SqliteMode::kReadOnly;
+  const auto catalog =
+      catalog::OpenSqliteCatalog(options, {machine.files, machine.clock, machine.random});
+  if (!catalog.ok()) return found;
+  const auto datasets = (*catalog)->ListDatasets(std::nullopt);
   if (!datasets.ok()) return found;
   for (const catalog::Dataset& dataset : *datasets)
     found.push_back({dataset.name.ToString(), dataset.description});
