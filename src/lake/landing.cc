@@ -96,8 +96,10 @@ Result<std::unique_ptr<Landing>> Landing::Start(const Workspace& work, journal::
                                                 LandingOptions options) {
   std::unique_ptr<Landing> landing(new Landing(work, journal, std::move(options)));
   TARN_TRY(landing->Recover());
+  Landing* const self = landing.get();
   landing->thread_ =
-      os::Thread("landing", [self = landing.get()] { self->Run(); }, os::Priority::kBackground);
+      os::Thread("landing", [self] { self->Run(Pace::kGivesWay); }, os::Priority::kBackground);
+  landing->urgent_thread_ = os::Thread("landing-urgent", [self] { self->Run(Pace::kUrgent); });
   return landing;
 }
 
@@ -126,6 +128,7 @@ void Landing::Stop(bool flush) {
     changed_.NotifyAll();
   }
   thread_.Join();
+  urgent_thread_.Join();
 }
 
 Status Landing::Recover() {
@@ -202,8 +205,24 @@ Status Landing::RemoveLeftovers(uint64_t position) {
   return {};
 }
 
-void Landing::Run() {
-  while (FillBuffers()) {
+void Landing::Run(Pace own) {
+  for (;;) {
+    {
+      os::MutexLock lock(mutex_);
+      while (pace_ != own && !ended_) changed_.Wait(mutex_);
+      if (ended_) return;
+    }
+    if (Work(own)) continue;
+    os::MutexLock lock(mutex_);
+    ended_ = true;
+    changed_.NotifyAll();
+  }
+}
+
+bool Landing::Work(Pace own) {
+  for (;;) {
+    const Next next = FillBuffers(own);
+    if (next != Next::kFlush) return next == Next::kOtherPace;
     const Status flushed = Flush();
     retrying_ = !flushed.ok();
     if (flushed.ok()) continue;
@@ -211,24 +230,31 @@ void Landing::Run() {
     Rewind();
     os::MutexLock lock(mutex_);
     status_.last_error = flushed.error().ToString();
-    if (stopping_) return;
+    if (stopping_) return false;
     changed_.WaitFor(mutex_, kRetryMicros);
   }
 }
 
-bool Landing::FillBuffers() {
+// Reads until there is something to flush, the other pace is asked for, or the work must end.
+Landing::Next Landing::FillBuffers(Pace own) {
   for (;;) {
     {
       os::MutexLock lock(mutex_);
-      if (stopping_) return flush_on_stop_ && has_uncommitted();
+      if (stopping_) return flush_on_stop_ && has_uncommitted() ? Next::kFlush : Next::kEnd;
+      status_.late = late_;
+      pace_ = late_ || flush_to_ ? Pace::kUrgent : Pace::kGivesWay;
+      if (pace_ != own) {
+        changed_.NotifyAll();
+        return Next::kOtherPace;
+      }
       if (flush_to_ && *flush_to_ <= next_position_) {
         flush_to_.reset();
-        if (has_uncommitted()) return true;
+        if (has_uncommitted()) return Next::kFlush;
         changed_.NotifyAll();
       }
       status_.buffered_bytes = buffered_.bytes;
     }
-    if (FlushDue()) return true;
+    if (FlushDue()) return Next::kFlush;
     if (!cursor_) Rewind();
     if (!cursor_) {
       NoteUnreadable(
@@ -241,6 +267,7 @@ bool Landing::FillBuffers() {
     } else if (*record) {
       AddRecord(std::move(**record));
     } else {
+      late_ = false;
       cursor_->Wait(kIdleMicros);
     }
   }
@@ -271,6 +298,8 @@ void Landing::AddRecord(journal::Record record) {
     RecordRefused{record.position.value, envelope.error()}.Emit(work_);
     return;
   }
+  const int64_t age = work_.clock.Now().micros - envelope->ingested_at.micros;
+  if (age > kLateAges * options_.buffer_age_micros) late_ = true;
   const auto batch = agent_wire::Decode(envelope->bytes);
   if (!batch.ok()) {
     RecordRefused{record.position.value, batch.error()}.Emit(work_);

@@ -38,23 +38,28 @@ struct LandingStatus {
   uint64_t buffered_bytes = 0;
   uint64_t commits = 0;
   std::optional<Timestamp> last_commit;
+  bool late = false;       // see Landing
   std::string last_error;  // empty: the last flush went well
 };
 
-// Turns journal records into data files and commits them: one thread, one pipeline ("landing"), one
-// commit for all sources at a time. The journal position, the files' watermarks and the data go in
-// the same commit, so every line is in the lake once, whatever is killed when. A flush that fails
-// is tried again, from the journal's bytes, for ever; while it fails the journal fills and the
-// doors push back. Memory: buffer_bytes, twice while a flush encodes. Thread-safe.
+// Turns journal records into data files and commits them: one thread at a time, one pipeline
+// ("landing"), one commit for all sources at a time. The journal position, the files' watermarks
+// and the data go in the same commit, so every line is in the lake once, whatever is killed when. A
+// flush that fails is tried again, from the journal's bytes, for ever; while it fails the journal
+// fills and the doors push back. Memory: buffer_bytes, twice while a flush encodes. Thread-safe.
+//
+// Two threads take turns: one that gives way to the doors (Priority::kBackground), and one that
+// does not, for as long as someone waits in FlushAll or the lake is late: records of more than
+// kLateAges buffer ages have come up, and the journal's end has not been reached since.
 class Landing {
  public:
-  // Takes the pipeline's fence, removes what an interrupted flush left behind, starts the thread.
+  // Takes the pipeline's fence, removes what an interrupted flush left behind, starts the threads.
   // DataLoss if the journal no longer has what the catalog expects next. `journal` must outlive it.
   static Result<std::unique_ptr<Landing>> Start(const Workspace& work, journal::Journal& journal,
                                                 LandingOptions options);
   ~Landing();  // Stop(true)
 
-  // Flushes what is buffered (unless told not to) and ends the thread.
+  // Flushes what is buffered (unless told not to) and ends the threads.
   void Stop(bool flush);
   // Everything the journal holds now is in the lake when this returns. DeadlineExceeded, Cancelled.
   Status FlushAll(int64_t timeout_micros);
@@ -63,6 +68,7 @@ class Landing {
 
   static constexpr std::string_view kPipeline = "landing";
   static constexpr int64_t kRateMicros = 10 * kMicrosPerSecond;
+  static constexpr int64_t kLateAges = 2;
   // Different formats a source may bring between two commits before further ones go to quarantine;
   // each has its own buffers. The source's own always fits.
   static constexpr size_t kMaxFormats = 64;
@@ -91,11 +97,15 @@ class Landing {
 
   Status Recover();
   Status RemoveLeftovers(uint64_t position);
-  void Run();
+  enum class Pace : uint8_t { kGivesWay, kUrgent };
+  enum class Next : uint8_t { kFlush, kOtherPace, kEnd };
+  // Work at one pace, whenever it is asked for.
+  void Run(Pace own);
+  // Until the other pace is asked for, or the end: false.
+  bool Work(Pace own);
   using HostKey = std::pair<std::string, std::string>;  // source, host
 
-  // Reads until there is something to flush or the loop must end. False: end.
-  bool FillBuffers();
+  Next FillBuffers(Pace own);
   void AddRecord(journal::Record record);
   void HoldBack(journal::Record record, const Error& error);
   Status AddBatch(Source& source, const agent_wire::Batch& batch, Timestamp ingested_at);
@@ -136,7 +146,7 @@ class Landing {
   Committer committer_;
   catalog::FencingToken token_;
 
-  // The thread's own.
+  // Of the thread whose turn it is.
   std::map<std::string, Source> sources_;
   std::unique_ptr<journal::Cursor> cursor_;
   std::optional<journal::Record> held_;  // read, and to be taken before the cursor's next
@@ -150,9 +160,12 @@ class Landing {
   Buffered buffered_;                                            // of all buffers together
   std::map<HostKey, HostStatus> buffered_hosts_;                 // counts of what is buffered
   int64_t oldest_micros_ = 0;  // monotonic; when the oldest buffered record was read
+  bool late_ = false;
 
   mutable os::Mutex mutex_;
   os::ConditionVariable changed_;
+  Pace pace_ TARN_GUARDED_BY(mutex_) = Pace::kGivesWay;  // whose turn it is
+  bool ended_ TARN_GUARDED_BY(mutex_) = false;
   bool stopping_ TARN_GUARDED_BY(mutex_) = false;
   bool flush_on_stop_ TARN_GUARDED_BY(mutex_) = true;
   std::optional<uint64_t> flush_to_ TARN_GUARDED_BY(mutex_);  // someone waits for this position
@@ -165,6 +178,7 @@ class Landing {
   std::map<HostKey, HostStatus> hosts_ TARN_GUARDED_BY(mutex_);
 
   os::Thread thread_;
+  os::Thread urgent_thread_;
 };
 
 }  // namespace tarn::lake

@@ -598,5 +598,20 @@ TEST(LogBuffer, CountsWhatItsHoursTakeAndRejectsLinesOfTooMany) {
   EXPECT_GT(buffer.memory_bytes(), LogBuffer::kMaxHours * 2'000);
 }
 
+TEST(Landing, IsLateUntilItHasCaughtUp) {
+  TestLake lake("late");
+  lake.options().buffer_age_micros = 1;
+  ASSERT_TRUE(lake.Open().ok());
+  EXPECT_FALSE(lake.landing().status().late);
+  lake.lossy().applies = false;
+  lake.lossy().lost = true;
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("h", offset, 3).ok());
+  lake.AwaitStatus([](const LandingStatus& status) { return status.late; });
+  lake.lossy().lost = false;
+  lake.AwaitStatus([](const LandingStatus& status) { return !status.late; });
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM clean.web_log"), "3");
+}
+
 }  // namespace
 }  // namespace tarn::lake

@@ -8,7 +8,7 @@ namespace tarn::os {
 
 namespace {
 
-constexpr int kBackgroundNice = 5;
+constexpr int kBackgroundNice = 10;
 
 }  // namespace
 

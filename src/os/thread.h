@@ -9,7 +9,7 @@ namespace tarn::os {
 
 enum class Priority : uint8_t {
   kNormal,
-  // Gives way to the others of the process and of the machine (nice 5: about a quarter of a core
+  // Gives way to the others of the process and of the machine (nice 10: about a tenth of a core
   // that is fought over). Threads it starts inherit that.
   kBackground,
 };

@@ -91,6 +91,7 @@ Result<Json> StatusJson(const Backend& backend, Timestamp started) {
   lander.Set("position", static_cast<int64_t>(landing.position));
   lander.Set("waiting", static_cast<int64_t>(backend.journal.end().value - landing.position));
   lander.Set("buffered_bytes", static_cast<int64_t>(landing.buffered_bytes));
+  lander.Set("late", landing.late);
   lander.Set("commits", static_cast<int64_t>(landing.commits));
   lander.Set("last_commit",
              landing.last_commit ? Json(FormatTimestamp(*landing.last_commit)) : Json());
