@@ -68,7 +68,7 @@ class FileCheckTest : public testing::Test {
   std::string bytes_;
 };
 
-TEST_F(FileCheckTest, EveryByteCounts) {
+TEST_F(FileCheckTest, EveryBitCounts) {
   WriteFile();
   ASSERT_TRUE(Check(bytes_).ok());
   EXPECT_EQ(*Check(bytes_), Checked::kEveryByte);
