@@ -7,7 +7,6 @@
 #include <functional>
 #include <iterator>
 #include <set>
-#include <thread>
 #include <utility>
 
 #include "base/text.h"
@@ -96,8 +95,7 @@ void ForEachInParallel(std::vector<Item>& items, const std::function<void(Item&)
   const auto run = [&] {
     for (size_t i = next++; i < items.size(); i = next++) work(items[i]);
   };
-  const size_t cores = std::max(1U, std::thread::hardware_concurrency());
-  const size_t count = std::min({items.size(), cores, kMaxFlushThreads});
+  const size_t count = std::min({items.size(), size_t{os::CoreCount()}, kMaxFlushThreads});
   std::vector<os::Thread> threads;
   for (size_t i = 1; i < count; ++i) {
     threads.emplace_back("flush", run);
