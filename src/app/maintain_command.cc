@@ -81,28 +81,34 @@ struct Verified {
   int64_t lost = 0;
   int64_t accepted = 0;  // of the lost ones
   std::vector<std::string> descriptions;
+  Status failure;  // the first that is no loss: something could not be checked, or taken out
 };
 
-// Notes what is lost, and with --accept-loss takes it out of the table.
+void NoteLost(const MaintainOptions& options, const std::string& description, Verified& verified) {
+  ++verified.lost;
+  verified.descriptions.push_back(description);
+  if (!options.json) fmt::print("lost        {}\n", description);
+}
+
+// Says what is lost, and with --accept-loss takes it out of the table.
 Status VerifyTable(const lake::Workspace& work, const catalog::DatasetName& name,
                    const MaintainOptions& options, Verified& verified) {
   const auto table = lake::Verify(work, name);
   ++verified.tables;
   if (!table.ok()) {
     if (table.error().code() != Code::kDataLoss) return table.error();
-    ++verified.lost;
-    verified.descriptions.push_back(table.error().message());
+    NoteLost(options, table.error().message(), verified);
     return {};
   }
-  const auto lost = static_cast<int64_t>(table->lost.size());
   verified.files += table->files;
   verified.bytes += table->bytes;
   verified.without_checksum += table->without_checksum;
-  verified.lost += lost;
-  for (const lake::LostFile& file : table->lost) verified.descriptions.push_back(file.description);
-  if (!options.accept_loss || lost == 0) return {};
+  for (const lake::LostFile& file : table->lost) NoteLost(options, file.description, verified);
+  if (!options.accept_loss || table->lost.empty()) return {};
   TARN_TRY(lake::AcceptLoss(work, name, table->lost));
-  verified.accepted += lost;
+  verified.accepted += static_cast<int64_t>(table->lost.size());
+  if (options.json) return {};
+  for (const lake::LostFile& file : table->lost) fmt::print("taken out   {}\n", file.file.path);
   return {};
 }
 
@@ -121,31 +127,32 @@ void PrintVerified(const Verified& verified, bool as_json) {
     fmt::print("{}\n", codec::DumpJson(json));
     return;
   }
-  for (const std::string& text : verified.descriptions) fmt::print("lost        {}\n", text);
-  fmt::print("verified:   {} tables, {} files ({}), {} lost{}\n", verified.tables,
-             GroupDigits(verified.files), Bytes(verified.bytes), verified.lost,
+  fmt::print("verified:   {}, {} ({}), {} lost{}\n", Counted(verified.tables, "table"),
+             Counted(verified.files, "file"), Bytes(verified.bytes), verified.lost,
              verified.accepted > 0
                  ? fmt::format("; {} taken out of their tables", verified.accepted)
                  : "");
   if (verified.without_checksum > 0) {
-    fmt::print("            {} files have no checksum: only their size and end were checked\n",
-               GroupDigits(verified.without_checksum));
+    fmt::print("            without a checksum: {}, of which size and end were checked\n",
+               Counted(verified.without_checksum, "file"));
   }
 }
 
+// A table that cannot be checked does not keep the others from it.
 Status VerifyAll(const lake::Workspace& work, const MaintainOptions& options) {
   TARN_ASSIGN_OR_RETURN(const auto datasets, work.catalog.ListDatasets(std::nullopt));
   Verified verified;
   for (const catalog::Dataset& dataset : datasets) {
     if (dataset.metadata_location.empty()) continue;
-    TARN_TRY(VerifyTable(work, dataset.name, options, verified));
+    Status table = VerifyTable(work, dataset.name, options, verified);
+    if (verified.failure.ok()) verified.failure = std::move(table);
   }
   PrintVerified(verified, options.json);
-  if (verified.lost == verified.accepted) return {};
-  return DataLoss(
-      fmt::format("{} files are lost; docs/operation.md, section Damage, says how to "
-                  "go on",
-                  verified.lost - verified.accepted));
+  TARN_TRY(verified.failure);
+  const int64_t left = verified.lost - verified.accepted;
+  if (left == 0) return {};
+  return DataLoss(fmt::format("{} {} lost; docs/operation.md, section Damage, says how to go on",
+                              Counted(left, "file"), left == 1 ? "is" : "are"));
 }
 
 Status Maintain(Context& context, const MaintainOptions& options) {

@@ -7,9 +7,9 @@
 #include <cstdio>
 #include <exception>
 #include <new>
-#include <thread>
 
 #include "base/error.h"
+#include "os/thread.h"
 
 namespace tarn::app {
 namespace {
@@ -45,7 +45,7 @@ uint64_t DataBytes() {
 }  // namespace
 
 void LimitMemory(uint64_t sql_memory, uint64_t threads) {
-  if (threads == 0) threads = std::max(1U, std::thread::hardware_concurrency());
+  if (threads == 0) threads = os::CoreCount();
   const rlim_t most = DataBytes() + sql_memory + sql_memory / 2 + kBeside + threads * kEachThread;
   rlimit limit{};
   if (getrlimit(RLIMIT_DATA, &limit) != 0) return;

@@ -95,7 +95,7 @@ Status Replay(Context& context, const QuarantineOptions& options) {
                Counted(report.rows, "row"), GroupDigits(report.replayed), options.source,
                GroupDigits(report.rejected));
   }
-  return {};
+  return report.damage;
 }
 
 }  // namespace

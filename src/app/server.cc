@@ -59,9 +59,20 @@ struct Parts {
   std::unique_ptr<serve::rest::RestServer> rest;
 };
 
+// Refuses, before anything is changed, what a moved folder or a lost catalog makes of the project.
+// Other troubles are those of opening it.
+Status CheckPlace(Machine& machine, const Project& project) {
+  const Status there = RequireCatalog(machine, project);
+  if (!there.ok()) return there.error().code() == Code::kNotFound ? Status() : there;
+  const auto lake = OpenLake(machine, project);
+  if (!lake.ok() && lake.error().code() == Code::kInvalidArgument) return lake.error();
+  return {};
+}
+
 Status OpenStorage(Machine& machine, const Project& project, const ServeOptions& options,
                    Parts& parts) {
   TARN_TRY(RequireOwnerOf(machine, project));
+  TARN_TRY(CheckPlace(machine, project));
   TARN_TRY(machine.files.CreateDirectories(project.state_folder));
   // A command that looks whether a server runs holds the lock for a moment.
   auto lock = LockSoon(machine, project.lock_file());
@@ -76,12 +87,6 @@ Status OpenStorage(Machine& machine, const Project& project, const ServeOptions&
   (void)machine.files.Remove(project.server_file());
   TARN_ASSIGN_OR_RETURN(
       parts.store, store::LocalStore::Open(machine.files, machine.random, project.lake_folder));
-  // Temporaries of a server that was killed; those of a running command stay.
-  TARN_TRY(parts.store->Sweep());
-  if (const Status there = RequireCatalog(machine, project);
-      !there.ok() && there.error().code() != Code::kNotFound) {
-    return there;
-  }
   catalog::SqliteOptions sqlite;
   sqlite.path = project.catalog_file();
   sqlite.tarn_version = kVersion;
@@ -89,6 +94,8 @@ Status OpenStorage(Machine& machine, const Project& project, const ServeOptions&
   TARN_ASSIGN_OR_RETURN(parts.catalog, catalog::OpenSqliteCatalog(
                                            sqlite, {machine.files, machine.clock, machine.random}));
   TARN_TRY(RequireSamePlace(*parts.store, *parts.catalog));
+  // Temporaries of a server that was killed; those of a running command stay.
+  TARN_TRY(parts.store->Sweep());
   journal::Options journal;
   journal.max_bytes = project.journal_max_bytes;
   journal.accept_loss = options.accept_loss;

@@ -35,8 +35,8 @@ struct ServerLimits {
   size_t max_buffered_body_bytes = 256 << 20;  // half-received bodies of all connections; then 503
   int64_t idle_timeout_micros = 60'000'000;    // between requests; then closed
   int64_t header_timeout_micros = 10'000'000;  // first byte to end of header; then 408
-  // A body must bring min_body_rate bytes a second, measured over each such time, of which one
-  // begins every half of it; else 408. That it began fast buys it nothing.
+  // A body must bring min_body_rate bytes a second over any two neighbouring halves of this time;
+  // else 408. That it began fast buys it nothing.
   int64_t body_timeout_micros = 20'000'000;
   uint64_t min_body_rate = 16 << 10;
   int64_t max_body_micros = 300'000'000;      // end of header to end of body; then 408

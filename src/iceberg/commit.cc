@@ -85,8 +85,8 @@ Status WriteMetadata(const Workspace& work, const TableMetadata* base, Writes& w
   }
   const std::string bytes = PrintMetadata(table);
   table.metadata_location =
-      NameOf(fmt::format("{}/metadata/{:05}-{}", table.location, version, NewUuid(work)),
-             ".metadata.json", bytes);
+      NameWithHash(fmt::format("{}/metadata/{:05}-{}", table.location, version, NewUuid(work)),
+                   ".metadata.json", bytes);
   return writes.Put(table.metadata_location, bytes);
 }
 
@@ -271,8 +271,8 @@ class SnapshotDraft {
       }
       TARN_ASSIGN_OR_RETURN(auto encoded, EncodeManifest(base_, draft.file.spec_id, draft.entries));
       ManifestFile& file = encoded.file;
-      file.path = NameOf(fmt::format("{}/metadata/{}-m{}", base_.location, uuid_, count++), ".avro",
-                         encoded.bytes);
+      file.path = NameWithHash(fmt::format("{}/metadata/{}-m{}", base_.location, uuid_, count++),
+                               ".avro", encoded.bytes);
       file.sequence_number = snapshot_.sequence_number;
       file.added_snapshot_id = snapshot_.id;
       // A manifest of nothing but deleted entries has no least number of its own either.
@@ -286,8 +286,8 @@ class SnapshotDraft {
     });
     const std::string list = EncodeManifestList(snapshot_, files);
     snapshot_.manifest_list =
-        NameOf(fmt::format("{}/metadata/snap-{}-1-{}", base_.location, snapshot_.id, uuid_),
-               ".avro", list);
+        NameWithHash(fmt::format("{}/metadata/snap-{}-1-{}", base_.location, snapshot_.id, uuid_),
+                     ".avro", list);
     return writes.Put(snapshot_.manifest_list, list);
   }
 

@@ -29,7 +29,8 @@ std::string_view HashIn(std::string_view name) {
 
 }  // namespace
 
-std::string NameOf(std::string_view stem, std::string_view extension, std::string_view bytes) {
+std::string NameWithHash(std::string_view stem, std::string_view extension,
+                         std::string_view bytes) {
   return fmt::format("{}.{}{}", stem, HashOf(bytes), extension);
 }
 

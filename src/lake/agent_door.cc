@@ -103,8 +103,8 @@ std::variant<Result<BatchAnswer>, AgentDoor::File*> AgentDoor::Begin(
     auto sender = senders_.find(key);
     if (sender == senders_.end()) sender = senders_.try_emplace(std::string(key)).first;
     if (slot == files_.end()) {
-      if (auto why = WhyNot(header, *sender)) {
-        return answer(BatchAnswer::Kind::kOverLimit, 0, *std::move(why));
+      if (auto refusal = Admit(header, *sender)) {
+        return answer(BatchAnswer::Kind::kOverLimit, 0, *std::move(refusal));
       }
       slot = files_.try_emplace(name).first;
       if (files_.size() > kMaxFiles) ForgetOldest(slot->second);
@@ -123,8 +123,8 @@ std::variant<Result<BatchAnswer>, AgentDoor::File*> AgentDoor::Begin(
   return &file;
 }
 
-std::optional<std::string> AgentDoor::WhyNot(const agent_wire::BatchHeader& header,
-                                             Senders::value_type& entry) {
+std::optional<std::string> AgentDoor::Admit(const agent_wire::BatchHeader& header,
+                                            Senders::value_type& entry) {
   const std::string& key = entry.first;
   Sender& sender = entry.second;
   const auto over = [&]() -> const char* {

@@ -86,9 +86,10 @@ class AgentDoor {
   Status LoadCatalog();
   Status LoadJournal(uint64_t position);
   Status CheckHeader(const agent_wire::BatchHeader& header) const;
-  // Why the key may not bring one more file.
-  std::optional<std::string> WhyNot(const agent_wire::BatchHeader& header,
-                                    Senders::value_type& entry) TARN_REQUIRES(mutex_);
+  // Nothing if the key may bring one more file, for which old ones of it may be forgotten; else why
+  // not, which is told to the log, too.
+  std::optional<std::string> Admit(const agent_wire::BatchHeader& header,
+                                   Senders::value_type& entry) TARN_REQUIRES(mutex_);
   static void Own(Files::value_type& file, Sender& sender);
   Files::iterator Forget(Files::iterator file) TARN_REQUIRES(mutex_);
   // The answer that needs no journal, or the file, marked as under way: it stays where it is until

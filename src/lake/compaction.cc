@@ -217,10 +217,13 @@ Status Compactor::CheckGroup(const iceberg::TableMetadata& table,
   const std::set<std::string_view> urls(group.urls.begin(), group.urls.end());
   TARN_ASSIGN_OR_RETURN(const iceberg::Plan plan,
                         iceberg::PlanFiles(work_.store, work_.manifests, table, std::nullopt, {}));
-  for (const iceberg::PlannedFile& planned : plan.files) {
+  const auto go_on = [this]() -> Status {
     if (interrupted_) return Cancelled("maintenance is stopping");
+    return {};
+  };
+  for (const iceberg::PlannedFile& planned : plan.files) {
     if (!urls.contains(planned.file.path)) continue;
-    TARN_TRY(CheckWhole(store_, dataset.ToString(), planned.file));
+    TARN_TRY(CheckWhole(store_, dataset.ToString(), planned.file, go_on));
   }
   return {};
 }

@@ -18,15 +18,21 @@ constexpr const char* kHowToGoOn =
 
 bool IsDamage(Code code) { return code == Code::kNotFound || code == Code::kDataLoss; }
 
+// `what` is wrong with the file.
+std::string DescribeLoss(const std::string& table, const iceberg::DataFile& file,
+                         const std::string& what) {
+  return fmt::format(
+      "{}: data file {} {}: {} rows cannot be read, nor can any query that needs them be answered. "
+      "{}",
+      table, file.path, what, file.record_count, kHowToGoOn);
+}
+
 Error DataDamage(const std::string& table, const iceberg::DataFile& file, Error error) {
   if (!IsDamage(error.code())) return std::move(error).In(table);
   const std::string what = error.code() == Code::kNotFound
                                ? "is missing"
                                : fmt::format("is damaged ({})", error.message());
-  return DataLoss(fmt::format(
-      "{}: data file {} {}: {} rows cannot be read, nor can any query that needs them be answered. "
-      "{}",
-      table, file.path, what, file.record_count, kHowToGoOn));
+  return DataLoss(DescribeLoss(table, file, what));
 }
 
 Result<iceberg::Plan> PlanAll(const Workspace& work, const catalog::DatasetName& dataset) {
@@ -63,9 +69,11 @@ Status CheckEnd(const store::ObjectStore& store, const std::string& table,
 }
 
 Result<parquet::Checked> CheckWhole(const store::ObjectStore& store, const std::string& table,
-                                    const iceberg::DataFile& file) {
+                                    const iceberg::DataFile& file,
+                                    const std::function<Status()>& go_on) {
   TARN_ASSIGN_OR_RETURN(const std::string key, store.KeyOf(file.path));
-  auto checked = parquet::CheckFile(store, key, static_cast<uint64_t>(file.file_size_in_bytes));
+  auto checked =
+      parquet::CheckFile(store, key, static_cast<uint64_t>(file.file_size_in_bytes), go_on);
   if (!checked.ok()) return DataDamage(table, file, std::move(checked).error());
   return checked;
 }
@@ -81,6 +89,10 @@ Result<Verification> Verify(const Workspace& work, const catalog::DatasetName& d
       found.without_checksum += *checked == parquet::Checked::kHasNoChecksum ? 1 : 0;
     } else if (checked.error().code() == Code::kDataLoss) {
       found.lost.push_back({planned.file, checked.error().message()});
+    } else if (checked.error().code() == Code::kIo) {
+      // A disk that fails under one file may still have the others.
+      const std::string what = fmt::format("is unreadable ({})", checked.error().message());
+      found.lost.push_back({planned.file, DescribeLoss(dataset.ToString(), planned.file, what)});
     } else {
       return checked.error();
     }
@@ -94,13 +106,18 @@ Status AcceptLoss(const Workspace& work, const catalog::DatasetName& dataset,
   CommitRequest request;
   request.tables.push_back({dataset, {.operation = "delete"}});
   iceberg::SnapshotChange& change = request.tables.front().change;
-  for (const LostFile& each : lost) change.removed_paths.push_back(each.file.path);
+  std::string paths;
+  for (const LostFile& each : lost) {
+    change.removed_paths.push_back(each.file.path);
+    paths += (paths.empty() ? "" : " ") + each.file.path;
+  }
   change.summary["tarn.job"] = "accept-loss";
   request.commit.run.run_id = FormatUuid(work.random.NewUuidV7(work.clock.Now()));
   request.commit.run.job = "accept-loss";
   request.commit.run.started = request.commit.run.ended = work.clock.Now();
   request.commit.audit = {
       .who = "operator", .action = "table.accept_loss", .object = dataset.ToString()};
+  request.commit.audit.detail = std::move(paths);
   Committer committer(work, kExpire, 600 * kMicrosPerSecond);
   TARN_TRY(committer.Run(request));
   return {};

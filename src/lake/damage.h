@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,10 @@ Error MetadataDamage(const std::string& table, Error error);
 // is checked by what reads it (docs/formats/parquet.md).
 Status CheckEnd(const store::ObjectStore& store, const std::string& table,
                 const iceberg::DataFile& file);
+// `go_on` as in parquet::CheckFile.
 Result<parquet::Checked> CheckWhole(const store::ObjectStore& store, const std::string& table,
-                                    const iceberg::DataFile& file);
+                                    const iceberg::DataFile& file,
+                                    const std::function<Status()>& go_on = {});
 
 struct LostFile {
   iceberg::DataFile file;
@@ -37,12 +40,12 @@ struct Verification {
   int64_t files = 0;
   int64_t bytes = 0;
   int64_t without_checksum = 0;  // of other engines, or of a Tarn that wrote none
-  std::vector<LostFile> lost;    // missing or damaged
+  std::vector<LostFile> lost;    // missing, damaged or unreadable
 };
 // DataLoss if the metadata is lost: then nothing can be said of the data files.
 Result<Verification> Verify(const Workspace& work, const catalog::DatasetName& dataset);
 
-// Takes files that are lost out of the table, in a commit with an audit row.
+// Takes files that are lost out of the table, in a commit with an audit row that names them.
 Status AcceptLoss(const Workspace& work, const catalog::DatasetName& dataset,
                   const std::vector<LostFile>& lost);
 

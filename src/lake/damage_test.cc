@@ -35,8 +35,9 @@ class NewNames final : public sql::TableResolver {
     }
     return paths;
   }
-  Status FindDamage(const sql::TableInfo& table, const event::Filter& filter) override {
-    return tables_.FindDamage(table, filter);
+  Status FindDamage(const sql::TableInfo& table, const event::Filter& filter,
+                    const sql::GoOn& go_on) override {
+    return tables_.FindDamage(table, filter, go_on);
   }
 
  private:
@@ -93,6 +94,7 @@ class DamageTest : public testing::Test {
       ++right_;
       EXPECT_EQ(*answer, answer_) << where;
     } else {
+      ++refused_;
       EXPECT_EQ(answer.error().code(), Code::kDataLoss) << where << answer.error().ToString();
       EXPECT_NE(answer.error().message().find(key_), std::string::npos)
           << where << answer.error().message();
@@ -111,13 +113,15 @@ class DamageTest : public testing::Test {
   std::string key_;
   std::string bytes_;
   std::string answer_;
-  int right_ = 0;
+  int right_ = 0;    // answers
+  int refused_ = 0;  // questions
 };
 
 TEST_F(DamageTest, FlippedBitsOfPagesAndFooterNeverAnswerWrong) {
   std::mt19937 draw(1);  // NOLINT(bugprone-random-generator-seed): the same flips every time
   for (int i = 0; i < 100; ++i) ExpectHonest(draw() % bytes_.size(), static_cast<int>(draw() % 8));
   for (size_t at = bytes_.size() - 70; at < bytes_.size(); ++at) ExpectHonest(at, 2);
+  EXPECT_GT(refused_, 0);
 }
 
 // The headers of pages are in no checksum that DuckDB reads.
@@ -137,6 +141,7 @@ TEST_F(DamageTest, FlippedBitsOfPageHeadersNeverAnswerWrong) {
   }
   EXPECT_EQ(pages, 6U);
   EXPECT_GT(right_, 0);
+  EXPECT_GT(refused_, 0);
 }
 
 TEST_F(DamageTest, FileOfAnotherLengthIsSaid) {
@@ -165,6 +170,33 @@ TEST_F(DamageTest, MissingFileIsSaidWithItsRowsAndCanBeGoneOnWithout) {
   ASSERT_TRUE(AcceptLoss(table_.work(), table_.name(), verified->lost).ok());
   EXPECT_EQ(table_.Ask("SELECT count(*) FROM clean.web WHERE id >= 0"), "10");
   EXPECT_TRUE(Verify(table_.work(), table_.name())->lost.empty());
+}
+
+// A disk that fails under one file.
+TEST_F(DamageTest, UnreadableFileDoesNotEndTheCheckOfTheOthers) {
+  ASSERT_TRUE(table_.Append(table_.ThisHour() - 5, 30'000, 10).ok());
+  const std::vector<std::string> keys = table_.Keys("/data/");
+  ASSERT_EQ(keys.size(), 2U);
+  for (const std::string& key : keys) {
+    const std::string path = table_.store().PathOf(key);
+    std::filesystem::remove(path);
+    std::filesystem::create_symlink(path, path);  // ELOOP, which is Io
+  }
+  const auto verified = Verify(table_.work(), table_.name());
+  ASSERT_TRUE(verified.ok()) << verified.error().ToString();
+  EXPECT_EQ(verified->files, 2);
+  ASSERT_EQ(verified->lost.size(), 2U);
+  for (const char* part : {"clean.web", "is unreadable", "rows", "operation.md"}) {
+    EXPECT_NE(verified->lost[0].description.find(part), std::string::npos)
+        << verified->lost[0].description;
+  }
+  ASSERT_TRUE(AcceptLoss(table_.work(), table_.name(), verified->lost).ok());
+  EXPECT_EQ(table_.Ask("SELECT count(*) FROM clean.web WHERE id >= 0"), "0");
+  const auto audit = table_.catalog().ListAudit({.who = "operator"});
+  ASSERT_EQ(audit->size(), 1U);
+  for (const std::string& key : keys) {
+    EXPECT_NE(audit->front().detail.find(key), std::string::npos) << audit->front().detail;
+  }
 }
 
 TEST_F(DamageTest, CompactionDoesNotMakeDamageLookSound) {

@@ -7,7 +7,6 @@
 #include <functional>
 #include <iterator>
 #include <set>
-#include <thread>
 #include <utility>
 
 #include "base/text.h"
@@ -32,6 +31,9 @@ constexpr int64_t kWatermarkKeepMicros = 7 * kMicrosPerDay;
 constexpr size_t kMaxFlushThreads = 4;
 // Of all buffers, before a flush: each is a file or three.
 constexpr size_t kMaxBufferedHours = 2'000;
+// Lines of a host that do not fit, one after the other, before that is an error of the host's:
+// visitors that probe the port write a few such lines into any log.
+constexpr uint64_t kManyLines = 10;
 // Watermarks remembered; the others are asked for. About 300 bytes each.
 constexpr size_t kMaxMarks = 100'000;
 
@@ -57,13 +59,34 @@ Status CheckColumnCount(const event::Schema& table, const event::Schema& wanted)
                   columns, Landing::kMaxColumns));
 }
 
-// Of a batch that goes to quarantine as a whole; empty for others.
+// Cut where a character ends.
+std::string_view Cut(std::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return text;
+  constexpr unsigned kLeadMask = 0xc0;
+  constexpr unsigned kContinues = 0x80;
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & kLeadMask) == kContinues) --bytes;
+  return text.substr(0, bytes);
+}
+
+// Of a batch that goes to quarantine as a whole; empty for others. Each host keeps one.
 std::string WhyRefused(const agent_wire::BatchHeader& header, std::string_view format,
                        const LineCounts& counts) {
   if (counts.rejected < counts.lines) return "";
-  constexpr size_t kShownBytes = 80;
   return fmt::format("none of the {} lines of the last batch, of {}, fits '{}': {}", counts.lines,
-                     header.path, format.substr(0, kShownBytes), counts.first_reason);
+                     Cut(header.path, 200), Cut(format, 80), Cut(counts.first_reason, 200));
+}
+
+// What a commit says of a host's errors is added to what was known.
+void NoteErrors(const HostStatus& counted, Timestamp committed, HostStatus& host) {
+  if (counted.lines == 0) return;
+  if (counted.lines > counted.rejected) host.refused_in_a_row = 0;
+  host.refused_in_a_row += counted.refused_in_a_row;
+  if (counted.last_error.empty()) {
+    host.last_error.clear();
+  } else if (host.refused_in_a_row >= kManyLines) {
+    host.last_error = counted.last_error;
+    host.last_error_at = committed;
+  }
 }
 
 template <typename Item>
@@ -72,8 +95,7 @@ void ForEachInParallel(std::vector<Item>& items, const std::function<void(Item&)
   const auto run = [&] {
     for (size_t i = next++; i < items.size(); i = next++) work(items[i]);
   };
-  const size_t cores = std::max(1U, std::thread::hardware_concurrency());
-  const size_t count = std::min({items.size(), cores, kMaxFlushThreads});
+  const size_t count = std::min({items.size(), size_t{os::CoreCount()}, kMaxFlushThreads});
   std::vector<os::Thread> threads;
   for (size_t i = 1; i < count; ++i) {
     threads.emplace_back("flush", run);
@@ -330,8 +352,10 @@ Status Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timesta
   const auto from = static_cast<uint64_t>(mark.end_offset);
   const std::string& format = header.format.empty() ? source.config.format : header.format;
   LineCounts counts;
+  bool format_refused = false;
   if (header.end_offset > from) {
     TARN_ASSIGN_OR_RETURN(LogBuffer* const buffer, BufferOf(source, format));
+    format_refused = buffer->refuses();
     const Buffered before = SizeOf(*buffer);
     counts = buffer->Add(batch, from, ingested_at);
     const Buffered after = SizeOf(*buffer);
@@ -352,7 +376,11 @@ Status Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timesta
   host.bytes += counts.bytes;
   host.last_read = std::max(host.last_read, header.read_time);
   host.last_ingested = std::max(host.last_ingested, ingested_at);
-  if (counts.lines > 0) host.last_error = WhyRefused(header, format, counts);
+  if (counts.lines > 0) {
+    host.last_error = WhyRefused(header, format, counts);
+    const uint64_t refused = format_refused ? kManyLines : counts.lines;
+    host.refused_in_a_row = host.last_error.empty() ? 0 : host.refused_in_a_row + refused;
+  }
   return {};
 }
 
@@ -501,7 +529,7 @@ void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
     host.bytes += counted.bytes;
     host.last_read = std::max(host.last_read, counted.last_read);
     host.last_ingested = std::max(host.last_ingested, counted.last_ingested);
-    if (counted.lines > 0) host.last_error = counted.last_error;
+    NoteErrors(counted, receipt.committed, host);
     host.lag_seconds =
         static_cast<double>(receipt.committed.micros - counted.last_read.micros) / kMicrosPerSecond;
     std::deque<Landed>& landed = rates_[key];
@@ -675,8 +703,10 @@ LandingStatus Landing::status() const {
   os::MutexLock lock(mutex_);
   LandingStatus status = status_;
   const int64_t since = work_.clock.MonotonicMicros() - kRateMicros;
+  const Timestamp now = work_.clock.Now();
   for (const auto& [key, host] : hosts_) {
     HostStatus& shown = status.hosts.emplace_back(host);
+    shown.last_error = host.ErrorAt(now);
     const auto landed = rates_.find(key);
     if (landed == rates_.end()) continue;
     uint64_t lines = 0;
@@ -685,6 +715,16 @@ LandingStatus Landing::status() const {
     shown.lines_per_second = static_cast<double>(lines) * kMicrosPerSecond / kRateMicros;
   }
   return status;
+}
+
+uint64_t Landing::position() const {
+  os::MutexLock lock(mutex_);
+  return status_.position;
+}
+
+std::string Landing::last_error() const {
+  os::MutexLock lock(mutex_);
+  return status_.last_error;
 }
 
 }  // namespace tarn::lake

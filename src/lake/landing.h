@@ -29,7 +29,17 @@ struct HostStatus {
   Timestamp last_ingested;      // when its newest batch was acknowledged
   double lines_per_second = 0;  // landed, over the last kRateMicros
   double lag_seconds = 0;       // from the agent's read to the lake, of the last batch that landed
-  std::string last_error;       // why the last batch that landed did so in quarantine as a whole
+  // Why the last batch that landed did so in quarantine as a whole; empty if it did not, or only a
+  // few lines did so since one that did not, in a format that can be used.
+  std::string last_error;
+  Timestamp last_error_at;
+  uint64_t refused_in_a_row = 0;  // lines of such batches since one that was none
+
+  static constexpr int64_t kErrorKeepMicros = kMicrosPerDay;
+  // As it counts at a time: a host that is gone does not keep its error for good.
+  std::string_view ErrorAt(Timestamp now) const {
+    return now.micros - last_error_at.micros < kErrorKeepMicros ? last_error : std::string_view();
+  }
 };
 
 struct LandingStatus {
@@ -65,6 +75,9 @@ class Landing {
   Status FlushAll(int64_t timeout_micros);
 
   LandingStatus status() const;
+  // Of the status, without its hosts.
+  uint64_t position() const;
+  std::string last_error() const;
 
   static constexpr std::string_view kPipeline = "landing";
   static constexpr int64_t kRateMicros = 10 * kMicrosPerSecond;

@@ -1,5 +1,6 @@
 #include "lake/landing.h"
 
+#include "base/text.h"
 #include "lake/journal_record.h"
 #include "lake/test_full_journal.h"
 #include "os/random.h"
@@ -64,7 +65,8 @@ TEST(Landing, RejectedLinesGoToRawAndQuarantineWithTheReason) {
 TEST(Landing, PiecesOfACutLineGoToQuarantineAndSayWhatTheyAre) {
   TestLake lake("cut_line");
   ASSERT_TRUE(lake.Open().ok());
-  const std::string line(2 * agent_wire::kMaxLineBytes + 9, 'x');
+  std::string line(2 * agent_wire::kMaxLineBytes + 9, 'x');
+  line[agent_wire::kMaxLineBytes - 1] = '\r';  // the end of a piece, not of a line
   const std::string format = "regex:(?P<path>.*)";
   const std::string whole = "first\n" + line + "\nlast\n";
   uint64_t offset = 0;
@@ -85,6 +87,7 @@ TEST(Landing, PiecesOfACutLineGoToQuarantineAndSayWhatTheyAre) {
             "the line was cut: these are its first 1048576 bytes, "
             "the line was cut: these are its bytes 1048577 to 2097152, "
             "the line was cut: these are its last 9 bytes, of 2097161");
+  EXPECT_EQ(lake.Ask("SELECT sum(length(_raw)) FROM quarantine.web_log"), "2097161");
 }
 
 TEST(Landing, DuplicatesAreAnsweredSoAndLandOnce) {
@@ -288,13 +291,56 @@ TEST(Landing, HostWhoseBatchIsRefusedAsAWholeHasTheReasonUntilOneIsNot) {
   EXPECT_EQ(ErrorOfHost(lake, "w2"), "");
   EXPECT_EQ(lake.landing().status().last_error, "") << "the landing itself goes well";
 
-  const std::string payload = "garbage\n";
-  ASSERT_TRUE(lake.Send(TestLake::Header("w2", sound, payload, 1), payload).ok());
   ASSERT_TRUE(lake.SendLines("w1", typo, 3, "common").ok());
   ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
   EXPECT_EQ(ErrorOfHost(lake, "w1"), "");
-  EXPECT_NE(ErrorOfHost(lake, "w2").find("none of the 1 lines"), std::string::npos)
-      << ErrorOfHost(lake, "w2");
+}
+
+// A probe at night is no wrong format.
+TEST(Landing, HostThatSendsAFewBadLinesHasNoErrorUntilTheyAreMany) {
+  TestLake lake("host_probe");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 3).ok());
+  const std::string payload = "\\x16\\x03\\x01\n";
+  const auto send_bad = [&] {
+    const auto header = TestLake::Header("w1", offset, payload, 1);
+    ASSERT_TRUE(lake.Send(header, payload).ok());
+    offset = header.end_offset;
+  };
+  send_bad();
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(ErrorOfHost(lake, "w1"), "");
+  for (int i = 0; i < 10; ++i) send_bad();
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_NE(ErrorOfHost(lake, "w1").find("none of the 1 lines"), std::string::npos)
+      << ErrorOfHost(lake, "w1");
+  ASSERT_TRUE(lake.SendLines("w1", offset, 1).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(ErrorOfHost(lake, "w1"), "");
+}
+
+TEST(Landing, ErrorOfAHostIsAsShortAsItMayBe) {
+  TestLake lake("host_error_length");
+  ASSERT_TRUE(lake.Open().ok());
+  const std::string payload = TestLake::Line("w1", 0);
+  agent_wire::BatchHeader header = TestLake::Header("w1", 0, payload, 1);
+  for (int i = 0; i < 2'000; ++i) header.path += "\xc3\xbc";
+  header.format = "none" + std::string(3'000, 'x');
+  ASSERT_TRUE(lake.Send(header, payload).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  const std::string error = ErrorOfHost(lake, "w1");
+  EXPECT_NE(error.find("none of the 1 lines"), std::string::npos) << error;
+  EXPECT_LT(error.size(), 600U);
+  EXPECT_TRUE(IsValidUtf8(error)) << error;
+}
+
+TEST(HostStatus, ErrorIsForgottenAfterADay) {
+  HostStatus host;
+  host.last_error = "none of the lines fits";
+  host.last_error_at = {5 * kMicrosPerHour};
+  EXPECT_EQ(host.ErrorAt({5 * kMicrosPerHour + kMicrosPerDay - 1}), host.last_error);
+  EXPECT_EQ(host.ErrorAt({5 * kMicrosPerHour + kMicrosPerDay}), "");
 }
 
 TEST(Landing, KilledAtAnyPointEveryLineIsThereOnce) {
@@ -389,9 +435,11 @@ TEST(Landing, FlushAfterAFailedOneComesWithoutAFullBuffer) {
   lake.lossy().applies = false;
   lake.lossy().lost = true;
   EXPECT_FALSE(lake.landing().FlushAll(kMicrosPerSecond / 50).ok());  // asks once
-  lake.AwaitStatus([](const LandingStatus& status) { return !status.last_error.empty(); });
+  lake.lossy().AwaitUnanswered();
   lake.lossy().lost = false;
-  lake.AwaitStatus([](const LandingStatus& status) { return status.commits == 1; });
+  lake.lossy().AwaitAnswered();
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());  // until the answer is noted
+  EXPECT_EQ(lake.landing().status().commits, 1U);
   EXPECT_EQ(lake.landing().status().last_error, "");
   EXPECT_EQ(lake.Ask("SELECT count(*) FROM clean.web_log"), "5");
 }

@@ -53,7 +53,9 @@ class Records {
     record = payload.substr(at_, end - at_);
     offset = batch_.header.begin_offset + at_;
     at_ = end;
-    if (record.ends_with('\n')) record.remove_suffix(1);
+    // A piece of a cut line may end in '\r', which is then one of its bytes.
+    if (!record.ends_with('\n')) return true;
+    record.remove_suffix(1);
     if (record.ends_with('\r')) record.remove_suffix(1);
     return true;
   }

@@ -46,6 +46,7 @@ class LogBuffer {
 
   const access_log::Format& format() const { return parser_.format(); }
   const std::string& format_text() const { return format_text_; }  // as the source or agent gave it
+  bool refuses() const { return !refusal_.empty(); }               // all lines
   const event::Schema& schema() const { return schema_; }          // BufferSchema of the format
   // Rows of schema(), by hour; some hours may be empty.
   std::map<Hour, event::ColumnBatch>& hours() { return hours_; }

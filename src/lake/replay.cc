@@ -18,18 +18,13 @@ namespace {
 // Shows one data file of a table as the whole table.
 class OneFile final : public sql::TableResolver {
  public:
-  OneFile(sql::TableResolver& tables, sql::TableName name)
-      : tables_(tables), name_(std::move(name)) {}
+  OneFile(LakeResolver& tables, sql::TableName name) : tables_(tables), name_(std::move(name)) {}
 
-  // The local path of the object among those of the whole table; empty if it is no longer there.
-  Result<std::string> Choose(const std::string& key) {
-    TARN_ASSIGN_OR_RETURN(const sql::TableInfo table, tables_.Describe(name_));
-    TARN_ASSIGN_OR_RETURN(const auto paths, tables_.Files(table, {}));
-    path_.clear();
-    for (const std::string& path : paths) {
-      if (path.ends_with("/" + key)) path_ = path;
-    }
-    return path_;
+  // False if the table has the file no more.
+  Result<bool> Choose(const std::string& url) {
+    TARN_ASSIGN_OR_RETURN(const auto path, tables_.PathOf(name_, url));
+    path_ = path.value_or("");
+    return path.has_value();
   }
 
   Result<std::vector<sql::TableName>> List() override { return std::vector{name_}; }
@@ -42,7 +37,7 @@ class OneFile final : public sql::TableResolver {
   }
 
  private:
-  sql::TableResolver& tables_;
+  LakeResolver& tables_;
   const sql::TableName name_;
   std::string path_;
 };
@@ -112,10 +107,39 @@ Result<CommitRequest> MakeCommit(const Workspace& work, Committer& committer, co
   return request;
 }
 
+// What is needed for one file after the other.
+struct Replay {
+  const Workspace& work;
+  Committer& committer;
+  const access_log::Format& format;
+  const Tables& names;
+  OneFile& one;
+  sql::Session& session;
+};
+
+Status ReplayFile(const Replay& replay, const iceberg::DataFile& file, ReplayReport& report) {
+  const std::string table = replay.names.quarantine.ToString();
+  TARN_ASSIGN_OR_RETURN(const bool is_there, replay.one.Choose(file.path));
+  if (!is_there) return {};  // another replay took it meanwhile
+  TARN_TRY(CheckWhole(replay.work.store, table, file));
+  LogBuffer buffer(replay.format);
+  LineCounts counts;
+  TARN_TRY(ReadRows(replay.session, table, buffer, counts));
+  ++report.files;
+  report.rows += static_cast<int64_t>(counts.lines);
+  report.rejected += static_cast<int64_t>(counts.rejected);
+  if (counts.lines == counts.rejected) return {};  // nothing to bring back
+  TARN_ASSIGN_OR_RETURN(const CommitRequest request,
+                        MakeCommit(replay.work, replay.committer, replay.names, file.path, buffer));
+  TARN_TRY(replay.committer.Run(request));
+  report.replayed += static_cast<int64_t>(counts.lines - counts.rejected);
+  return {};
+}
+
 }  // namespace
 
 Result<ReplayReport> ReplayQuarantine(const Workspace& work, sql::Engine& engine,
-                                      sql::TableResolver& tables, const std::string& source,
+                                      LakeResolver& tables, const std::string& source,
                                       const std::string& format) {
   TARN_ASSIGN_OR_RETURN(const auto compiled, access_log::Format::Compile(format));
   const Tables names{{catalog::Zone::kQuarantine, source}, {catalog::Zone::kClean, source}};
@@ -126,23 +150,13 @@ Result<ReplayReport> ReplayQuarantine(const Workspace& work, sql::Engine& engine
                         iceberg::PlanFiles(work.store, work.manifests, table, std::nullopt, {}));
   OneFile one(tables, {"quarantine", source});
   const auto session = sql::Session::Open(engine, one);
+  const Replay replay{work, committer, compiled, names, one, *session};
   ReplayReport report;
   for (const iceberg::PlannedFile& planned : plan.files) {
-    TARN_ASSIGN_OR_RETURN(const std::string key, work.store.KeyOf(planned.file.path));
-    TARN_ASSIGN_OR_RETURN(const std::string path, one.Choose(key));
-    if (path.empty()) continue;  // another replay took it meanwhile
-    TARN_TRY(CheckWhole(work.store, names.quarantine.ToString(), planned.file));
-    LogBuffer buffer(compiled);
-    LineCounts counts;
-    TARN_TRY(ReadRows(*session, names.quarantine.ToString(), buffer, counts));
-    ++report.files;
-    report.rows += static_cast<int64_t>(counts.lines);
-    report.rejected += static_cast<int64_t>(counts.rejected);
-    if (counts.lines == counts.rejected) continue;  // nothing to bring back
-    TARN_ASSIGN_OR_RETURN(const CommitRequest request,
-                          MakeCommit(work, committer, names, planned.file.path, buffer));
-    TARN_TRY(committer.Run(request));
-    report.replayed += static_cast<int64_t>(counts.lines - counts.rejected);
+    Status replayed = ReplayFile(replay, planned.file, report);
+    if (replayed.ok()) continue;
+    if (replayed.error().code() != Code::kDataLoss) return std::move(replayed).error();
+    if (report.damage.ok()) report.damage = std::move(replayed);
   }
   return report;
 }

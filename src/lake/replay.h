@@ -5,6 +5,7 @@
 
 #include "catalog/dataset.h"
 #include "lake/committer.h"
+#include "lake/table_resolver.h"
 #include "lake/workspace.h"
 #include "sql/engine.h"
 
@@ -15,6 +16,7 @@ struct ReplayReport {
   int64_t rows = 0;      // in them
   int64_t replayed = 0;  // now in clean
   int64_t rejected = 0;  // still in quarantine
+  Status damage;         // DataLoss: of the first file that could not be read; the others were
 };
 
 // Brings the rows of quarantine.<source> that `format` can read back into clean.<source>; the
@@ -22,7 +24,7 @@ struct ReplayReport {
 // file away and adds its rows on the other side, so a replay that is interrupted, or run twice, or
 // beside a server, counts every row once. Memory: the rows of one file.
 Result<ReplayReport> ReplayQuarantine(const Workspace& work, sql::Engine& engine,
-                                      sql::TableResolver& tables, const std::string& source,
+                                      LakeResolver& tables, const std::string& source,
                                       const std::string& format);
 
 }  // namespace tarn::lake

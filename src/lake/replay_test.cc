@@ -1,5 +1,7 @@
 #include "lake/replay.h"
 
+#include <fstream>
+
 #include "lake/test_lake.h"
 
 namespace tarn::lake {
@@ -55,6 +57,29 @@ TEST_F(ReplayTest, RowsOfATableOfTheFirstDaysMoveToClean) {
   EXPECT_EQ(report->replayed, 1);
   EXPECT_EQ(lake_.Ask("SELECT count(_file_id) FROM clean.web_log"), "2");
   EXPECT_EQ(lake_.Ask("SELECT string_agg(DISTINCT _file_id) FROM quarantine.web_log"), "file-1");
+}
+
+TEST_F(ReplayTest, DamagedFileDoesNotKeepTheOthersInQuarantine) {
+  const std::string payload = "::1 - - [24/Nov/2026:13:00:00 +0000] \"GET /y HTTP/1.1\" 200 5 7\n";
+  const auto header = TestLake::Header("w2", 0, payload, 1);
+  const std::string first = lake_.store().List("quarantine/web_log/data/")->front().key;
+  ASSERT_TRUE(lake_.Send(header, payload).ok());
+  ASSERT_TRUE(lake_.landing().FlushAll(kTimeout).ok());
+  ASSERT_EQ(lake_.store().List("quarantine/web_log/data/")->size(), 2U);
+  const std::string bytes = *lake_.store().Get(first);
+  // The page, and the footer.
+  for (const size_t at : {bytes.size() / 4, bytes.size() - 20}) {
+    std::string damaged = bytes;
+    damaged[at] = static_cast<char>(damaged[at] ^ 1);
+    std::ofstream(lake_.store().PathOf(first), std::ios::binary) << damaged;
+    const auto report = Replay(R"(%h %l %u %t "%r" %>s %b %D)");
+    ASSERT_TRUE(report.ok()) << report.error().ToString();
+    EXPECT_EQ(report->damage.error().code(), Code::kDataLoss);
+    EXPECT_NE(report->damage.error().message().find(first), std::string::npos);
+    EXPECT_EQ(lake_.Ask("SELECT count(*) FROM clean.web_log WHERE path = '/y'"), "1");
+  }
+  std::ofstream(lake_.store().PathOf(first), std::ios::binary) << bytes;
+  EXPECT_EQ(Replay(R"(%h %l %u %t "%r" %>s %b %D)")->replayed, 1);
 }
 
 TEST_F(ReplayTest, LandingGoesOnBesideAReplay) {

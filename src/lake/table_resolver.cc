@@ -89,22 +89,22 @@ Result<sql::TableInfo> LakeResolver::Describe(const sql::TableName& name) {
         !SameName(dataset.name.table, name.name)) {
       continue;
     }
-    auto table = Load(dataset.metadata_location);
-    if (!table.ok()) return MetadataDamage(dataset.name.ToString(), std::move(table).error());
+    TARN_ASSIGN_OR_RETURN(const Metadata table,
+                          Load(dataset.name.ToString(), dataset.metadata_location));
     return sql::TableInfo{{std::string(catalog::ZoneName(dataset.name.zone)), dataset.name.table},
-                          (*table)->schema(),
+                          table->schema(),
                           dataset.metadata_location,
                           dataset.description};
   }
   const std::string wanted = name.schema + "." + name.name;
   const auto nearest = NearestWord(wanted, {known.begin(), known.end()});
   return NotFound(fmt::format("there is no table {}{}", wanted,
-                              nearest ? fmt::format("; is it {}?", *nearest) : ""));
+                              nearest ? fmt::format("; did you mean '{}'?", *nearest) : ""));
 }
 
 Result<iceberg::Plan> LakeResolver::PlanOf(const sql::TableInfo& table,
                                            const event::Filter& filter) {
-  TARN_ASSIGN_OR_RETURN(const Metadata metadata, Load(table.state));
+  TARN_ASSIGN_OR_RETURN(const Metadata metadata, Load(NameOf(table), table.state));
   auto plan = iceberg::PlanFiles(store_, manifests_, *metadata, std::nullopt, FilterOf(filter));
   if (!plan.ok()) return MetadataDamage(NameOf(table), std::move(plan).error());
   return plan;
@@ -126,28 +126,43 @@ Result<std::vector<std::string>> LakeResolver::Files(const sql::TableInfo& table
   return paths;
 }
 
+Result<std::optional<std::string>> LakeResolver::PathOf(const sql::TableName& name,
+                                                        const std::string& url) {
+  TARN_ASSIGN_OR_RETURN(const sql::TableInfo table, Describe(name));
+  TARN_ASSIGN_OR_RETURN(const iceberg::Plan plan, PlanOf(table, {}));
+  for (const iceberg::PlannedFile& file : plan.files) {
+    if (file.file.path != url) continue;
+    TARN_ASSIGN_OR_RETURN(const std::string key, store_.KeyOf(url));
+    return std::optional(store_.PathOf(key));
+  }
+  return std::optional<std::string>();
+}
+
 Result<std::optional<uint64_t>> LakeResolver::CountRows(const sql::TableInfo& table) {
-  TARN_ASSIGN_OR_RETURN(const Metadata metadata, Load(table.state));
+  TARN_ASSIGN_OR_RETURN(const Metadata metadata, Load(NameOf(table), table.state));
   auto rows = iceberg::CountRows(store_, manifests_, *metadata);
   if (!rows.ok()) return MetadataDamage(NameOf(table), std::move(rows).error());
   return rows;
 }
 
-Status LakeResolver::FindDamage(const sql::TableInfo& table, const event::Filter& filter) {
+Status LakeResolver::FindDamage(const sql::TableInfo& table, const event::Filter& filter,
+                                const sql::GoOn& go_on) {
   TARN_ASSIGN_OR_RETURN(const iceberg::Plan plan, PlanOf(table, filter));
   for (const iceberg::PlannedFile& file : plan.files) {
-    TARN_TRY(CheckWhole(store_, NameOf(table), file.file));
+    TARN_TRY(CheckWhole(store_, NameOf(table), file.file, go_on));
   }
   return {};
 }
 
-Result<LakeResolver::Metadata> LakeResolver::Load(const std::string& location) {
+Result<LakeResolver::Metadata> LakeResolver::Load(const std::string& table,
+                                                  const std::string& location) {
   {
     os::MutexLock lock(mutex_);
     if (const auto found = kept_.find(location); found != kept_.end()) return found->second;
   }
-  TARN_ASSIGN_OR_RETURN(iceberg::TableMetadata table, iceberg::LoadMetadata(store_, location));
-  auto metadata = std::make_shared<const iceberg::TableMetadata>(std::move(table));
+  auto loaded = iceberg::LoadMetadata(store_, location);
+  if (!loaded.ok()) return MetadataDamage(table, std::move(loaded).error());
+  auto metadata = std::make_shared<const iceberg::TableMetadata>(*std::move(loaded));
   os::MutexLock lock(mutex_);
   if (kept_.size() >= kMaxKept) kept_.clear();
   kept_[location] = metadata;

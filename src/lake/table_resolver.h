@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "catalog/catalog.h"
@@ -29,12 +30,16 @@ class LakeResolver final : public sql::TableResolver {
   // From the manifest list; not where another engine left delete files, or counts are missing.
   Result<std::optional<uint64_t>> CountRows(const sql::TableInfo& table) override;
   // By checksum, every byte.
-  Status FindDamage(const sql::TableInfo& table, const event::Filter& filter) override;
+  Status FindDamage(const sql::TableInfo& table, const event::Filter& filter,
+                    const sql::GoOn& go_on) override;
+
+  // The local path of a data file, unless the table has it no more. The file is not looked at.
+  Result<std::optional<std::string>> PathOf(const sql::TableName& name, const std::string& url);
 
  private:
   using Metadata = std::shared_ptr<const iceberg::TableMetadata>;
-  // Metadata files never change; the last kMaxKept are kept parsed.
-  Result<Metadata> Load(const std::string& location);
+  // The metadata of `table`. Its files never change; the last kMaxKept are kept parsed.
+  Result<Metadata> Load(const std::string& table, const std::string& location);
   Result<iceberg::Plan> PlanOf(const sql::TableInfo& table, const event::Filter& filter);
   static constexpr size_t kMaxKept = 64;
 

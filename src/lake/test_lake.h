@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -137,18 +136,6 @@ class TestLake {
   static std::string Line(const std::string& host, uint64_t offset) {
     return "192.0.2.1 - - [24/Nov/2026:13:" + std::to_string(10 + offset % 50) +
            ":00 +0000] \"GET /" + host + "/" + std::to_string(offset) + " HTTP/1.1\" 200 5\n";
-  }
-
-  // Until the landing says so, a minute at most.
-  void AwaitStatus(const std::function<bool(const LandingStatus&)>& holds) {
-    const int64_t deadline = clock_.MonotonicMicros() + 60 * kMicrosPerSecond;
-    os::Mutex mutex;
-    os::ConditionVariable never;
-    os::MutexLock lock(mutex);
-    while (!holds(landing_->status())) {
-      ASSERT_LT(clock_.MonotonicMicros(), deadline);
-      never.WaitFor(mutex, 5'000);
-    }
   }
 
   // The table's column `_file_id` gets the name that tables of the first days have.

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -7,6 +9,7 @@
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "os/mutex.h"
 
 namespace tarn::lake {
 
@@ -20,13 +23,22 @@ class LossyCatalog final : public catalog::Catalog {
   std::atomic<bool> applies = true;
 
   Result<catalog::CommitReceipt> Apply(const catalog::Commit& commit) override {
-    if (!lost) return catalog_.Apply(commit);
+    if (!lost) {
+      auto receipt = catalog_.Apply(commit);
+      Count(&answered_);
+      return receipt;
+    }
     if (applies) {
       // Of what it says nothing is heard.
       (void)catalog_.Apply(commit);
     }
+    Count(&unanswered_);
     return IoError("no answer");
   }
+
+  // Until a commit was answered, or was not; a minute at most.
+  void AwaitAnswered() { Await(&answered_); }
+  void AwaitUnanswered() { Await(&unanswered_); }
 
   Result<std::optional<catalog::CommitReceipt>> FindCommit(const std::string& commit_id) override {
     return catalog_.FindCommit(commit_id);
@@ -146,7 +158,21 @@ class LossyCatalog final : public catalog::Catalog {
   Result<int64_t> Trim(const catalog::TrimPolicy& policy) override { return catalog_.Trim(policy); }
 
  private:
+  void Count(int* commits) {
+    os::MutexLock lock(mutex_);
+    ++*commits;
+    changed_.NotifyAll();
+  }
+  void Await(const int* commits) {
+    os::MutexLock lock(mutex_);
+    while (*commits == 0) ASSERT_TRUE(changed_.WaitFor(mutex_, 60 * kMicrosPerSecond));
+  }
+
   catalog::Catalog& catalog_;
+  os::Mutex mutex_;
+  os::ConditionVariable changed_;
+  int answered_ = 0;  // commits
+  int unanswered_ = 0;
 };
 
 }  // namespace tarn::lake

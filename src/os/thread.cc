@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace tarn::os {
 
 namespace {
@@ -33,5 +35,7 @@ Thread& Thread::operator=(Thread&& other) noexcept {
 void Thread::Join() {
   if (thread_.joinable()) thread_.join();
 }
+
+unsigned CoreCount() { return std::max(1U, std::thread::hardware_concurrency()); }
 
 }  // namespace tarn::os

@@ -31,4 +31,7 @@ class Thread {
   std::thread thread_;
 };
 
+// Cores this process may run on; 1 if that is not known.
+unsigned CoreCount();
+
 }  // namespace tarn::os

@@ -8,15 +8,48 @@ namespace {
 
 std::string Hex(uint64_t hash) { return fmt::format("{:016x}", hash); }
 
-// Thrift's compact protocol writes an entry as: field 1, length, key, field 2, length, value. What
-// stands between key and value is not looked at, so that damage there is a wrong checksum, not
-// none.
+// How a footer of ours ends, in Thrift's compact protocol: the entry, whose value are the digits;
+// after them the end of the entry, field 6 with our name, and field 7, a list of an order for each
+// column.
+constexpr std::string_view kBeforeDigits = "\x18\x09tarn.xxh3\x18\x20";
+constexpr std::string_view kAfterDigits("\0\x18\x04Tarn\x19", 8);
+constexpr std::string_view kColumnOrder("\x1c\0\0", 3);
+// Of the bytes around the digits, more than damage changes without an end to the whole footer.
+constexpr size_t kStrayBytes = 8;
+
+// How many bytes of `expected` are others in `bytes` from `at` on.
+size_t CountDifferent(std::string_view bytes, size_t at, std::string_view expected) {
+  size_t different = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    if (bytes[at + i] != expected[i]) ++different;
+  }
+  return different;
+}
+
+// Found from the end, at a distance that nothing in the file but its number of columns decides: no
+// value of a column can be taken for it. A footer that another engine wrote has another name there,
+// whatever it copied. Some bytes may differ: such damage is a wrong checksum, not none.
 std::optional<size_t> FindDigits(std::string_view footer) {
-  constexpr size_t kBetween = 2;
-  const size_t at = footer.rfind(kChecksumKey);
-  if (at == std::string_view::npos) return std::nullopt;
-  const size_t digits = at + kChecksumKey.size() + kBetween;
-  if (digits + kChecksumDigits > footer.size()) return std::nullopt;
+  constexpr size_t kStop = 1;
+  constexpr size_t kOrder = kColumnOrder.size();
+  size_t columns = 0;
+  for (; footer.size() >= kStop + (columns + 1) * kOrder; ++columns) {
+    if (CountDifferent(footer, footer.size() - kStop - (columns + 1) * kOrder, kColumnOrder) > 1)
+      break;
+  }
+  if (columns == 0) return std::nullopt;
+  // The list's length: within its type's byte, or in bytes of 7 bits behind it.
+  size_t length_bytes = 1;
+  if (columns >= 15) {
+    for (size_t rest = columns; rest > 0; rest >>= 7U) ++length_bytes;
+  }
+  const size_t after_bytes = kAfterDigits.size() + length_bytes + columns * kOrder + kStop;
+  if (footer.size() < kBeforeDigits.size() + kChecksumDigits + after_bytes) return std::nullopt;
+  const size_t after = footer.size() - after_bytes;
+  const size_t digits = after - kChecksumDigits;
+  const size_t different = CountDifferent(footer, digits - kBeforeDigits.size(), kBeforeDigits) +
+                           CountDifferent(footer, after, kAfterDigits);
+  if (different > kStrayBytes) return std::nullopt;
   return digits;
 }
 

@@ -63,13 +63,16 @@ Status CheckFooter(const store::ObjectStore& store, const std::string& key, uint
   return {};
 }
 
-Result<Checked> CheckFile(const store::ObjectStore& store, const std::string& key, uint64_t size) {
+Result<Checked> CheckFile(const store::ObjectStore& store, const std::string& key, uint64_t size,
+                          const std::function<Status()>& go_on) {
+  if (go_on) TARN_TRY(go_on());
   TARN_ASSIGN_OR_RETURN(Footer footer, ReadFooter(store, key, size));
   const auto checksum = ReadChecksum(std::move(footer.bytes));
   if (!checksum) return Checked::kHasNoChecksum;
   if (!checksum->footer_intact) return DataLoss(kFooterDamaged);
   codec::Xxh3Stream hash;
   for (uint64_t at = 0; at < footer.offset; at += kPieceBytes) {
+    if (go_on) TARN_TRY(go_on());
     TARN_ASSIGN_OR_RETURN(const std::string bytes,
                           ReadExactly(store, key, at, std::min(kPieceBytes, footer.offset - at)));
     hash.Add(bytes);

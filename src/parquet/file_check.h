@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "base/result.h"
@@ -17,7 +18,9 @@ Status CheckFooter(const store::ObjectStore& store, const std::string& key, uint
 
 enum class Checked { kEveryByte, kHasNoChecksum };
 // The whole file, read once in pieces. Of a file of another writer, or of a Tarn that wrote no
-// checksum, only the end is checked.
-Result<Checked> CheckFile(const store::ObjectStore& store, const std::string& key, uint64_t size);
+// checksum, only the end is checked. `go_on` (may be empty) is asked before each piece; its error
+// ends the check.
+Result<Checked> CheckFile(const store::ObjectStore& store, const std::string& key, uint64_t size,
+                          const std::function<Status()>& go_on = {});
 
 }  // namespace tarn::parquet

@@ -32,6 +32,7 @@ Code CodeOf(duckdb_error_type type) {
       return Code::kIo;
     case DUCKDB_ERROR_NOT_IMPLEMENTED:
       return Code::kUnsupported;
+    case DUCKDB_ERROR_INVALID:  // what a library threw, as zstd over damaged bytes
     case DUCKDB_ERROR_FATAL:
     case DUCKDB_ERROR_INTERNAL:
     case DUCKDB_ERROR_NULL_POINTER:
@@ -50,13 +51,6 @@ Error FromDuckdb(duckdb_error_type type, const char* message) {
   if (const size_t advice = text.find("\n\nPossible solutions:"); advice != std::string::npos) {
     text.resize(advice);
   }
-  // What is wrong with a file's bytes comes as "Invalid Input", or without a kind, as "Invalid".
-  if (text.starts_with("Invalid Error") || text.find("Failed to read file") != std::string::npos ||
-      text.find("No magic bytes found") != std::string::npos ||
-      text.find("too small to be a Parquet file") != std::string::npos ||
-      text.find("TProtocolException") != std::string::npos) {
-    return DataLoss(std::move(text));
-  }
   if (type == DUCKDB_ERROR_OUT_OF_MEMORY) {
     return ResourceExhausted("the query needs more memory than it may take: " + text);
   }
@@ -68,13 +62,14 @@ Error FromDuckdb(const char* message) {
     std::string_view words;
     duckdb_error_type type;
   };
-  constexpr std::array<Prefix, 8> kPrefixes = {{
+  constexpr std::array<Prefix, 9> kPrefixes = {{
       {"Permission Error", DUCKDB_ERROR_PERMISSION},
       {"Out of Memory Error", DUCKDB_ERROR_OUT_OF_MEMORY},
       {"INTERRUPT Error", DUCKDB_ERROR_INTERRUPT},
       {"IO Error", DUCKDB_ERROR_IO},
       {"Not implemented Error", DUCKDB_ERROR_NOT_IMPLEMENTED},
       {"INTERNAL Error", DUCKDB_ERROR_INTERNAL},
+      {"Invalid Error", DUCKDB_ERROR_INVALID},
       {"FATAL Error", DUCKDB_ERROR_FATAL},
       {"Missing Extension Error", DUCKDB_ERROR_MISSING_EXTENSION},
   }};

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/text.h"
 #include "sql/query_internal.h"
@@ -32,11 +33,10 @@ uint64_t ValueBytes(const Cell& cell) {
   }
 }
 
-// Whether DuckDB may have stumbled over a damaged file; what else it says is of the statement.
-bool MayBeDamage(const Error& error) {
-  return error.code() == Code::kDataLoss || error.code() == Code::kIo ||
-         error.code() == Code::kInternal;
-}
+// What is wrong with a file's bytes also comes as an error of the statement.
+constexpr std::array<std::string_view, 4> kWordsOfDamage = {
+    "Failed to read file", "No magic bytes found", "too small to be a Parquet file",
+    "TProtocolException"};
 
 }  // namespace
 
@@ -114,10 +114,24 @@ Status Query::Stopped() const {
   return {};
 }
 
+// Whether DuckDB may have stumbled over a damaged file.
+bool Query::MayBeDamage(const Error& error) const {
+  const std::string_view said = error.message();
+  const auto says = [said](std::string_view words) { return said.find(words) != said.npos; };
+  if (error.code() == Code::kIo) {
+    // Over what DuckDB writes: what it spills, or an export.
+    const std::string& written = engine_.options().temp_directory;
+    return !says("No space left on device") && (written.empty() || !says(written));
+  }
+  return error.code() == Code::kInternal ||
+         std::any_of(kWordsOfDamage.begin(), kWordsOfDamage.end(), says);
+}
+
 Error Query::Judge(Error error) const {
   if (auto status = Stopped(); !status.ok()) return std::move(status).error();
-  if (!examine_ || !MayBeDamage(error)) return error;
-  Status damage = examine_();
+  if (!look_for_damage_ || !MayBeDamage(error)) return error;
+  Status damage = look_for_damage_([this] { return Stopped(); });
+  if (auto status = Stopped(); !status.ok()) return std::move(status).error();
   return damage.ok() ? error : std::move(damage).error();
 }
 
@@ -215,10 +229,10 @@ Result<const Chunk*> Query::Next() {
   if (ended_) return static_cast<const Chunk*>(nullptr);
   SetBusy(true);
   auto chunk = Fetch();
+  if (!chunk.ok()) error_ = Judge(std::move(chunk).error());
   SetBusy(false);
-  if (chunk.ok()) return chunk;
-  error_ = Judge(std::move(chunk).error());
-  return *error_;
+  if (error_) return *error_;
+  return chunk;
 }
 
 void Query::SetBusy(bool busy) { engine_.watchdog().SetBusy(watch_, busy); }

@@ -10,6 +10,7 @@
 #include "os/mutex.h"
 #include "sql/engine_internal.h"
 #include "sql/result.h"
+#include "sql/table_resolver.h"
 #include "sql/value_type_internal.h"
 
 namespace tarn::sql {
@@ -64,9 +65,11 @@ class Query final : public QueryResult {
   // True while planning or in DuckDB; as long as the caller looks at rows it is not.
   void SetBusy(bool busy);
   // What finds out whether a file the query reads is damaged, and which.
-  void SetExamination(std::function<Status()> examine) { examine_ = std::move(examine); }
+  void SetLookForDamage(std::function<Status(const GoOn&)> look) {
+    look_for_damage_ = std::move(look);
+  }
   // Cancelled or past its deadline: that, instead of `error`. The damaged file behind an error of
-  // reading: that, by name.
+  // reading: that, by name. May take as long as the query may.
   Error Judge(Error error) const;
 
   const std::vector<ColumnInfo>& columns() const override { return columns_; }
@@ -79,6 +82,7 @@ class Query final : public QueryResult {
   Query(EngineImpl& engine, const QueryLimits& limits, std::shared_ptr<LiveQueries> live);
 
   Status Stopped() const;
+  bool MayBeDamage(const Error& error) const;
   Status StartExecution();
   Status DescribeColumns();
   Result<const Chunk*> Fetch();
@@ -90,7 +94,7 @@ class Query final : public QueryResult {
   int64_t deadline_micros_ = 0;
   uint64_t watch_ = 0;
   std::atomic<bool> interrupted_ = false;
-  std::function<Status()> examine_;
+  std::function<Status(const GoOn&)> look_for_damage_;
 
   PreparedHandle prepared_;
   std::vector<ValueType> types_;

@@ -140,8 +140,8 @@ class SessionImpl final : public Session {
   Status FindFiles(Query& query, const std::vector<Table>& tables, const Json& tree,
                    std::vector<std::vector<event::Filter>>& filters);
   // Looks for damage in every file that was found.
-  std::function<Status()> Examination(const std::vector<Table>& tables,
-                                      const std::vector<std::vector<event::Filter>>& filters);
+  std::function<Status(const GoOn&)> LookForDamage(
+      const std::vector<Table>& tables, const std::vector<std::vector<event::Filter>>& filters);
 
   EngineImpl& engine_;
   TableResolver& resolver_;
@@ -226,14 +226,14 @@ Status SessionImpl::FindFiles(Query& query, const std::vector<Table>& tables, co
   return query.Restart();
 }
 
-std::function<Status()> SessionImpl::Examination(
+std::function<Status(const GoOn&)> SessionImpl::LookForDamage(
     const std::vector<Table>& tables, const std::vector<std::vector<event::Filter>>& filters) {
   std::vector<std::pair<TableInfo, event::Filter>> found;
   for (size_t i = 0; i < tables.size(); ++i) {
     for (const event::Filter& filter : filters[i]) found.emplace_back(tables[i].info, filter);
   }
-  return [&resolver = resolver_, found = std::move(found)]() -> Status {
-    for (const auto& [table, filter] : found) TARN_TRY(resolver.FindDamage(table, filter));
+  return [&resolver = resolver_, found = std::move(found)](const GoOn& go_on) -> Status {
+    for (const auto& [table, filter] : found) TARN_TRY(resolver.FindDamage(table, filter, go_on));
     return {};
   };
 }
@@ -241,7 +241,7 @@ std::function<Status()> SessionImpl::Examination(
 Status SessionImpl::MakeViews(Query& query, std::vector<Table>& tables, const Json& tree) {
   std::vector<std::vector<event::Filter>> filters;
   TARN_TRY(FindFiles(query, tables, tree, filters));
-  query.SetExamination(Examination(tables, filters));
+  query.SetLookForDamage(LookForDamage(tables, filters));
   for (size_t i = 0; i < tables.size(); ++i) {
     const Table& table = tables[i];
     TableView view{table.schema, table.name, &table.info.schema, {}};

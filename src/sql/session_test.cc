@@ -302,9 +302,48 @@ TEST_F(SessionTest, ADamagedOrMissingFileIsNamed) {
   EXPECT_EQ(missing.error().code(), Code::kIo) << missing.error().ToString();
   EXPECT_NE(missing.error().message().find("web_log_2"), std::string::npos);
   std::ofstream(path) << "this is no Parquet file at all";
-  const auto damaged = Ask("SELECT sum(took) FROM raw.web_log");
-  ASSERT_FALSE(damaged.ok());
-  EXPECT_EQ(damaged.error().code(), Code::kDataLoss) << damaged.error().ToString();
+  lake_.examine = [](const GoOn&) { return Status(DataLoss("web_log_2 is damaged")); };
+  ExpectError("SELECT sum(took) FROM raw.web_log", Code::kDataLoss, "web_log_2 is damaged");
+}
+
+// A statement can say what it likes; only a file that was looked at is damaged.
+TEST_F(SessionTest, WordsOfAnErrorAreNoDamage) {
+  ExpectError("SELECT error('Failed to read file')", Code::kInvalidArgument);
+  ExpectError("SELECT CAST('TProtocolException' AS INT)", Code::kInvalidArgument);
+  EXPECT_EQ(lake_.examined, 0);
+  ExpectError("SELECT CAST('No magic bytes found' || path AS INT) FROM raw.web_log",
+              Code::kInvalidArgument);
+  EXPECT_GT(lake_.examined, 0);
+}
+
+TEST_F(SessionTest, TheLookForDamageEndsWithTheQuery) {
+  const std::string fails = "SELECT CAST('No magic bytes found' || path AS INT) FROM raw.web_log";
+  lake_.examine = [&](const GoOn& go_on) {
+    EXPECT_TRUE(go_on().ok());
+    session_->Interrupt();
+    return go_on();
+  };
+  ExpectError(fails, Code::kCancelled);
+  const os::SystemClock clock;
+  lake_.examine = [&](const GoOn& go_on) {
+    const int64_t give_up = clock.MonotonicMicros() + 60 * kMicrosPerSecond;
+    while (go_on().ok() && clock.MonotonicMicros() < give_up) {
+    }
+    return go_on();
+  };
+  session_ = Session::Open(*engine_, lake_, {.timeout_micros = 500'000});
+  ExpectError(fails, Code::kDeadlineExceeded);
+}
+
+TEST_F(SessionTest, FailedWritesAreNoReasonToLookForDamage) {
+  for (const auto& own : std::filesystem::directory_iterator(lake_.root() + "/temp")) {
+    if (own.is_directory()) std::filesystem::remove_all(own.path() / "export");
+  }
+  const auto rows = session_->CopyToParquet("SELECT ts FROM raw.web_log",
+                                            lake_.data_directory() + "/out.parquet");
+  ASSERT_FALSE(rows.ok());
+  EXPECT_EQ(rows.error().code(), Code::kIo) << rows.error().ToString();
+  EXPECT_EQ(lake_.examined, 0);
 }
 
 TEST_F(SessionTest, ResultsAreIndependentAndBounded) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,9 @@ struct TableInfo {
   std::string comment;
 };
 
+// Asked again and again by what takes long: an error ends it.
+using GoOn = std::function<Status()>;
+
 // Where queries find their tables. Called on the thread that calls Session::Run, a table's Describe
 // at most once a query and before its Files.
 class TableResolver {
@@ -47,8 +51,9 @@ class TableResolver {
     return std::optional<uint64_t>();
   }
   // Asked when a query failed while it read these Files: the error that names the file which is not
-  // as it was written, if there is one. It may read them all.
-  virtual Status FindDamage(const TableInfo& /*table*/, const event::Filter& /*filter*/) {
+  // as it was written, if there is one. It may read them all, as long as `go_on` lets it.
+  virtual Status FindDamage(const TableInfo& /*table*/, const event::Filter& /*filter*/,
+                            const GoOn& /*go_on*/) {
     return {};
   }
 };

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <map>
 
 #include "os/posix_file_system.h"
@@ -98,15 +99,23 @@ class TestLake final : public TableResolver {
     return paths;
   }
 
+  Status FindDamage(const TableInfo& /*table*/, const event::Filter& /*filter*/,
+                    const GoOn& go_on) override {
+    ++examined;
+    return examine ? examine(go_on) : Status();
+  }
+
   Result<std::optional<uint64_t>> CountRows(const TableInfo& /*table*/) override { return rows; }
 
   std::string data_directory() const { return root_ + "/lake"; }
   std::string root() const { return root_; }
   const std::vector<File>& files(const TableName& name) { return files_[name]; }
 
-  std::vector<event::Filter> filters;  // what Files was asked, in order
-  size_t handed_out = 0;               // paths
-  std::optional<uint64_t> rows;        // what CountRows answers
+  std::vector<event::Filter> filters;          // what Files was asked, in order
+  size_t handed_out = 0;                       // paths
+  std::optional<uint64_t> rows;                // what CountRows answers
+  int examined = 0;                            // calls of FindDamage
+  std::function<Status(const GoOn&)> examine;  // what it does; empty: finds nothing
 
  private:
   static int Number() {

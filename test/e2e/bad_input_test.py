@@ -93,7 +93,7 @@ class Configuration(harness.Case):
     def test_a_key_for_a_source_that_is_none_is_not_made(self):
         done = harness.tarn("keys", "create", "w1", self.shop.folder, "--source", "web_lok")
         self.assertEqual((done.returncode, done.stdout), (3, ""), done.stderr)
-        self.assertIn("no source 'web_lok' in tarn.yaml; is it 'web_log'?", done.stderr)
+        self.assertIn("no source 'web_lok' in tarn.yaml; did you mean 'web_log'?", done.stderr)
         self.assertNotIn("w1", harness.tarn("keys", "list", self.shop.folder).stdout)
 
     def test_the_agent_reads_no_file_that_is_not_there(self):

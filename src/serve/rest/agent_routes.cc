@@ -10,7 +10,7 @@ namespace tarn::serve::rest {
 namespace {
 
 // Of a limit of the key's files its other files know nothing: no 403, which an agent takes for the
-// end of its key.
+// end of its key, and no 429, the status of the code, after which it would send the same again.
 http::Response AnswerOf(const lake::BatchAnswer& answer) {
   http::Response response;
   const std::string offset = std::to_string(answer.offset);

@@ -25,6 +25,7 @@ Json HostJson(const lake::HostStatus& host, Timestamp now) {
   json.Set("rejected", static_cast<int64_t>(host.rejected));
   json.Set("bytes", static_cast<int64_t>(host.bytes));
   json.Set("last_error", host.last_error);
+  json.Set("last_error_time", host.last_error.empty() ? Json() : TimeOrNull(host.last_error_at));
   json.Set("lines_per_second", host.lines_per_second);
   json.Set("lag_seconds", host.lag_seconds);
   json.Set("last_read", TimeOrNull(host.last_read));
@@ -33,16 +34,18 @@ Json HostJson(const lake::HostStatus& host, Timestamp now) {
   return json;
 }
 
-// The landing's trouble is every source's; else that of the host heard of last.
+// The landing's trouble is every source's; else the newest of a host.
 std::string ErrorOf(const lake::LandingStatus& landing,
                     const std::vector<const lake::HostStatus*>& hosts) {
   if (!landing.last_error.empty()) return landing.last_error;
   const lake::HostStatus* latest = nullptr;
   for (const lake::HostStatus* host : hosts) {
     if (host->last_error.empty()) continue;
-    if (latest == nullptr || latest->last_ingested < host->last_ingested) latest = host;
+    if (latest == nullptr || latest->last_error_at < host->last_error_at) latest = host;
   }
-  return latest == nullptr ? "" : fmt::format("{}: {}", latest->host, latest->last_error);
+  if (latest == nullptr) return "";
+  return fmt::format("{}: {} ({})", latest->host, latest->last_error,
+                     FormatTimestamp(latest->last_error_at));
 }
 
 Json SourcesJson(const lake::LandingStatus& landing, Timestamp now) {
@@ -102,7 +105,7 @@ Result<Json> StatusJson(const Backend& backend, Timestamp started) {
 
 http::Response ReadyAnswer(const Backend& backend) {
   const journal::Stats journal = backend.journal.stats();
-  const std::string landing_error = backend.landing.status().last_error;
+  const std::string landing_error = backend.landing.last_error();
   Json::Array reasons;
   if (!journal.healthy) reasons.emplace_back("the journal cannot be written");
   if (journal.full) reasons.emplace_back("the journal is full");
@@ -166,7 +169,7 @@ void AddOperationRoutes(const Backend& backend, const Workers& workers, http::Ro
     const int64_t waited = backend.clock.MonotonicMicros() - came_micros;
     TARN_TRY(backend.landing.FlushAll(kFlushTimeoutMicros - waited));
     Json json;
-    json.Set("position", static_cast<int64_t>(backend.landing.status().position));
+    json.Set("position", static_cast<int64_t>(backend.landing.position()));
     return json;
   };
   router.Exact(http::Method::kGet, "/health", health, for_all);
