@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+import zlib
 
 import harness
 import zstandard
@@ -256,11 +257,30 @@ class Parse(harness.Case):
             self.assertEqual((piped.returncode, piped.stdout.decode()), (0, plain.stdout))
 
     def test_cut_ones_are_damaged(self):
-        for name, content in (("a.gz", gzip.compress(self.LINES)),
-                              ("a.zst", zstandard.compress(self.LINES))):
+        lines = b"bad line\n" + self.LINES
+        for name, content in (("a.gz", gzip.compress(lines)), ("a.zst", zstandard.compress(lines))):
             done = self.parse(name, content[:-1000])
             self.assertEqual(done.returncode, 11, done.stderr)
             self.assertIn(name, done.stderr)
+            # All that was whole: zstd unpacks 128 KiB or nothing.
+            count = done.stdout.count("\n")
+            self.assertGreater(count, 48_000)
+            self.assertIn(f"{count:,} lines parsed, 1 rejected", done.stderr)
+        few = b"".join(self.LINES.splitlines(keepends=True)[:3000])
+        packed = gzip.compress(few)[:-20]
+        done = self.parse("b.gz", packed)
+        unpacked = zlib.decompressobj(31).decompress(packed)
+        self.assertEqual((done.returncode, done.stdout.count("\n")), (11, unpacked.count(b"\n")))
+        self.assertIn(f"{unpacked.count(10):,} lines parsed, 0 rejected", done.stderr)
+
+    def test_padding_is_no_damage(self):
+        done = self.parse("padded.gz", gzip.compress(self.LINES) + bytes(1000))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.stdout.count("\n"), 50_000)
+
+    def test_what_cannot_be_read_is_named_once(self):
+        done = harness.tarn("parse", self.work)
+        self.assertEqual(done.stderr, f"tarn: {self.work}: cannot read it: Is a directory\n")
 
     def test_what_is_no_text_is_refused(self):
         done = self.parse("photo.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\n\0\1")
