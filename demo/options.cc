@@ -98,7 +98,7 @@ void PrintHelp() {
   std::string text(kUsage);
   for (const Flag& flag : Flags())
     text += fmt::format("  {:<15}  {}\n", fmt::format("{} {}", flag.name, flag.value), flag.help);
-  std::fputs(text.append(kExamples).c_str(), stdout);
+  fmt::print("{}{}", text, kExamples);
 }
 
 Result<DemoOptions> ParseDemoArguments(int argc, char** argv) {

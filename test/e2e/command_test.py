@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 import zlib
 
 import harness
@@ -52,14 +51,23 @@ class Folders(harness.Case):
     def test_an_empty_folder_a_new_repository_and_the_rest_of_an_interrupted_init_are_free(self):
         folder = self.work / "shop"
         (folder / ".git").mkdir(parents=True)
+        (folder / "lost+found").mkdir()  # of a file system of its own
         self.assertEqual(harness.tarn("init", folder).returncode, 0)
         (folder / "tarn.yaml").unlink()  # what it writes last
         (folder / "README.md.tmp").write_text("# sh")
         done = harness.tarn("init", folder)
         self.assertEqual(done.returncode, 0, done.stderr)
         (folder / "tarn.yaml").unlink()
+        self.assertIn("same --name", self.refused(folder, "init", folder, "--name", "other"))
         (folder / "README.md").write_text("changed by its owner")
         self.refused(folder, "init", folder)
+
+    def test_a_fresh_file_system_is_free_for_a_demo(self):
+        folder = self.work / "demo"
+        (folder / "lost+found").mkdir(parents=True)
+        done = harness.tarn("demo", folder, "--headless", "--for", "1s", "--days", "0",
+                            "--only-traffic")
+        self.assertNotIn("other files", done.stderr)
 
 
 class Words(harness.Case):
@@ -334,7 +342,11 @@ class ExitCodes(harness.Case):
 
     def test_a_full_disk_is_8(self):
         for words in (("sql", self.shop.folder, "SELECT 1"), ("parse", self.work / "a.log"),
-                      ("datasets", self.shop.folder), ("help",)):
+                      ("datasets", self.shop.folder), ("help",), (), ("--help",), ("sql", "--help"),
+                      ("--version",), ("help", "demo"), ("demo", "--help"), ("__complete", ""),
+                      ("config-reference",), ("completion", "bash"),
+                      ("sql", self.shop.folder, "SELECT repeat('x', 9000)"),
+                      ("sql", self.shop.folder, "SELECT * FROM range(9000)")):
             with open("/dev/full", "wb") as full:
                 done = subprocess.run([TARN, *map(str, words)], stdout=full, stderr=subprocess.PIPE,
                                       text=True, check=False)
@@ -475,30 +487,63 @@ class Out(harness.Case):
         self.assertEqual((self.folder / "day.csv.partial").read_text(), "mine")
         self.assertTrue((self.folder / "link.csv").is_symlink())
         self.assertEqual((self.folder / "store/real.csv").read_text(), "a\n1\n")
-        (self.folder / "day.csv").chmod(0o604)
-        self.write("day.csv")
-        self.assertEqual((self.folder / "day.csv").stat().st_mode & 0o777, 0o604)
         self.write("link.parquet", "--format", "parquet")
         self.assertEqual((self.folder / "link.parquet").read_bytes()[:4], b"PAR1")
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
                          ["day.csv", "day.csv.partial", "link.csv", "link.parquet", "store"])
 
+    def test_permissions_stay(self):
+        for name, options in (("day.csv", ()), ("day.parquet", ("--format", "parquet"))):
+            self.write(name, *options)
+            path = self.folder / name
+            self.assertEqual(path.stat().st_mode & 0o777, 0o640)
+            for mode in (0o600, 0o604):
+                path.chmod(mode)
+                self.write(name, *options)
+                self.assertEqual(path.stat().st_mode & 0o777, mode, name)
+
+    ENDLESS = "SELECT levenshtein(repeat('ab', 200000), repeat('ba', 200000))"
+    ROWS = "SELECT * FROM range(100000000000)"
+
+    def running(self, query, form, **options):
+        child = subprocess.Popen([TARN, "sql", str(self.shop.folder), query, "--format", form, "--out",
+                                  str(self.folder / "x")], stdin=subprocess.DEVNULL,
+                                 stderr=subprocess.PIPE, text=True, **options)
+        harness.wait_for("the file", lambda: list(self.folder.iterdir()))
+        harness.wait_busy(child.pid)
+        return child
+
+    def ends(self, child, status):
+        _, err = child.communicate(timeout=30)
+        self.assertEqual(child.returncode, status, err)
+        self.assertEqual(list(self.folder.iterdir()), [])
+        self.assertEqual(list((self.shop.folder / "state/tmp").iterdir()), [])
+
     def test_nothing_stays_after_one_or_two_interrupts(self):
-        endless = "SELECT levenshtein(repeat('ab', 200000), repeat('ba', 200000))"
-        rows = "SELECT * FROM range(100000000000)"
-        for query, times in ((rows, 1), (endless, 2)):
-            for form in ("csv", "parquet"):
-                child = subprocess.Popen([TARN, "sql", str(self.shop.folder), query, "--format", form,
-                                          "--out", str(self.folder / "x")], stdin=subprocess.DEVNULL,
-                                         stderr=subprocess.PIPE, text=True)
-                harness.wait_for("the file", lambda: list(self.folder.iterdir()))
-                time.sleep(0.5)  # two that come together are one
-                for _ in range(times):
-                    child.send_signal(signal.SIGINT)
-                    time.sleep(0.5)
-                _, err = child.communicate(timeout=30)
-                self.assertEqual(child.returncode, 130, err)
-                self.assertEqual(list(self.folder.iterdir()), [])
+        for form in ("csv", "parquet"):
+            child = self.running(self.ROWS, form)
+            child.send_signal(signal.SIGINT)
+            self.ends(child, 130)
+            child = self.running(self.ENDLESS, form)
+            harness.interrupt(child)
+            child.send_signal(signal.SIGINT)
+            self.ends(child, 130)
+
+    def test_nothing_stays_after_a_signal_that_ends_it(self):
+        for ending, form, query in ((signal.SIGTERM, "csv", self.ROWS),
+                                    (signal.SIGTERM, "parquet", self.ROWS),
+                                    (signal.SIGHUP, "csv", self.ENDLESS)):
+            child = self.running(query, form)
+            child.send_signal(ending)
+            self.ends(child, -ending)
+
+    def test_nohup_is_honoured(self):
+        child = self.running(self.ROWS, "csv",
+                             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        child.send_signal(signal.SIGHUP)
+        harness.wait_busy(child.pid)
+        child.send_signal(signal.SIGTERM)
+        self.ends(child, -signal.SIGTERM)
 
 
 if __name__ == "__main__":
