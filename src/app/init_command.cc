@@ -35,7 +35,7 @@ std::string Fill(std::string_view text, const std::string& name) {
 }
 
 // The folder's own name, in the letters a project name may have.
-std::string NameOf(const std::string& folder) {
+std::string ProjectNameFor(const std::string& folder) {
   std::string name;
   for (const char c : folder.substr(folder.find_last_of('/') + 1)) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -164,7 +164,7 @@ Status CheckFree(Machine& machine, const std::string& folder,
 Status Init(Context& context, InitOptions options) {
   os::FileSystem& files = context.machine.files;
   while (options.folder.size() > 1 && options.folder.ends_with('/')) options.folder.pop_back();
-  if (options.name.empty()) options.name = NameOf(options.folder);
+  if (options.name.empty()) options.name = ProjectNameFor(options.folder);
   std::map<std::string, std::string> planned = FilesOf(options);
   TARN_TRY(CheckFree(context.machine, options.folder, planned));
   const std::string text = std::move(planned.extract(std::string(kProjectFile)).mapped());

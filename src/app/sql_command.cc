@@ -107,8 +107,7 @@ void AddSql(CLI::App& app, Context& context, Run& run) {
   AddProjectFolder(*command, options->first);
   AddWord(*command, "QUERY", options->second,
           "One or more statements; without them, a prompt, or the script that standard input is. A "
-          "single word is "
-          "the folder if there is such a folder, else the statement");
+          "single word is the folder if there is such a folder, else the statement");
   OneOf(command->add_option("--format", options->format,
                             "table is the default on a terminal, csv otherwise; json is one object "
                             "a line; parquet needs --out"),

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <histedit.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -154,8 +155,6 @@ struct Editor {
     el_set(editor, EL_BIND, "^I", "complete", nullptr);
     el_set(editor, EL_BIND, "^R", "em-inc-search-prev", nullptr);
     el_source(editor, nullptr);  // the user's ~/.editrc
-    // While a line is typed, Ctrl-C is a key: a signal could come between two reads and be lost.
-    el_set(editor, EL_SETTY, "-d", "intr=", "-intr", nullptr);
     el_set(editor, EL_ADDFN, "drop", "drop what is typed", Drop);
     el_set(editor, EL_BIND, "^C", "drop", nullptr);
     el_set(editor, EL_BIND, "-a", "^C", "drop", nullptr);
@@ -170,6 +169,28 @@ struct Editor {
   const std::string path;
   History* history = nullptr;
   EditLine* editor = nullptr;
+};
+
+// While it lives, Ctrl-C is a key: a signal could come between two reads and be lost. It begins
+// before libedit shows the prompt, which is before libedit sets the terminal.
+class InterruptKey {
+ public:
+  InterruptKey() {
+    if (tcgetattr(STDIN_FILENO, &before_) != 0) return;
+    termios without = before_;
+    without.c_cc[VINTR] = _POSIX_VDISABLE;
+    tcsetattr(STDIN_FILENO, TCSANOW, &without);
+    set_ = true;
+  }
+  ~InterruptKey() {
+    if (set_) tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+  }
+  InterruptKey(const InterruptKey&) = delete;
+  InterruptKey& operator=(const InterruptKey&) = delete;
+
+ private:
+  termios before_{};
+  bool set_ = false;
 };
 
 // The loop over what is typed.
@@ -201,6 +222,7 @@ class PromptLoop {
 
   Read ReadLine(std::string& line) {
     int count = 0;
+    const InterruptKey key;
     const char* text = el_gets(editor_.editor, &count);
     if (text != nullptr && count > 0) {
       line.assign(text, static_cast<size_t>(count));

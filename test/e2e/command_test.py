@@ -160,6 +160,9 @@ class Completion(harness.Case):
         for name in ("tarn.yaml", "state", "lake"):
             os.symlink(self.shop.folder / name, self.work / name)
         (self.work / "logs").mkdir()
+        (self.work / "bin").mkdir()
+        for program in (TARN, AGENT):
+            os.symlink(program, self.work / "bin" / os.path.basename(program))
         (self.work / "access.log").write_text("")
 
     def complete(self, *words):
@@ -195,17 +198,20 @@ class Completion(harness.Case):
 class Bash(Completion):
     def complete(self, *words):
         script = ('source <(tarn completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
-                  'compopt() { :; }; function=$(complete -p "$1"); function=${function#*-F }; '
+                  'compopt() { :; }; function=$(complete -p "${1##*/}"); function=${function#*-F }; '
                   '${function%% *} "$1" "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"; '
                   'printf "%s\\n" "${COMPREPLY[@]}"')
         done = subprocess.run(["bash", "--norc", "-c", script, "bash", *words], capture_output=True,
                               text=True, check=False, cwd=self.work,
-                              env={**os.environ, "PATH": f"{harness.BIN}:{os.environ['PATH']}"})
+                              env={**os.environ, "PATH": f"{harness.BIN}:{os.environ['PATH']}",
+                                   "HOME": str(self.work)})
         self.assertEqual(done.stderr, "")
         return done.stdout.split()
 
     def test_bash(self):
         self.check_all()
+        self.expect(["~/bin/tarn", "che"], "check")
+        self.expect(["~/bin/tarn-agent", "--con"], "--config")
         # As bash cuts it.
         self.expect(["tarn", "sql", "--format", "=", "c"], "csv")
         self.expect(["tarn", "sql", "--format", "="], "table", "csv", "json", "parquet")
@@ -226,18 +232,21 @@ compadd() { shift; print -l -- ${(M)@:#$words[CURRENT]*} }
 typeset -A known
 source <(tarn completion zsh)
 words=("$@"); CURRENT=$#
-$known[$1]
+$known[${1##*/}]
 """
 
     def complete(self, *words):
         done = subprocess.run(["zsh", "-f", "-c", self.STUBS, "zsh", *words], capture_output=True,
                               text=True, check=False, cwd=self.work,
-                              env={**os.environ, "PATH": f"{harness.BIN}:{os.environ['PATH']}"})
+                              env={**os.environ, "PATH": f"{harness.BIN}:{os.environ['PATH']}",
+                                   "HOME": str(self.work)})
         self.assertEqual(done.stderr, "")
         return done.stdout.split()
 
     def test_zsh(self):
         self.check_all()
+        self.expect(["~/bin/tarn", "che"], "check")
+        self.expect(["~/bin/tarn-agent", "--con"], "--config")
         self.expect(["tarn", "sql", "--format=c"], "--format=csv")
 
 
