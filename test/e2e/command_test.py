@@ -157,8 +157,11 @@ class Completion(harness.Case):
         super().setUp()
         self.shop = self.project(self.work / "shop").start()
         self.shop.server.stop()
-        for name in ("tarn.yaml", "state", "lake"):
-            os.symlink(self.shop.folder / name, self.work / name)
+        # The project around the current folder, too.
+        folder = self.shop.folder
+        (self.work / "tarn.yaml").write_text(
+            (folder / "tarn.yaml").read_text()
+            + f"lake:\n  path: {folder}/lake\nstate:\n  path: {folder}/state\n")
         (self.work / "logs").mkdir()
         (self.work / "bin").mkdir()
         for program in (TARN, AGENT):
