@@ -12,6 +12,7 @@ namespace tarn::agent {
 namespace {
 
 constexpr int64_t kSlice = 100'000;  // how soon a waiting sender sees a stop
+constexpr size_t kBootIdBytes = 64;  // more than a UUID and its newline
 
 std::string LabelValue(std::string_view text) {
   std::string out;
@@ -28,7 +29,9 @@ std::string LabelValue(std::string_view text) {
 
 // Tells one run of the machine from the next; 0: it does not say.
 uint64_t BootOf(os::FileSystem& files) {
-  const auto text = files.ReadFile("/proc/sys/kernel/random/boot_id");
+  const auto file = files.Open("/proc/sys/kernel/random/boot_id", os::OpenMode::kRead);
+  if (!file.ok()) return 0;
+  const auto text = (*file)->ReadAt(0, kBootIdBytes);
   return text.ok() && !text->empty() ? codec::Xxh3(*text) : 0;
 }
 

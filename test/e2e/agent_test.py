@@ -119,10 +119,10 @@ class Agent(harness.Case):
         state = self.shop.agents_folder / "w1/state"
         size = self.log_file.stat().st_size
 
-        def has_nothing_to_write():
-            files = json.loads((state / "checkpoint").read_text().split("\n", 1)[1])["files"]
-            return [file["acked"] for file in files] == [size]
-        harness.wait_for("the checkpoint", has_nothing_to_write)
+        def files():
+            return json.loads((state / "checkpoint").read_text().split("\n", 1)[1])["files"]
+        harness.wait_for("the checkpoint", lambda: [file["acked"] for file in files()] == [size])
+        self.assertIn("boot", files()[0])
         os.symlink("/dev/full", state / "checkpoint.tmp")
         self.append(harness.log_line(2, "w1"))
         self.shop.wait_rows("raw.web_log", 2)
