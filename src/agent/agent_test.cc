@@ -79,8 +79,9 @@ TEST(Agent, CheckpointKnowsTheBootOfThisMachine) {
   Fixture fixture(logs / "a.log");
   std::optional<Checkpoint> checkpoint;
   fixture.end = [&] {
-    checkpoint = DecodeCheckpoint(fixture.files.ReadFile(fixture.folder / "state/checkpoint").value())
-                     .value();
+    checkpoint =
+        DecodeCheckpoint(fixture.files.ReadFile(fixture.folder / "state/checkpoint").value())
+            .value();
     return true;
   };
   EXPECT_TRUE(fixture.Run(false).ok());

@@ -438,6 +438,89 @@ TEST(Rotation, LogThatLostItsEndGoesOnAtTheByteUnderItsNextId) {
   }
 }
 
+// How a log was rotated after the power cut, before the agent looked.
+enum class Turn : uint8_t { kCopyTruncate, kGzip, kCopyTruncateGzip, kRenameOnARenumberedDisk };
+constexpr Turn kTurns[] = {Turn::kCopyTruncate, Turn::kGzip, Turn::kCopyTruncateGzip,
+                           Turn::kRenameOnARenumberedDisk};
+
+void Rotate(Turn turn, Rig& rig, const std::string& path) {
+  const std::string to = path + ".1";
+  if (turn == Turn::kCopyTruncate || turn == Turn::kCopyTruncateGzip) {
+    CopyTruncate(path, to);
+  } else {
+    std::filesystem::rename(path, to);
+  }
+  if (turn == Turn::kGzip || turn == Turn::kCopyTruncateGzip) Gzip(to);
+  if (turn == Turn::kRenameOnARenumberedDisk) rig.RenumberDevices();
+}
+
+TEST(Rotation, LogThatLostItsEndAndWasRotatedGoesOnUnderItsNewName) {
+  for (const char* pattern : {"a.log", "a.log*"}) {
+    for (const Turn turn : kTurns) {
+      for (const int lost : {0, 1, 40, 60, 99}) {
+        for (const int written : {1, 3, 300}) {  // 300: longer than it was
+          SCOPED_TRACE(std::string(pattern) + " turn " + std::to_string(static_cast<int>(turn)) +
+                       ", " + std::to_string(lost) + " lost, " + std::to_string(written) +
+                       " written");
+          TempFolder folder;
+          Rig rig(SettingsFor(folder / pattern));
+          Append(folder / "a.log", Lines(0, 100));
+          rig.Settle(1);
+          Append(folder / "a.log", Lines(100, 40));
+          rig.Settle(1);
+          rig.Save();
+          std::filesystem::resize_file(folder / "a.log", Lines(0, 140 - lost).size());
+          Append(folder / "a.log", Lines(1000, written));
+          Rotate(turn, rig, folder / "a.log");
+          Append(folder / "a.log", Lines(2000, 5));
+          rig.Reboot();
+          rig.Settle();
+          EXPECT_EQ(rig.server.files.size(), 3U);
+          EXPECT_EQ(LinesOf(rig.server.AllBytes()),
+                    LinesOf(Lines(0, 140) + Lines(1000, written) + Lines(2000, 5)));
+        }
+      }
+    }
+  }
+}
+
+// What was written where acknowledged lines stood is no duplicate of theirs.
+TEST(Rotation, RotatedLogThatLostWhatTheCheckpointDidNotKnowGoesOnUnderItsNextId) {
+  for (const Turn turn : kTurns) {
+    SCOPED_TRACE(static_cast<int>(turn));
+    TempFolder folder;
+    Rig rig(SettingsFor(folder / "a.log*"));
+    Append(folder / "a.log", Lines(0, 100));
+    rig.Settle(1);
+    rig.Save();
+    Append(folder / "a.log", Lines(100, 40));
+    rig.Settle(1);
+    std::filesystem::resize_file(folder / "a.log", Lines(0, 100).size());
+    Append(folder / "a.log", Lines(1000, 20));
+    Rotate(turn, rig, folder / "a.log");
+    rig.Reboot();
+    rig.Settle();
+    EXPECT_EQ(LinesOf(rig.server.AllBytes()), LinesOf(Lines(0, 140) + Lines(1000, 20)));
+  }
+}
+
+TEST(Rotation, CopyOfALogIsStillOneAfterAReboot) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "*.log"));
+  Append(folder / "b.log", Lines(0, 50));
+  rig.Settle(1);
+  std::filesystem::copy_file(folder / "b.log", folder / "a-copy.log");  // looked at first
+  Append(folder / "b.log", Lines(50, 50));
+  rig.Settle(1);
+  rig.clock.Advance(FileTable::kTrailMicros);
+  rig.Settle(1);
+  rig.Save();
+  rig.Reboot();
+  Append(folder / "b.log", Lines(100, 1));
+  rig.Settle();
+  EXPECT_EQ(LinesOf(rig.server.AllBytes()), LinesOf(Lines(0, 101)));
+}
+
 TEST(Rotation, LogThatIsCutTwiceGoesOnBothTimes) {
   TempFolder folder;
   Rig rig(SettingsFor(folder / "a.log"));
@@ -669,6 +752,11 @@ class ModelRun {
     }
     plain_.push_back(to);
   }
+  void Pack() {
+    if (plain_.empty()) return;
+    Gzip(plain_.front());
+    plain_.pop_front();
+  }
   // Of what was acknowledged, up to three lines: what was not is lost for good.
   void LoseLines(const std::string& name) {
     const std::string path = folder_ / name;
@@ -695,6 +783,12 @@ class ModelRun {
     }
     rig_.Save();
     for (const char* name : {"a.log", "b.log"}) LoseLines(name);
+    for (const char* name : {"a.log", "b.log"}) {  // before the agent looks
+      if (random_.Below(2) == 0) Write(name);
+      if (random_.Below(2) == 0) Rotate(name);
+    }
+    if (random_.Below(2) == 0) Pack();
+    if (random_.Below(2) == 0) rig_.RenumberDevices();
     rig_.Reboot();
     rig_.table().Discover();
     rig_.Save();  // as an agent does before it sends anything
@@ -712,10 +806,7 @@ class ModelRun {
       case 3:
         return Rotate(name);
       case 4:
-        if (plain_.empty()) return;
-        Gzip(plain_.front());
-        plain_.pop_front();
-        return;
+        return Pack();
       case 5:
         return rig_.Kill();
       case 6:

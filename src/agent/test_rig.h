@@ -163,6 +163,13 @@ class Rig {
     Kill();
   }
 
+  // The checkpoint's devices have other numbers now, as they may after a reboot.
+  void RenumberDevices() {
+    Checkpoint checkpoint = DecodeCheckpoint(saved_).value();
+    for (FileState& file : checkpoint.files) ++file.device;
+    saved_ = EncodeCheckpoint(checkpoint);
+  }
+
   // Looks at the disk, then reads and sends all that is due, with up to `tries` each.
   void Step(int tries = 1) {
     table_->Discover();
