@@ -128,6 +128,7 @@ void FileTable::Load(const std::vector<FileState>& states, bool first_start) {
     file.flow = static_cast<size_t>(flow - flows_.begin());
     file.read_offset = state.acked;
     file.line_begin = state.line_begin;
+    if (state.boot == boot_) file.state.ended = false;
     if (Rebooted(state)) {  // disks may be numbered otherwise now
       const auto info = files_.Stat(state.path);
       if (info.ok() && info->inode == state.inode) file.state.device = info->device;
@@ -140,6 +141,14 @@ std::vector<FileState> FileTable::States() const {
   std::vector<FileState> states = parked_;
   for (const auto& [slot, file] : tracked_) states.push_back(file.state);
   return states;
+}
+
+void FileTable::NoteEnd() {
+  for (auto& [slot, file] : tracked_) {
+    if (file.state.boot != boot_) continue;
+    file.state.ended = true;
+    file.state.anchor = Anchor(file.anchor());  // of batches that have no answer too
+  }
 }
 
 TrackedFile* FileTable::Find(uint64_t slot) {
@@ -242,7 +251,7 @@ std::optional<bool> FileTable::Reopen(TrackedFile& file, const std::string& path
   }
   if (!same) return std::nullopt;
   if (!*same) return false;
-  file.state.boot = boot_;
+  NoteBoot(file);
   file.reader = *std::move(reader);
   return true;
 }
@@ -252,6 +261,7 @@ std::optional<bool> FileTable::GoOn(TrackedFile& file, LogReader& reader) {
   if (place.likeness == Likeness::kUnsure) return std::nullopt;
   if (place.likeness == Likeness::kDifferent) return false;
   FileState& state = file.state;
+  if (state.ended && place.whole) return true;  // as after any restart
   const auto anchor = AnchorAt(reader, place.offset);
   if (!anchor.ok()) return std::nullopt;
   if (place.offset < state.acked) {
@@ -483,7 +493,7 @@ bool FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
   file.state.device = candidate.info.device;
   file.state.inode = candidate.info.inode;
   file.state.finished = false;
-  file.state.boot = boot_;
+  NoteBoot(file);
   file.state.last_seen = clock_.Now();
   file.reader = std::move(candidate.reader);
   file.orphan = false;

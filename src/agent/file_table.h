@@ -79,6 +79,8 @@ class FileTable {
   // What the checkpoint knew. `first_start`: there was none, so initial positions apply.
   void Load(const std::vector<FileState>& states, bool first_start);
   std::vector<FileState> States() const;
+  // The agent ends in order: what the server may have of the files is known.
+  void NoteEnd();
 
   // One pass over globs and folders: new, renamed, replaced, vanished files.
   void Discover();
@@ -120,9 +122,14 @@ class FileTable {
   bool Rebooted(const FileState& state) const {
     return boot_ != 0 && state.boot != 0 && state.boot != boot_;
   }
+  void NoteBoot(TrackedFile& file) const {
+    file.state.boot = boot_;
+    file.state.ended = false;
+  }
   void RecheckRebooted();
   // After a reboot: the file goes on in `reader` under its next id, from where that still is the
-  // one that was read. Nullopt: it cannot be told now; false: it is another one.
+  // one that was read; under its own one if the agent had ended in order and nothing is lost.
+  // Nullopt: it cannot be told now; false: it is another one.
   std::optional<bool> GoOn(TrackedFile& file, LogReader& reader);
   void Recheck(TrackedFile& file, const std::string& path, const os::FileInfo& info);
   void Identify(size_t flow, Candidate candidate);

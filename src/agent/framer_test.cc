@@ -65,6 +65,7 @@ TEST(Checkpoint, ReadsBackWhatWasWritten) {
   file.anchor = {100, 64, ~uint64_t{2}};
   file.trail = {{90, {95, 5, 7}, {}}, {95, {100, 10, ~uint64_t{0}}, {1, ~uint32_t{0}}}};
   file.boot = ~uint64_t{3};
+  file.ended = true;
   file.line_begin = 99;
   file.inode = 77;
   file.acked = 123;

@@ -484,6 +484,58 @@ TEST(Rotation, LogThatLostItsEndAndWasRotatedGoesOnUnderItsNewName) {
   }
 }
 
+TEST(Rotation, RebootInOrderLeavesTheFileItsId) {
+  for (const bool answered : {true, false}) {
+    SCOPED_TRACE(answered);
+    TempFolder folder;
+    Rig rig(SettingsFor(folder / "a.log"));
+    Append(folder / "a.log", Lines(0, 100));
+    rig.Settle(1);
+    rig.server.loses_answers = !answered;
+    Append(folder / "a.log", Lines(100, 40));
+    rig.clock.Advance(30 * kMicrosPerSecond);
+    rig.Step();
+    rig.clock.Advance(30 * kMicrosPerSecond);
+    rig.Step();
+    rig.End();
+    rig.server.loses_answers = false;
+    Append(folder / "a.log", Lines(140, 10));
+    rig.Reboot();
+    rig.Settle(1);
+    EXPECT_EQ(rig.server.files.size(), 1U);
+    EXPECT_EQ(rig.server.AllBytes(), Lines(0, 150));
+  }
+}
+
+// The agent was stopped, and the log's bytes were not on the disk yet.
+TEST(Rotation, PowerCutAfterTheAgentEndedTakesNoMoreThanOneWhileItRan) {
+  for (const bool answered : {true, false}) {
+    for (const int kept : {100, 120}) {
+      SCOPED_TRACE(std::to_string(kept) + (answered ? " answered" : ""));
+      TempFolder folder;
+      Rig rig(SettingsFor(folder / "a.log"));
+      Append(folder / "a.log", Lines(0, 100));
+      rig.Settle(1);
+      rig.server.loses_answers = !answered;
+      Append(folder / "a.log", Lines(100, 40));
+      rig.Step();
+      rig.clock.Advance(30 * kMicrosPerSecond);
+      rig.Step();
+      rig.End();
+      rig.server.loses_answers = false;
+      std::filesystem::resize_file(folder / "a.log", Lines(0, kept).size());
+      Append(folder / "a.log", Lines(1000, 100));
+      rig.Reboot();
+      rig.Settle(1);
+      EXPECT_EQ(rig.server.files.size(), 2U);
+      // What is there of a batch without an answer is sent again.
+      EXPECT_EQ(
+          LinesOf(rig.server.AllBytes()),
+          LinesOf(Lines(0, 140) + (answered ? "" : Lines(100, kept - 100)) + Lines(1000, 100)));
+    }
+  }
+}
+
 // What was written where acknowledged lines stood is no duplicate of theirs.
 TEST(Rotation, RotatedLogThatLostWhatTheCheckpointDidNotKnowGoesOnUnderItsNextId) {
   for (const Turn turn : kTurns) {

@@ -77,6 +77,10 @@ class FakeServer final : public Transport {
       if (response.status == 0) return Unavailable("cannot connect");
       return response;
     }
+    if (loses_answers) {
+      (void)Take(body);
+      return Unavailable("stored, but the answer is lost");
+    }
     if (faults != nullptr) {
       const uint64_t dice = faults->Below(10);
       if (dice == 0) return Unavailable("cannot connect");
@@ -127,6 +131,7 @@ class FakeServer final : public Transport {
   std::map<std::string, File> files;
   std::deque<HttpResponse> script;  // answered first; status 0: no connection
   os::Random* faults = nullptr;
+  bool loses_answers = false;
   size_t largest_payload = agent_wire::kMaxPayloadBytes;
   std::vector<agent_wire::BatchHeader> headers_seen;
   HttpHeaders last_headers;
@@ -155,6 +160,11 @@ class Rig {
   }
   void Save() {
     saved_ = EncodeCheckpoint({"agent", tailer_->last_batch_number(), table_->States()});
+  }
+  // As after SIGTERM.
+  void End() {
+    table_->NoteEnd();
+    Save();
   }
   void LoseState() { saved_.clear(); }
   // As after a power cut.
