@@ -94,8 +94,11 @@ Frame Tailer::FrameOf(TrackedFile& file, std::string& buffer, int64_t now) {
     const int64_t still = now - file.last_growth;
     const bool at_end = *count < wanted;
     const bool ended = file.reader->compressed() ? file.reader->complete() : Ended(file, now);
-    Frame frame = framers_[file.flow].Find(buffer, at_end && (flush_ || still >= kQuietMicros),
-                                           at_end && (flush_ || ended));
+    const bool quiet = at_end && (flush_ || still >= kQuietMicros);
+    const bool final = at_end && (flush_ || ended);
+    const Framer& framer = framers_[file.flow];
+    Frame frame = file.line_begin ? framer.FindInside(buffer, quiet, final)
+                                  : framer.Find(buffer, quiet, final);
     if (frame.size > 0 || at_end || wanted >= kMaxLineBytes) return frame;
   }
 }
@@ -200,8 +203,8 @@ void Tailer::Void(TrackedFile& file) {
 void Tailer::MoveTo(TrackedFile& file, uint64_t offset) {
   const bool plain = !file.reader || !file.reader->compressed();
   if (plain) offset = std::min(offset, std::max(file.size, file.state.size));
+  if (offset != file.state.acked) file.state.line_begin.reset();
   file.state.acked = offset;
-  file.state.line_begin.reset();
   while (!file.handed_out.empty() && file.handed_out.front().piece.anchor.end <= offset) {
     HandedOut& done = file.handed_out.front();
     file.state.anchor = done.piece.anchor;
