@@ -56,6 +56,37 @@ inline void Gzip(const std::string& from) {
   std::filesystem::remove(from);
 }
 
+inline std::string Lines(int from, int count) {
+  std::string text;
+  for (int i = from; i < from + count; ++i) text += "line " + std::to_string(i) + " of the log\n";
+  return text;
+}
+
+// A log that is truncated in place and begins again as before: a CSV heading, "server started".
+struct Refill {
+  const char* what;
+  std::string before;
+  std::string after;
+};
+inline std::vector<Refill> Refills() {
+  const std::string heading = "date,time,path,status\n";
+  const std::string large = "#Version: 1.0\n" + Lines(0, 2000);
+  return {
+      {"longer", heading + Lines(0, 100), heading + Lines(500, 150)},
+      {"shorter", heading + Lines(0, 100), heading + Lines(500, 40)},
+      {"same size", heading + Lines(100, 100), heading + Lines(500, 100)},
+      {"a few bytes", "up\nanna\n", "up\nbert\nclara\n"},
+      {"differs at its end only", heading + Lines(0, 9) + "x\n", heading + Lines(0, 9) + "y\nz\n"},
+      {"16 KiB alike", large + "last 1\n", large + "last 2\n" + Lines(9000, 9)},
+      {"16 KiB alike, shorter", large + Lines(9000, 9), large + "last 2\n"},
+  };
+}
+
+inline void Fill(const std::string& path, const Refill& refill) {
+  std::filesystem::resize_file(path, 0);
+  Append(path, refill.after);
+}
+
 // The server's side of docs/formats/agent-batch.md: a watermark per file id. Fails on request.
 class FakeServer final : public Transport {
  public:
