@@ -24,6 +24,14 @@ uint64_t CountRefused(std::string_view payload,
   return refused;
 }
 
+// Of the line that the payload, which is next, ends inside of.
+std::optional<uint64_t> LineBeginAfter(const TrackedFile& file, std::string_view payload) {
+  const size_t newline = payload.rfind('\n');
+  if (newline == std::string_view::npos) return file.line_begin.value_or(file.read_offset);
+  if (newline + 1 == payload.size()) return std::nullopt;
+  return file.read_offset + newline + 1;
+}
+
 }  // namespace
 
 Tailer::Tailer(FileTable& table, const AgentSettings& settings, const os::Clock& clock,
@@ -151,7 +159,8 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
   const bool behind = file.size - file.read_offset > LimitOf(file);
   const bool was_full = behind && payload.size() + kMaxLineBytes > LimitOf(file);
   // What is far behind was written a while ago: a power cut does not take it.
-  NoteHandedOut(file, payload, !behind && !file.reader->compressed());
+  const bool with_lines = !behind && !file.reader->compressed();
+  NoteHandedOut(file, payload, with_lines ? LineHashes(payload) : std::vector<uint32_t>());
   file.read_offset = header.end_offset;
   const bool packed = file.reader->compressed();
   if (packed) {  // its size is only known as far as it was read: the rest is due at once
@@ -171,22 +180,17 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
 }
 
 // Before read_offset moves over the payload.
-void Tailer::NoteHandedOut(TrackedFile& file, std::string_view payload, bool with_lines) {
+void Tailer::NoteHandedOut(TrackedFile& file, std::string_view payload,
+                           std::vector<uint32_t> lines) {
   const size_t kept = payload.size() >= kAnchorBytes ? 0 : kAnchorBytes - payload.size();
   if (file.tail.size() > kept) file.tail.erase(0, file.tail.size() - kept);
   file.tail.append(payload.substr(payload.size() - std::min(payload.size(), size_t{kAnchorBytes})));
   const uint64_t end = file.read_offset + payload.size();
-  if (const size_t newline = payload.rfind('\n'); newline + 1 == payload.size()) {
-    file.line_begin.reset();
-  } else if (newline != std::string_view::npos) {
-    file.line_begin = file.read_offset + newline + 1;
-  } else if (!file.line_begin) {
-    file.line_begin = file.read_offset;
-  }
+  file.line_begin = LineBeginAfter(file, payload);
   Piece piece;
   piece.begin = file.read_offset;
   piece.anchor = {end, static_cast<uint32_t>(file.tail.size()), codec::Xxh3(file.tail)};
-  if (with_lines) piece.lines = LineHashes(payload);
+  piece.lines = std::move(lines);
   file.handed_out.push_back({std::move(piece), file.line_begin});
 }
 
