@@ -25,7 +25,7 @@ TEST(Thread, InTheBackgroundItGivesWayAndSoDoWhatItStarts) {
       Priority::kBackground)
       .Join();
   Thread("normal", [&] { normal = OwnNiceness(); }).Join();
-  EXPECT_EQ(background, std::max(before, 5));
+  EXPECT_EQ(background, std::max(before, 10));
   EXPECT_EQ(child, background);
   EXPECT_EQ(normal, before);
   EXPECT_EQ(OwnNiceness(), before);
