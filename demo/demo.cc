@@ -177,8 +177,8 @@ Status CheckFolder(os::FileSystem& fs, const std::string& folder) {
   if (fs.Exists(os::JoinPath(folder, kStateName))) return {};
   TARN_ASSIGN_OR_RETURN(const auto names, fs.List(folder));
   for (const std::string& name : names) {
-    // A demo that was killed at its very start.
-    if (name == kLockName || name.starts_with(kStateName)) continue;
+    // A demo that was killed at its very start, or a file system of its own.
+    if (name == kLockName || name.starts_with(kStateName) || name == "lost+found") continue;
     const bool project = fs.Exists(os::JoinPath(folder, "tarn.yaml"));
     return AlreadyExists(fmt::format(
         "{} {}; give the demo a folder of its own: new, empty or an earlier demo's", folder,

@@ -21,6 +21,7 @@ struct DemoOptions {
   bool json = false;             // one JSON summary on standard output at the end
   int64_t run_micros = 0;        // --for; 0: until Ctrl-C
   bool only_traffic = false;     // world, Apache and traffic; neither server nor agents
+  bool help = false;             // only PrintHelp is asked for
 };
 
 // Runs the demo until --for is over or SIGINT/SIGTERM arrives; both end it in order: traffic,
@@ -34,13 +35,14 @@ struct Flag {
   std::string_view name;   // "--seed"
   std::string_view value;  // what stands for its value in the help; empty: it takes none
   std::string_view help;
+  Status (*set)(DemoOptions& options, std::string_view value);
 };
 const std::vector<Flag>& Flags();
 // The text of --help, to standard output.
 void PrintHelp();
 
 // Arguments of the command line behind `tarn demo` into options. InvalidArgument names the flag and
-// the nearest one there is; Cancelled if --help was asked for.
+// the nearest one there is.
 Result<DemoOptions> ParseDemoArguments(int argc, char** argv);
 
 // `tarn demo ARGS`: parses, runs, prints; argv[0] is skipped. The exit status is that of the error

@@ -38,34 +38,45 @@ Error BadValue(std::string_view flag, std::string_view value, std::string_view w
   return InvalidArgument(fmt::format("{} '{}': {}", flag, value, wanted));
 }
 
-Status SetFlag(DemoOptions& options, std::string_view flag, std::string_view value) {
-  const auto number = ParseInt64(value);
-  if (flag == "--seed") {
-    const auto seed = ParseUint64(value);
-    if (!seed || *seed > INT64_MAX) return BadValue(flag, value, "a whole number, 0 or more");
-    options.seed = *seed;
-  } else if (flag == "--days") {
-    if (!number || *number < 0 || *number > 400) return BadValue(flag, value, "0 to 400");
-    options.days = static_cast<int>(*number);
-  } else if (flag == "--servers") {
-    if (!number || *number < 1 || *number > 4) return BadValue(flag, value, "1 to 4");
-    options.servers = static_cast<int>(*number);
-  } else if (flag == "--rate") {
-    const auto rate = ParseDouble(value);
-    if (!rate || !(*rate >= 0.1 && *rate <= 20'000)) return BadValue(flag, value, "0.1 to 20000");
-    options.rate = *rate;
-  } else {
-    const auto micros = ParseDuration(value);
-    if (!micros || *micros <= 0) return BadValue(flag, value, "a time such as 60s, 5m or 1h");
-    options.run_micros = *micros;
-  }
+Status SetSeed(DemoOptions& options, std::string_view value) {
+  const auto seed = ParseUint64(value);
+  if (!seed || *seed > INT64_MAX) return BadValue("--seed", value, "a whole number, 0 or more");
+  options.seed = *seed;
   return {};
 }
 
-void SetSwitch(DemoOptions& options, std::string_view flag) {
-  if (flag == "--headless") options.headless = true;
-  if (flag == "--json") options.json = true;
-  if (flag == "--only-traffic") options.only_traffic = true;
+Status SetDays(DemoOptions& options, std::string_view value) {
+  const auto days = ParseInt64(value);
+  if (!days || *days < 0 || *days > 400) return BadValue("--days", value, "0 to 400");
+  options.days = static_cast<int>(*days);
+  return {};
+}
+
+Status SetRate(DemoOptions& options, std::string_view value) {
+  const auto rate = ParseDouble(value);
+  if (!rate || !(*rate >= 0.1 && *rate <= 20'000)) return BadValue("--rate", value, "0.1 to 20000");
+  options.rate = *rate;
+  return {};
+}
+
+Status SetServers(DemoOptions& options, std::string_view value) {
+  const auto servers = ParseInt64(value);
+  if (!servers || *servers < 1 || *servers > 4) return BadValue("--servers", value, "1 to 4");
+  options.servers = static_cast<int>(*servers);
+  return {};
+}
+
+Status SetFor(DemoOptions& options, std::string_view value) {
+  const auto micros = ParseDuration(value);
+  if (!micros || *micros <= 0) return BadValue("--for", value, "a time such as 60s, 5m or 1h");
+  options.run_micros = *micros;
+  return {};
+}
+
+template <bool DemoOptions::* kSwitch>
+Status TurnOn(DemoOptions& options, std::string_view /*value*/) {
+  options.*kSwitch = true;
+  return {};
 }
 
 Error UnknownFlag(std::string_view flag) {
@@ -81,15 +92,16 @@ Error UnknownFlag(std::string_view flag) {
 
 const std::vector<Flag>& Flags() {
   static const std::vector<Flag> kFlags = {
-      {"--seed", "N", "which world (default 1); the same seed is the same world"},
-      {"--days", "N", "days of history for a new folder (default 30, 0 to 400)"},
-      {"--rate", "N", "hits a second over all servers, live (default 40)"},
-      {"--servers", "N", "web servers, 1 to 4 (default 4)"},
-      {"--for", "TIME", "stop after this long: 60s, 5m, 1h"},
-      {"--headless", "", "no live view"},
-      {"--json", "", "one JSON summary on standard output at the end"},
-      {"--only-traffic", "", "only the web servers and their visitors: no Tarn server, no agents"},
-      {"--help", "", "this text"},
+      {"--seed", "N", "which world (default 1); the same seed is the same world", SetSeed},
+      {"--days", "N", "days of history for a new folder (default 30, 0 to 400)", SetDays},
+      {"--rate", "N", "hits a second over all servers, live (default 40)", SetRate},
+      {"--servers", "N", "web servers, 1 to 4 (default 4)", SetServers},
+      {"--for", "TIME", "stop after this long: 60s, 5m, 1h", SetFor},
+      {"--headless", "", "no live view", TurnOn<&DemoOptions::headless>},
+      {"--json", "", "one JSON summary on standard output at the end", TurnOn<&DemoOptions::json>},
+      {"--only-traffic", "", "only the web servers and their visitors: no Tarn server, no agents",
+       TurnOn<&DemoOptions::only_traffic>},
+      {"--help", "", "this text", TurnOn<&DemoOptions::help>},
   };
   return kFlags;
 }
@@ -98,15 +110,14 @@ void PrintHelp() {
   std::string text(kUsage);
   for (const Flag& flag : Flags())
     text += fmt::format("  {:<15}  {}\n", fmt::format("{} {}", flag.name, flag.value), flag.help);
-  std::fputs(text.append(kExamples).c_str(), stdout);
+  fmt::print("{}{}", text, kExamples);
 }
 
 Result<DemoOptions> ParseDemoArguments(int argc, char** argv) {
   DemoOptions options;
   bool folder_given = false;
   for (int i = 1; i < argc; ++i) {
-    const std::string_view word = argv[i];
-    if (word == "--help" || word == "-h") return Cancelled("help is asked for");
+    const std::string_view word = argv[i] == std::string_view("-h") ? "--help" : argv[i];
     if (!word.starts_with('-')) {
       if (folder_given) return InvalidArgument(fmt::format("'{}': one folder only", word));
       folder_given = true;
@@ -120,11 +131,12 @@ Result<DemoOptions> ParseDemoArguments(int argc, char** argv) {
     if (flag->value.empty()) {
       if (equals != std::string_view::npos)
         return InvalidArgument(fmt::format("{} takes no value", name));
-      SetSwitch(options, name);
+      TARN_TRY(flag->set(options, {}));
+      if (options.help) return options;
     } else if (equals != std::string_view::npos) {
-      TARN_TRY(SetFlag(options, name, word.substr(equals + 1)));
+      TARN_TRY(flag->set(options, word.substr(equals + 1)));
     } else if (i + 1 < argc) {
-      TARN_TRY(SetFlag(options, name, argv[++i]));
+      TARN_TRY(flag->set(options, argv[++i]));
     } else {
       return InvalidArgument(fmt::format("{} needs a value", name));
     }
@@ -134,7 +146,7 @@ Result<DemoOptions> ParseDemoArguments(int argc, char** argv) {
 
 int Run(int argc, char** argv) {
   const auto options = ParseDemoArguments(argc, argv);
-  if (!options.ok() && options.error().code() == Code::kCancelled) {
+  if (options.ok() && options->help) {
     PrintHelp();
     return 0;
   }

@@ -12,6 +12,7 @@ namespace tarn::agent {
 namespace {
 
 constexpr int64_t kSlice = 100'000;  // how soon a waiting sender sees a stop
+constexpr size_t kBootIdBytes = 64;  // more than a UUID and its newline
 
 std::string LabelValue(std::string_view text) {
   std::string out;
@@ -28,7 +29,9 @@ std::string LabelValue(std::string_view text) {
 
 // Tells one run of the machine from the next; 0: it does not say.
 uint64_t BootOf(os::FileSystem& files) {
-  const auto text = files.ReadFile("/proc/sys/kernel/random/boot_id");
+  const auto file = files.Open("/proc/sys/kernel/random/boot_id", os::OpenMode::kRead);
+  if (!file.ok()) return 0;
+  const auto text = (*file)->ReadAt(0, kBootIdBytes);
   return text.ok() && !text->empty() ? codec::Xxh3(*text) : 0;
 }
 
@@ -37,8 +40,7 @@ uint64_t BootOf(os::FileSystem& files) {
 Agent::Agent(const AgentSettings& settings, const World& world)
     : settings_(settings),
       world_(world),
-      boot_(BootOf(world.files)),
-      table_(world.files, world.clock, settings_.flows, world.events, boot_) {}
+      table_(world.files, world.clock, settings_.flows, world.events, BootOf(world.files)) {}
 
 Agent::~Agent() = default;
 
@@ -87,12 +89,8 @@ Status Agent::LoadCheckpoint() {
   return {};
 }
 
-// `in_order`: the agent ends, and a machine that dies later does so without it.
-void Agent::SaveCheckpoint(bool in_order) {
-  Checkpoint checkpoint{agent_id_, tailer_->last_batch_number(), table_.States()};
-  for (FileState& state : checkpoint.files) {
-    if (in_order && state.boot == boot_) state.boot = 0;
-  }
+void Agent::SaveCheckpoint() {
+  const Checkpoint checkpoint{agent_id_, tailer_->last_batch_number(), table_.States()};
   const Status status = world_.files.WriteFileAtomically(
       os::JoinPath(settings_.state_dir, kCheckpointName), EncodeCheckpoint(checkpoint));
   next_checkpoint_ = world_.clock.MonotonicMicros() + kCheckpointMicros;
@@ -151,7 +149,8 @@ Status Agent::Run(bool once, const EndCheck& end) {
   send_now_.NotifyAll();
   sender.Join();
   ApplyOutcomes();
-  SaveCheckpoint(true);
+  table_.NoteEnd();
+  SaveCheckpoint();
   world_.events.Stopped(tailer_->Idle());
   return status;
 }

@@ -81,7 +81,7 @@ class Agent {
  private:
   Agent(const AgentSettings& settings, const World& world);
   Status LoadCheckpoint();
-  void SaveCheckpoint(bool in_order = false);
+  void SaveCheckpoint();
   void Look();
   bool Feed();
   void Rest(bool queue_full);
@@ -97,7 +97,6 @@ class Agent {
   const World world_;
   std::unique_ptr<os::FileLock> lock_;
   Waker waker_;
-  const uint64_t boot_;
   FileTable table_;
   std::optional<Tailer> tailer_;
   std::string agent_id_;

@@ -73,6 +73,22 @@ TEST(Agent, OnceEndsWhenAllIsAcknowledged) {
   EXPECT_EQ(fixture.server.AllBytes(), "one\ntwo\nthr");
 }
 
+TEST(Agent, CheckpointKnowsTheBootOfThisMachine) {
+  TempFolder logs;
+  Append(logs / "a.log", "one\n");
+  Fixture fixture(logs / "a.log");
+  std::optional<Checkpoint> checkpoint;
+  fixture.end = [&] {
+    checkpoint =
+        DecodeCheckpoint(fixture.files.ReadFile(fixture.folder / "state/checkpoint").value())
+            .value();
+    return true;
+  };
+  EXPECT_TRUE(fixture.Run(false).ok());
+  ASSERT_EQ(checkpoint->files.size(), 1U);
+  EXPECT_NE(checkpoint->files[0].boot, 0U);
+}
+
 TEST(Agent, OnceEndsAtOnceWhenTheKeyIsRefused) {
   TempFolder logs;
   Append(logs / "a.log", "one\n");

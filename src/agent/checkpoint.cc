@@ -59,6 +59,7 @@ Json ToJson(const FileState& file) {
   if (file.anchor.length > 0) SetAnchor(json, file.anchor);
   if (!file.trail.empty()) json.Set("trail", ToJson(file.trail));
   if (file.boot != 0) json.Set("boot", Hex64(file.boot));
+  if (file.ended) json.Set("ended", true);
   json.Set("device", Hex64(file.device));
   json.Set("inode", Hex64(file.inode));
   json.Set("acked", static_cast<int64_t>(file.acked));
@@ -141,6 +142,9 @@ Result<FileState> FileFromJson(const Json& json) {
   TARN_ASSIGN_OR_RETURN(file.trail, TrailFromJson(json));
   if (json.Find("boot") != nullptr) {
     TARN_ASSIGN_OR_RETURN(file.boot, GetHex64(json, "boot"));
+  }
+  if (json.Find("ended") != nullptr) {
+    TARN_ASSIGN_OR_RETURN(file.ended, json.GetBool("ended"));
   }
   TARN_ASSIGN_OR_RETURN(file.device, GetHex64(json, "device"));
   TARN_ASSIGN_OR_RETURN(file.inode, GetHex64(json, "inode"));

@@ -21,10 +21,10 @@ struct FileState {
   uint32_t head_length = 0;  // bytes that make the id
   uint64_t head_hash = 0;
   Ladder ladder;
-  Anchor anchor;  // of the last bytes known; after a rewind it may lie above acked
-  Trail trail;    // what was acknowledged lately
-  uint64_t boot =
-      0;  // the machine's, when the file was last looked at; 0: the agent ended in order
+  Anchor anchor;       // of the last bytes known; it may lie above acked
+  Trail trail;         // what was acknowledged lately
+  uint64_t boot = 0;   // of the machine, when the file was last opened; 0: unknown
+  bool ended = false;  // in order, in that boot: the server has nothing past `anchor`
   uint64_t device = 0;
   uint64_t inode = 0;
   uint64_t acked = 0;                  // every byte below is durable at the server

@@ -19,6 +19,12 @@ std::string_view StemOf(std::string_view name) {
   return name.substr(0, std::max<size_t>(name.find_first_of(".-_", 1), 1));
 }
 
+// What a ladder says of the bytes before `end`.
+Ladder Below(Ladder ladder, uint64_t end) {
+  std::erase_if(ladder, [&](const Rung& rung) { return rung.length > end; });
+  return ladder;
+}
+
 // A look at the open file: its growth and what is pending.
 void NoteSize(TrackedFile& file, uint64_t size, int64_t now) {
   if (file.reader->compressed() && !file.reader->complete()) {
@@ -55,6 +61,40 @@ std::optional<bool> IsSame(LogReader& reader, const TrackedFile& file) {
   return HoldsAnchor(reader, file.anchor());
 }
 
+// Where a file goes on after the machine started anew.
+struct Place {
+  Likeness likeness = Likeness::kUnsure;  // the disk's trouble, or it is still being compressed
+  uint64_t offset = 0;
+  bool whole = false;  // all that was read is there
+};
+
+// What was acknowledged last may be gone from the log, and other bytes may stand there.
+Place PlaceOf(LogReader& reader, const TrackedFile& file) {
+  const FileState& state = file.state;
+  const std::optional<bool> same = IsSame(reader, file);
+  if (same.value_or(false)) return {Likeness::kSame, file.read_offset, true};
+  if (!same && !(reader.compressed() && reader.complete())) return {};
+  const std::optional<uint64_t> intact = IntactEnd(reader, state.trail);
+  const uint64_t end = std::min(intact.value_or(0), file.read_offset);
+  std::string head(kHeadBytes, '\0');
+  const auto count = reader.Read(0, head);
+  if (!count.ok()) return {};
+  head.resize(*count);
+  const bool begins_so = end > state.head_length &&
+                         HeadHash(head, state.head_length) == state.head_hash &&
+                         Compare(Below(state.ladder, end), LadderOf(head)) == Likeness::kSame;
+  return {begins_so ? Likeness::kSame : Likeness::kDifferent, end, false};
+}
+
+void GrowLadder(TrackedFile& file) {
+  if (!file.state.ladder.empty() && file.state.ladder.back().length == kHeadBytes) return;
+  std::string head(kHeadBytes, '\0');
+  const auto count = file.reader->Read(0, head);
+  if (!count.ok()) return;
+  Ladder ladder = LadderOf(std::string_view(head).substr(0, *count));
+  if (Compare(file.state.ladder, ladder) == Likeness::kSame) file.state.ladder = std::move(ladder);
+}
+
 // Whether `info` is of the inode the known file was last seen at.
 bool IsInode(const TrackedFile& known, const os::FileInfo& info) {
   return info.device == known.state.device && info.inode == known.state.inode;
@@ -88,7 +128,8 @@ void FileTable::Load(const std::vector<FileState>& states, bool first_start) {
     file.flow = static_cast<size_t>(flow - flows_.begin());
     file.read_offset = state.acked;
     file.line_begin = state.line_begin;
-    if (MachineDied(state)) {  // and may number its disks otherwise now
+    if (state.boot == boot_) file.state.ended = false;
+    if (Rebooted(state)) {  // disks may be numbered otherwise now
       const auto info = files_.Stat(state.path);
       if (info.ok() && info->inode == state.inode) file.state.device = info->device;
     }
@@ -100,6 +141,14 @@ std::vector<FileState> FileTable::States() const {
   std::vector<FileState> states = parked_;
   for (const auto& [slot, file] : tracked_) states.push_back(file.state);
   return states;
+}
+
+void FileTable::NoteEnd() {
+  for (auto& [slot, file] : tracked_) {
+    if (file.state.boot != boot_) continue;
+    file.state.ended = true;
+    file.state.anchor = Anchor(file.anchor());  // of batches that have no answer too
+  }
 }
 
 TrackedFile* FileTable::Find(uint64_t slot) {
@@ -127,6 +176,7 @@ void FileTable::Complain(const std::string& path, const Error& error) {
 
 void FileTable::Discover() {
   folders_.clear();
+  RecheckRebooted();
   for (auto& [slot, file] : tracked_) file.present = false;
   for (size_t flow = 0; flow < flows_.size(); ++flow) {
     std::vector<std::string> unreadable;
@@ -141,6 +191,15 @@ void FileTable::Discover() {
   }
   first_pass_.clear();
   AfterPass();
+}
+
+// Before anything is taken for a copy of theirs, or they for lost.
+void FileTable::RecheckRebooted() {
+  for (auto& [slot, file] : tracked_) {
+    if (file.orphan || !Rebooted(file.state)) continue;
+    const auto info = files_.Stat(file.state.path);
+    if (info.ok() && IsInode(file, *info)) Recheck(file, file.state.path, *info);
+  }
 }
 
 void FileTable::Visit(size_t flow, const std::string& path) {
@@ -184,44 +243,38 @@ std::optional<bool> FileTable::Reopen(TrackedFile& file, const std::string& path
     return std::nullopt;
   }
   // The inode may have gone to another file, plain or compressed, while this one was closed.
-  std::optional<bool> same = IsSame(**reader, file);
-  if ((*reader)->compressed()) same = same.value_or(true);
-  if (!same) return std::nullopt;
-  if (MachineDied(file.state) && !(*reader)->compressed()) {
-    // What was acknowledged last may be gone from the log, and other bytes may stand there.
-    const auto end = *same ? file.read_offset : IntactEnd(**reader, file.state.trail);
-    same = end && (*same || *end > file.state.head_length) &&
-           GoOn(file, **reader, std::min(*end, file.read_offset));
+  std::optional<bool> same;
+  if ((*reader)->compressed()) {
+    same = IsSame(**reader, file).value_or(true);
+  } else {
+    same = Rebooted(file.state) ? GoOn(file, **reader) : IsSame(**reader, file);
   }
+  if (!same) return std::nullopt;
   if (!*same) return false;
-  file.state.boot = boot_;
+  NoteBoot(file);
   file.reader = *std::move(reader);
   return true;
 }
 
-bool FileTable::GoOn(TrackedFile& file, LogReader& reader, uint64_t end) {
+std::optional<bool> FileTable::GoOn(TrackedFile& file, LogReader& reader) {
+  const Place place = PlaceOf(reader, file);
+  if (place.likeness == Likeness::kUnsure) return std::nullopt;
+  if (place.likeness == Likeness::kDifferent) return false;
   FileState& state = file.state;
-  Ladder ladder = state.ladder;
-  std::erase_if(ladder, [&](const Rung& rung) { return rung.length > end; });
-  std::string head(kHeadBytes, '\0');
-  const auto count = reader.Read(0, head);
-  if (!count.ok()) return false;
-  head.resize(*count);
-  if (head.size() < state.head_length || HeadHash(head, state.head_length) != state.head_hash ||
-      Compare(ladder, LadderOf(head)) != Likeness::kSame) {
-    return false;
+  if (state.ended && place.whole) return true;  // as after any restart
+  const auto anchor = AnchorAt(reader, place.offset);
+  if (!anchor.ok()) return std::nullopt;
+  if (place.offset < state.acked) {
+    events_.FileShortened(state.path, state.file_id, state.acked, place.offset);
   }
-  const auto anchor = AnchorAt(reader, end);
-  if (!anchor.ok()) return false;
-  if (end < state.acked) events_.FileShortened(state.path, state.file_id, state.acked, end);
-  state.ladder = std::move(ladder);
+  state.ladder = Below(std::move(state.ladder), place.offset);
   state.anchor = *anchor;
   CutTrail(reader, state.trail, *anchor);
-  if (state.acked != end) state.line_begin.reset();
-  state.acked = end;
+  if (state.acked != place.offset) state.line_begin.reset();
+  state.acked = place.offset;
   state.file_id = NextFileId(state.file_id, boot_);
   state.finished = false;
-  file.read_offset = end;
+  file.read_offset = place.offset;
   file.line_begin = state.line_begin;
   return true;
 }
@@ -249,16 +302,7 @@ void FileTable::Recheck(TrackedFile& file, const std::string& path, const os::Fi
   if (!size.ok()) return Complain(file.state.path, size.error());
   NoteSize(file, *size, clock_.MonotonicMicros());
   if (file.size > file.state.acked) file.state.finished = false;
-  if (file.state.ladder.size() < 7 && !file.reader->compressed()) {
-    std::string head(kHeadBytes, '\0');
-    const auto count = file.reader->Read(0, head);
-    if (count.ok()) {
-      Ladder ladder = LadderOf(std::string_view(head).substr(0, *count));
-      if (Compare(file.state.ladder, ladder) == Likeness::kSame) {
-        file.state.ladder = std::move(ladder);
-      }
-    }
-  }
+  if (!file.reader->compressed()) GrowLadder(file);
 }
 
 void FileTable::RefreshSizes() {
@@ -325,6 +369,13 @@ bool FileTable::Contradicts(const TrackedFile& known, const Candidate& candidate
   return !HoldsAnchor(*candidate.reader, known.anchor()).value_or(true);
 }
 
+Likeness FileTable::LikenessOf(const TrackedFile& known, const Candidate& candidate) const {
+  if (Rebooted(known.state)) return PlaceOf(*candidate.reader, known).likeness;
+  const Likeness likeness = Compare(known.state.ladder, candidate.ladder);
+  const bool same = likeness == Likeness::kSame;
+  return same && Contradicts(known, candidate) ? Likeness::kDifferent : likeness;
+}
+
 // The candidate begins as `known` does and is another file: finds what tells their ids apart.
 void FileTable::TellApart(const TrackedFile& known, const Candidate& candidate, Verdict& verdict) {
   uint32_t telling = TellingLength(known.state.ladder, candidate.ladder);
@@ -346,12 +397,10 @@ FileTable::Verdict FileTable::Judge(size_t flow, const Candidate& candidate) con
   verdict.head_length = static_cast<uint32_t>(BaseHeadLength(candidate.head));
   for (auto& [slot, file] : tracked_) {
     if (file.flow != flow || !Matches(file.state, candidate)) continue;
-    switch (Compare(file.state.ladder, candidate.ladder)) {
+    switch (LikenessOf(file, candidate)) {
       case Likeness::kSame:
-        if (Contradicts(file, candidate)) {
-          TellApart(file, candidate, verdict);
-        } else if (verdict.known == nullptr ||
-                   verdict.known->state.head_length <= file.state.head_length) {
+        if (verdict.known == nullptr ||
+            verdict.known->state.head_length <= file.state.head_length) {
           verdict.known = const_cast<TrackedFile*>(&file);
         }
         break;
@@ -359,8 +408,7 @@ FileTable::Verdict FileTable::Judge(size_t flow, const Candidate& candidate) con
         verdict.unsure = true;
         break;
       case Likeness::kDifferent:
-        verdict.head_length =
-            std::max(verdict.head_length, TellingLength(file.state.ladder, candidate.ladder));
+        TellApart(file, candidate, verdict);
         break;
     }
   }
@@ -399,37 +447,45 @@ bool FileTable::Continue(TrackedFile& known, Candidate& candidate) {
                                                                           candidate.info.modified};
     return true;
   };
-  if (IsInode(known, candidate.info)) {
-    Adopt(known, candidate);  // the file itself, whose inode another state claimed meanwhile
-    return true;
-  }
-  bool alive = known.reader != nullptr;
-  if (!alive && !known.orphan) {
-    const auto info = files_.Stat(known.state.path);
-    if (info.ok() && IsInode(known, *info)) {
-      alive = Reopen(known, known.state.path, *info).value_or(false);
+  // The file itself, whose inode another state claimed meanwhile, is no copy.
+  if (!IsInode(known, candidate.info)) {
+    if (IsAlive(known)) {
+      if (candidate.reader->compressed() || known.reader->compressed()) return note_copy();
+      const auto size = known.reader->Size();
+      return size.ok() && candidate.info.size <= *size ? note_copy() : false;
+    }
+    if (!Rebooted(known.state)) {
+      const Likeness likeness = RestOf(known, candidate);
+      if (likeness == Likeness::kUnsure) return note_copy();
+      if (likeness == Likeness::kDifferent) return false;
     }
   }
-  if (alive) alive = CheckIntact(known);
-  if (alive) {
-    if (candidate.reader->compressed() || known.reader->compressed()) return note_copy();
-    const auto size = known.reader->Size();
-    return size.ok() && candidate.info.size <= *size ? note_copy() : false;
-  }
-  if (candidate.reader->compressed()) {
-    if (known.state.finished) return note_copy();
-    const auto holds = HoldsAnchor(*candidate.reader, known.anchor());
-    if (!holds) return note_copy();  // it is being written
-    if (!*holds) return false;
-  } else if (candidate.info.size < known.read_offset ||
-             (known.state.finished && candidate.info.size <= known.state.acked)) {
-    return note_copy();
-  }
-  Adopt(known, candidate);
-  return true;
+  return Adopt(known, candidate) || note_copy();
 }
 
-void FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
+bool FileTable::IsAlive(TrackedFile& known) {
+  if (known.reader == nullptr) {
+    const auto info = files_.Stat(known.state.path);
+    if (known.orphan || !info.ok() || !IsInode(known, *info)) return false;
+    if (!Reopen(known, known.state.path, *info).value_or(false)) return false;
+  }
+  return CheckIntact(known);
+}
+
+Likeness FileTable::RestOf(const TrackedFile& known, const Candidate& candidate) {
+  if (candidate.reader->compressed()) {
+    if (known.state.finished) return Likeness::kUnsure;
+    const auto holds = HoldsAnchor(*candidate.reader, known.anchor());
+    if (!holds) return Likeness::kUnsure;  // it is being written
+    return *holds ? Likeness::kSame : Likeness::kDifferent;
+  }
+  const bool nothing_more = known.state.finished && candidate.info.size <= known.state.acked;
+  return candidate.info.size < known.read_offset || nothing_more ? Likeness::kUnsure
+                                                                 : Likeness::kSame;
+}
+
+bool FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
+  if (Rebooted(file.state) && !GoOn(file, *candidate.reader).value_or(false)) return false;
   ForgetInode(file);
   // A copy under another name is what a rotation leaves: nobody writes its last line on.
   if (candidate.path != file.state.path && !IsInode(file, candidate.info)) NoteRenamed(file);
@@ -437,7 +493,7 @@ void FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
   file.state.device = candidate.info.device;
   file.state.inode = candidate.info.inode;
   file.state.finished = false;
-  file.state.boot = boot_;
+  NoteBoot(file);
   file.state.last_seen = clock_.Now();
   file.reader = std::move(candidate.reader);
   file.orphan = false;
@@ -450,6 +506,7 @@ void FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
   file.last_growth = 0;
   if (size.ok()) NoteSize(file, *size, clock_.MonotonicMicros());
   events_.FileContinues(file.state.path, file.state.file_id, file.read_offset);
+  return true;
 }
 
 void FileTable::Add(size_t flow, Candidate candidate, const Verdict& verdict) {
@@ -529,14 +586,12 @@ bool FileTable::TrySibling(TrackedFile& file, const std::string& path, const os:
   if (owner != by_inode_.end() && &tracked_.at(owner->second) != &file) return false;
   Candidate candidate{path, info, nullptr, {}, {}};
   const auto identifiable = Load(candidate);
-  if (!identifiable.ok() || !*identifiable || !Matches(file.state, candidate) ||
-      Compare(file.state.ladder, candidate.ladder) != Likeness::kSame) {
-    return false;
-  }
+  if (!identifiable.ok() || !*identifiable || !Matches(file.state, candidate)) return false;
+  if (Rebooted(file.state)) return Adopt(file, candidate);
+  if (Compare(file.state.ladder, candidate.ladder) != Likeness::kSame) return false;
   if (!candidate.reader->compressed() && info.size < file.read_offset) return false;
   if (!HoldsAnchor(*candidate.reader, file.anchor()).value_or(false)) return false;
-  Adopt(file, candidate);
-  return true;
+  return Adopt(file, candidate);
 }
 
 void FileTable::CloseIdle(TrackedFile& file, int64_t now) {

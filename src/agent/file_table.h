@@ -79,6 +79,8 @@ class FileTable {
   // What the checkpoint knew. `first_start`: there was none, so initial positions apply.
   void Load(const std::vector<FileState>& states, bool first_start);
   std::vector<FileState> States() const;
+  // The agent ends in order: what the server may have of the files is known.
+  void NoteEnd();
 
   // One pass over globs and folders: new, renamed, replaced, vanished files.
   void Discover();
@@ -116,12 +118,19 @@ class FileTable {
   void Visit(size_t flow, const std::string& path);
   // Opens a known file that was closed. Nullopt: it cannot be told now; false: it is another one.
   std::optional<bool> Reopen(TrackedFile& file, const std::string& path, const os::FileInfo& info);
-  // While the agent knew the file.
-  bool MachineDied(const FileState& state) const {
+  // Since the agent last looked at the file, which is not open.
+  bool Rebooted(const FileState& state) const {
     return boot_ != 0 && state.boot != 0 && state.boot != boot_;
   }
-  // The file goes on from `end` under its next id. False: it does not begin as it did.
-  bool GoOn(TrackedFile& file, LogReader& reader, uint64_t end);
+  void NoteBoot(TrackedFile& file) const {
+    file.state.boot = boot_;
+    file.state.ended = false;
+  }
+  void RecheckRebooted();
+  // After a reboot: the file goes on in `reader` under its next id, from where that still is the
+  // one that was read; under its own one if the agent had ended in order and nothing is lost.
+  // Nullopt: it cannot be told now; false: it is another one.
+  std::optional<bool> GoOn(TrackedFile& file, LogReader& reader);
   void Recheck(TrackedFile& file, const std::string& path, const os::FileInfo& info);
   void Identify(size_t flow, Candidate candidate);
   Result<bool> Load(Candidate& candidate);
@@ -135,12 +144,18 @@ class FileTable {
   Verdict Judge(size_t flow, const Candidate& candidate) const;
   // True if the candidate cannot be `known`: it lacks what was read of it last.
   static bool Contradicts(const TrackedFile& known, const Candidate& candidate);
+  Likeness LikenessOf(const TrackedFile& known, const Candidate& candidate) const;
   static void TellApart(const TrackedFile& known, const Candidate& candidate, Verdict& verdict);
   bool Matches(const FileState& state, const Candidate& candidate) const;
   // True if `candidate` is a copy or a later name of `known`, which then continues there or not.
   bool Continue(TrackedFile& known, Candidate& candidate);
+  // True if the known file can be read on under its own name.
+  bool IsAlive(TrackedFile& known);
+  // Whether the candidate has what was not read of `known`. Unsure: not, or not yet.
+  static Likeness RestOf(const TrackedFile& known, const Candidate& candidate);
   void Add(size_t flow, Candidate candidate, const Verdict& verdict);
-  void Adopt(TrackedFile& file, Candidate& candidate);
+  // False if it cannot be told where reading goes on.
+  bool Adopt(TrackedFile& file, Candidate& candidate);
   void Detach(TrackedFile& file);
   void SearchOrphan(TrackedFile& file);
   bool TrySibling(TrackedFile& file, const std::string& path, const os::FileInfo& info);

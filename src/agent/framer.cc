@@ -38,6 +38,12 @@ Frame Framer::Find(std::string_view bytes, bool quiet, bool final) const {
   return frame;
 }
 
+Frame Framer::FindInside(std::string_view bytes, bool quiet, bool final) const {
+  const size_t rest = bytes.find('\n') + 1;
+  if (start_ == nullptr || rest == 0) return Find(bytes, quiet, final);
+  return {rest, false, {static_cast<uint32_t>(rest)}};
+}
+
 Frame Framer::FindRecords(std::string_view bytes, bool quiet) const {
   Frame frame;
   size_t line = bytes.find('\n') + 1;  // the first line begins the first record whatever it says

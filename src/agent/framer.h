@@ -34,6 +34,8 @@ class Framer {
   // record. `final`: nothing will be added for good, or so long that a line without newline is sent
   // as it is. A line that reaches kMaxLineBytes is cut there; so is a record, between lines.
   Frame Find(std::string_view bytes, bool quiet, bool final) const;
+  // The same of bytes that begin inside a line. Of a multi-line flow its rest is a record.
+  Frame FindInside(std::string_view bytes, bool quiet, bool final) const;
 
  private:
   Frame FindRecords(std::string_view bytes, bool quiet) const;

@@ -1,7 +1,11 @@
 #include "agent/framer.h"
 
+#include <fmt/format.h>
+
 #include "agent/checkpoint.h"
 #include "agent_wire/batch.h"
+#include "base/check.h"
+#include "codec/hash.h"
 
 namespace tarn::agent {
 namespace {
@@ -65,6 +69,7 @@ TEST(Checkpoint, ReadsBackWhatWasWritten) {
   file.anchor = {100, 64, ~uint64_t{2}};
   file.trail = {{90, {95, 5, 7}, {}}, {95, {100, 10, ~uint64_t{0}}, {1, ~uint32_t{0}}}};
   file.boot = ~uint64_t{3};
+  file.ended = true;
   file.line_begin = 99;
   file.inode = 77;
   file.acked = 123;
@@ -74,6 +79,37 @@ TEST(Checkpoint, ReadsBackWhatWasWritten) {
   file.last_seen = {1'795'525'200'000'000};
   checkpoint.files = {file};
   EXPECT_EQ(DecodeCheckpoint(EncodeCheckpoint(checkpoint)).value(), checkpoint);
+}
+
+// The text with `from` replaced and a checksum that says so.
+std::string Forged(std::string text, std::string_view from, std::string_view to) {
+  const size_t at = text.find(from);
+  TARN_CHECK(at != std::string::npos);
+  text.replace(at, from.size(), to);
+  const size_t body = text.find('\n') + 1;
+  const std::string sum = fmt::format("{:08x}", codec::Crc32c(std::string_view(text).substr(body)));
+  return text.replace(body - 1 - sum.size(), sum.size(), sum);
+}
+
+TEST(Checkpoint, TrailOrBootThatCannotBeIsRefused) {
+  FileState file;
+  file.head_length = 1;
+  file.boot = 1;
+  file.trail.push_back({100, {140, 40, 7}, {0x04030201}});
+  const std::string text = EncodeCheckpoint({"a1", 12, {file}});
+  ASSERT_TRUE(DecodeCheckpoint(Forged(text, "\"01020304\"", "\"0102030405060708\"")).ok());
+  for (const auto& [from, to] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"\"01020304\"", "\"010203\""},  // no whole hash
+           {"\"01020304\"", "\"0102030x\""},
+           {"\"begin\": 100", "\"begin\": 140"},  // nothing in it
+           {"\"begin\": 100", "\"begin\": -1"},
+           {"\"anchor_end\": 140", "\"anchor_end\": 20000000"},  // no batch is that large
+           {"\"anchor_length\": 40", "\"anchor_length\": 257"},
+           {"\"boot\": \"0000000000000001\"", "\"boot\": \"1\""},
+           {"\"boot\": \"0000000000000001\"", "\"boot\": 1"}}) {
+    SCOPED_TRACE(to);
+    EXPECT_FALSE(DecodeCheckpoint(Forged(text, from, to)).ok());
+  }
 }
 
 TEST(Checkpoint, AnyDamageIsSeen) {

@@ -2,18 +2,11 @@
 #include <algorithm>
 
 #include "agent/test_rig.h"
-#include "base/text.h"
 
 namespace tarn::agent {
 namespace {
 
 using namespace testing;
-
-std::string Lines(int from, int count) {
-  std::string text;
-  for (int i = from; i < from + count; ++i) text += "line " + std::to_string(i) + " of the log\n";
-  return text;
-}
 
 TEST(Rotation, RenamedFileIsFinishedUnderItsOldIdentity) {
   TempFolder folder;
@@ -312,31 +305,6 @@ std::vector<std::string> Contents(const FakeServer& server) {
   return contents;
 }
 
-// A log that is truncated in place and begins again as before: a CSV heading, "server started".
-struct Refill {
-  const char* what;
-  std::string before;
-  std::string after;
-};
-std::vector<Refill> Refills() {
-  const std::string heading = "date,time,path,status\n";
-  const std::string large = "#Version: 1.0\n" + Lines(0, 2000);
-  return {
-      {"longer", heading + Lines(0, 100), heading + Lines(500, 150)},
-      {"shorter", heading + Lines(0, 100), heading + Lines(500, 40)},
-      {"same size", heading + Lines(100, 100), heading + Lines(500, 100)},
-      {"a few bytes", "up\nanna\n", "up\nbert\nclara\n"},
-      {"differs at its end only", heading + Lines(0, 9) + "x\n", heading + Lines(0, 9) + "y\nz\n"},
-      {"16 KiB alike", large + "last 1\n", large + "last 2\n" + Lines(9000, 9)},
-      {"16 KiB alike, shorter", large + Lines(9000, 9), large + "last 2\n"},
-  };
-}
-
-void Fill(const std::string& path, const Refill& refill) {
-  std::filesystem::resize_file(path, 0);
-  Append(path, refill.after);
-}
-
 // What was there before and after, as two files.
 void ExpectBoth(const FakeServer& server, const Refill& refill) {
   std::vector<std::string> expected = {refill.before, refill.after};
@@ -394,176 +362,6 @@ TEST(Rotation, RestIsReadFromTheCopyThoughTheRefillBeginsTheSame) {
     rig.Settle();
     EXPECT_EQ(Contents(rig.server),
               (std::vector<std::string>{heading + Lines(0, 150), heading + Lines(500, 200)}));
-  }
-}
-
-// Power cuts. The log's bytes that were not on the disk are gone, whether acknowledged or not.
-
-std::vector<std::string> LinesOf(const std::string& bytes) {
-  std::vector<std::string> lines;
-  for (const std::string_view line : Split(bytes, '\n')) {
-    if (!line.empty()) lines.emplace_back(line);
-  }
-  std::sort(lines.begin(), lines.end());
-  return lines;
-}
-
-TEST(Rotation, LogThatLostItsEndGoesOnAtTheByteUnderItsNextId) {
-  const std::string before = Lines(0, 100) + Lines(100, 40);
-  for (const int lost : {1, 17, 40, 60, 99}) {  // lines, of one batch or two
-    for (const int written : {0, 3, 300}) {     // before the agent looks; 300: longer than it was
-      SCOPED_TRACE(std::to_string(lost) + " lost, " + std::to_string(written) + " written");
-      TempFolder folder;
-      Rig rig(SettingsFor(folder / "a.log*"));
-      Append(folder / "a.log", Lines(0, 100));
-      rig.Settle(1);
-      Append(folder / "a.log", Lines(100, 40));
-      rig.Settle(1);
-      rig.Save();
-      std::filesystem::resize_file(folder / "a.log", Lines(0, 140 - lost).size());
-      Append(folder / "a.log", Lines(1000, written));
-      rig.Reboot();
-      rig.Settle(1);
-      Append(folder / "a.log", Lines(2000, 5));
-      rig.Settle(1);
-      rig.Save();
-      rig.Kill();
-      Append(folder / "a.log", Lines(3000, 5));
-      std::filesystem::rename(folder / "a.log", folder / "a.log.1");
-      rig.Settle();
-      EXPECT_EQ(rig.server.files.size(), 2U);
-      EXPECT_EQ(LinesOf(rig.server.AllBytes()),
-                LinesOf(before + Lines(1000, written) + Lines(2000, 5) + Lines(3000, 5)));
-    }
-  }
-}
-
-TEST(Rotation, LogThatIsCutTwiceGoesOnBothTimes) {
-  TempFolder folder;
-  Rig rig(SettingsFor(folder / "a.log"));
-  std::string all;
-  Append(folder / "a.log", Lines(900, 50));
-  rig.Settle(1);
-  for (int cut = 0; cut < 3; ++cut) {
-    const std::string kept = Lines(cut * 100, 20);
-    const std::string lost = Lines(cut * 100 + 20, 10);
-    Append(folder / "a.log", kept + lost);
-    all += kept + lost;
-    rig.Settle(1);
-    rig.Save();
-    const auto size = std::filesystem::file_size(folder / "a.log");
-    std::filesystem::resize_file(folder / "a.log", size - lost.size());
-    rig.Reboot();
-  }
-  // The last takes more than was written since the one before.
-  Append(folder / "a.log", Lines(500, 5));
-  rig.Settle(1);
-  rig.Save();
-  std::filesystem::resize_file(folder / "a.log", Lines(900, 50).size() + Lines(0, 15).size());
-  rig.Reboot();
-  Append(folder / "a.log", Lines(600, 100));
-  rig.Settle(1);
-  EXPECT_EQ(rig.server.files.size(), 5U);
-  EXPECT_EQ(LinesOf(rig.server.AllBytes()),
-            LinesOf(Lines(900, 50) + all + Lines(500, 5) + Lines(600, 100)));
-}
-
-TEST(Rotation, LogThatWasAcknowledgedBeforeAKillIsFoundAsWell) {
-  TempFolder folder;
-  AgentSettings settings = SettingsFor(folder / "a.log");
-  settings.batch_bytes = 4096;
-  Rig rig(settings);
-  Append(folder / "a.log", Lines(0, 50));
-  rig.Settle(1);
-  rig.Save();
-  Append(folder / "a.log", Lines(50, 3000));
-  rig.Step();
-  rig.Kill();
-  rig.Step();  // the server has it all, says the first answer
-  rig.Save();
-  std::filesystem::resize_file(folder / "a.log", Lines(0, 3000).size());
-  rig.Reboot();
-  Append(folder / "a.log", Lines(5000, 5));
-  rig.Settle(1);
-  EXPECT_EQ(rig.server.files.size(), 2U);
-  const size_t doubled =
-      rig.server.AllBytes().size() - Lines(0, 3050).size() - Lines(5000, 5).size();
-  EXPECT_LE(doubled, 4096U) << "a batch at most: it was far behind";
-}
-
-// Acknowledged after the last checkpoint: what of it the log still has is sent again, since what
-// stands there now may be something else.
-TEST(Rotation, NothingIsTakenForWhatWasAcknowledgedAfterTheCheckpoint) {
-  TempFolder folder;
-  Rig rig(SettingsFor(folder / "a.log"));
-  Append(folder / "a.log", Lines(0, 50));
-  rig.Settle(1);
-  rig.Save();
-  Append(folder / "a.log", Lines(50, 10));
-  rig.Settle(1);
-  std::filesystem::resize_file(folder / "a.log", Lines(0, 52).size());
-  Append(folder / "a.log", Lines(100, 10));
-  rig.Reboot();
-  rig.Settle(1);
-  EXPECT_EQ(LinesOf(rig.server.AllBytes()), LinesOf(Lines(0, 60) + Lines(50, 2) + Lines(100, 10)));
-}
-
-TEST(Rotation, QuietLogThatLostItsLastLineGoesOnAtTheByte) {
-  for (const bool from_start : {true, false}) {
-    SCOPED_TRACE(from_start);
-    TempFolder folder;
-    AgentSettings settings = SettingsFor(folder / "a.log");
-    settings.flows[0].from_start = from_start;
-    Append(folder / "a.log", Lines(0, 100));
-    Rig rig(settings);
-    rig.Settle(1);
-    rig.clock.Advance(FileTable::kTrailMicros);
-    rig.Settle(1);
-    Append(folder / "a.log", Lines(100, 1));
-    rig.Settle(1);
-    rig.Save();
-    std::filesystem::resize_file(folder / "a.log", Lines(0, 100).size());
-    Append(folder / "a.log", Lines(200, 10));
-    rig.Reboot();
-    rig.Settle(1);
-    EXPECT_EQ(LinesOf(rig.server.AllBytes()),
-              LinesOf((from_start ? Lines(0, 100) : "") + Lines(100, 1) + Lines(200, 10)));
-  }
-}
-
-TEST(Rotation, LogThatLostMoreThanIsRememberedIsSentFromItsStart) {
-  TempFolder folder;
-  Rig rig(SettingsFor(folder / "a.log"));
-  Append(folder / "a.log", Lines(0, 100));
-  rig.Settle(1);
-  rig.clock.Advance(FileTable::kTrailMicros);  // it is on the disk, says the kernel
-  rig.Settle(1);
-  rig.Save();
-  std::filesystem::resize_file(folder / "a.log", Lines(0, 50).size());
-  Append(folder / "a.log", Lines(1000, 100));
-  rig.Reboot();
-  rig.Settle();
-  const std::vector<std::string> received = LinesOf(rig.server.AllBytes());
-  const std::vector<std::string> written = LinesOf(Lines(0, 100) + Lines(1000, 100));
-  EXPECT_TRUE(std::includes(received.begin(), received.end(), written.begin(), written.end()));
-}
-
-TEST(Rotation, RefillAfterARebootIsAnotherFile) {
-  for (const Refill& refill : Refills()) {
-    if (refill.what == std::string_view("16 KiB alike, shorter")) continue;  // as if it were cut
-    SCOPED_TRACE(refill.what);
-    TempFolder folder;
-    Rig rig(SettingsFor(folder / "a.csv"));
-    Append(folder / "a.csv", refill.before);
-    rig.Settle(1);
-    rig.Save();
-    Fill(folder / "a.csv", refill);
-    rig.Reboot();
-    rig.Settle();
-    const std::vector<std::string> received = LinesOf(rig.server.AllBytes());
-    for (const std::string& line : LinesOf(refill.before + refill.after)) {
-      EXPECT_TRUE(std::binary_search(received.begin(), received.end(), line)) << line;
-    }
   }
 }
 
@@ -669,6 +467,11 @@ class ModelRun {
     }
     plain_.push_back(to);
   }
+  void Pack() {
+    if (plain_.empty()) return;
+    Gzip(plain_.front());
+    plain_.pop_front();
+  }
   // Of what was acknowledged, up to three lines: what was not is lost for good.
   void LoseLines(const std::string& name) {
     const std::string path = folder_ / name;
@@ -695,6 +498,12 @@ class ModelRun {
     }
     rig_.Save();
     for (const char* name : {"a.log", "b.log"}) LoseLines(name);
+    for (const char* name : {"a.log", "b.log"}) {  // before the agent looks
+      if (random_.Below(2) == 0) Write(name);
+      if (random_.Below(2) == 0) Rotate(name);
+    }
+    if (random_.Below(2) == 0) Pack();
+    if (random_.Below(2) == 0) rig_.RenumberDevices();
     rig_.Reboot();
     rig_.table().Discover();
     rig_.Save();  // as an agent does before it sends anything
@@ -712,10 +521,7 @@ class ModelRun {
       case 3:
         return Rotate(name);
       case 4:
-        if (plain_.empty()) return;
-        Gzip(plain_.front());
-        plain_.pop_front();
-        return;
+        return Pack();
       case 5:
         return rig_.Kill();
       case 6:

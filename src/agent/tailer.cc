@@ -24,6 +24,14 @@ uint64_t CountRefused(std::string_view payload,
   return refused;
 }
 
+// Of the line that the payload, which is next, ends inside of.
+std::optional<uint64_t> LineBeginAfter(const TrackedFile& file, std::string_view payload) {
+  const size_t newline = payload.rfind('\n');
+  if (newline == std::string_view::npos) return file.line_begin.value_or(file.read_offset);
+  if (newline + 1 == payload.size()) return std::nullopt;
+  return file.read_offset + newline + 1;
+}
+
 }  // namespace
 
 Tailer::Tailer(FileTable& table, const AgentSettings& settings, const os::Clock& clock,
@@ -94,8 +102,11 @@ Frame Tailer::FrameOf(TrackedFile& file, std::string& buffer, int64_t now) {
     const int64_t still = now - file.last_growth;
     const bool at_end = *count < wanted;
     const bool ended = file.reader->compressed() ? file.reader->complete() : Ended(file, now);
-    Frame frame = framers_[file.flow].Find(buffer, at_end && (flush_ || still >= kQuietMicros),
-                                           at_end && (flush_ || ended));
+    const bool quiet = at_end && (flush_ || still >= kQuietMicros);
+    const bool final = at_end && (flush_ || ended);
+    const Framer& framer = framers_[file.flow];
+    Frame frame = file.line_begin ? framer.FindInside(buffer, quiet, final)
+                                  : framer.Find(buffer, quiet, final);
     if (frame.size > 0 || at_end || wanted >= kMaxLineBytes) return frame;
   }
 }
@@ -148,7 +159,8 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
   const bool behind = file.size - file.read_offset > LimitOf(file);
   const bool was_full = behind && payload.size() + kMaxLineBytes > LimitOf(file);
   // What is far behind was written a while ago: a power cut does not take it.
-  NoteHandedOut(file, payload, !behind && !file.reader->compressed());
+  const bool with_lines = !behind && !file.reader->compressed();
+  NoteHandedOut(file, payload, with_lines ? LineHashes(payload) : std::vector<uint32_t>());
   file.read_offset = header.end_offset;
   const bool packed = file.reader->compressed();
   if (packed) {  // its size is only known as far as it was read: the rest is due at once
@@ -168,22 +180,17 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
 }
 
 // Before read_offset moves over the payload.
-void Tailer::NoteHandedOut(TrackedFile& file, std::string_view payload, bool with_lines) {
+void Tailer::NoteHandedOut(TrackedFile& file, std::string_view payload,
+                           std::vector<uint32_t> lines) {
   const size_t kept = payload.size() >= kAnchorBytes ? 0 : kAnchorBytes - payload.size();
   if (file.tail.size() > kept) file.tail.erase(0, file.tail.size() - kept);
   file.tail.append(payload.substr(payload.size() - std::min(payload.size(), size_t{kAnchorBytes})));
   const uint64_t end = file.read_offset + payload.size();
-  if (const size_t newline = payload.rfind('\n'); newline + 1 == payload.size()) {
-    file.line_begin.reset();
-  } else if (newline != std::string_view::npos) {
-    file.line_begin = file.read_offset + newline + 1;
-  } else if (!file.line_begin) {
-    file.line_begin = file.read_offset;
-  }
+  file.line_begin = LineBeginAfter(file, payload);
   Piece piece;
   piece.begin = file.read_offset;
   piece.anchor = {end, static_cast<uint32_t>(file.tail.size()), codec::Xxh3(file.tail)};
-  if (with_lines) piece.lines = LineHashes(payload);
+  piece.lines = std::move(lines);
   file.handed_out.push_back({std::move(piece), file.line_begin});
 }
 
@@ -200,8 +207,8 @@ void Tailer::Void(TrackedFile& file) {
 void Tailer::MoveTo(TrackedFile& file, uint64_t offset) {
   const bool plain = !file.reader || !file.reader->compressed();
   if (plain) offset = std::min(offset, std::max(file.size, file.state.size));
+  if (offset != file.state.acked) file.state.line_begin.reset();
   file.state.acked = offset;
-  file.state.line_begin.reset();
   while (!file.handed_out.empty() && file.handed_out.front().piece.anchor.end <= offset) {
     HandedOut& done = file.handed_out.front();
     file.state.anchor = done.piece.anchor;

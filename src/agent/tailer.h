@@ -90,8 +90,11 @@ class Tailer {
   std::optional<PendingBatch> Cut(uint64_t slot, TrackedFile& file);
   Frame FrameOf(TrackedFile& file, std::string& buffer, int64_t now);
   PendingBatch Make(uint64_t slot, TrackedFile& file, Frame frame, std::string payload);
-  static void NoteHandedOut(TrackedFile& file, std::string_view payload, bool with_lines);
+  static void NoteHandedOut(TrackedFile& file, std::string_view payload,
+                            std::vector<uint32_t> lines);
   void MoveTo(TrackedFile& file, uint64_t offset);
+  // After every acknowledgement; there is something to note if the server has more than was handed
+  // out.
   void NoteSkipped(TrackedFile& file);
   void Void(TrackedFile& file);
 

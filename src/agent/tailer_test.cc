@@ -167,6 +167,33 @@ TEST(Tailer, RestOfALineIsKnownAsSuchAfterAKill) {
   EXPECT_EQ(rig.server.headers_seen.back().line_begin, 4U);
 }
 
+TEST(Tailer, RestOfALineIsKnownAsSuchThoughTheServerAsksForItTwice) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  Append(folder / "a.log", "one\n" + std::string(agent_wire::kMaxLineBytes + 5, 'x'));
+  rig.Settle(1);
+  const uint64_t acked = rig.table().files().begin()->second.state.acked;
+  EXPECT_EQ(acked, 4 + agent_wire::kMaxLineBytes);
+  Append(folder / "a.log", "\nlast\n");
+  rig.server.script = {{409, -1, "{\"expected_offset\":" + std::to_string(acked) + "}"}};
+  rig.Settle(1);
+  EXPECT_EQ(rig.server.headers_seen.back().begin_offset, acked);
+  EXPECT_EQ(rig.server.headers_seen.back().line_begin, 4U);
+}
+
+TEST(Tailer, RestOfACutLineIsARecordOfItsOwn) {
+  TempFolder folder;
+  AgentSettings settings = SettingsFor(folder / "error.log");
+  settings.flows[0].multiline_start = "^\\[";
+  Rig rig(settings);
+  const std::string line = "[1] " + std::string(agent_wire::kMaxLineBytes, 'x');
+  Append(folder / "error.log", line + "\n  at y\n[2] b\n");
+  rig.Settle();
+  const std::vector<std::string> expected = {line.substr(0, agent_wire::kMaxLineBytes), "xxxx\n",
+                                             "  at y\n", "[2] b\n"};
+  EXPECT_TRUE(rig.server.files.begin()->second.records == expected);
+}
+
 TEST(Tailer, MultilineRecordsStayWhole) {
   TempFolder folder;
   AgentSettings settings = SettingsFor(folder / "error.log");

@@ -56,6 +56,37 @@ inline void Gzip(const std::string& from) {
   std::filesystem::remove(from);
 }
 
+inline std::string Lines(int from, int count) {
+  std::string text;
+  for (int i = from; i < from + count; ++i) text += "line " + std::to_string(i) + " of the log\n";
+  return text;
+}
+
+// A log that is truncated in place and begins again as before: a CSV heading, "server started".
+struct Refill {
+  const char* what;
+  std::string before;
+  std::string after;
+};
+inline std::vector<Refill> Refills() {
+  const std::string heading = "date,time,path,status\n";
+  const std::string large = "#Version: 1.0\n" + Lines(0, 2000);
+  return {
+      {"longer", heading + Lines(0, 100), heading + Lines(500, 150)},
+      {"shorter", heading + Lines(0, 100), heading + Lines(500, 40)},
+      {"same size", heading + Lines(100, 100), heading + Lines(500, 100)},
+      {"a few bytes", "up\nanna\n", "up\nbert\nclara\n"},
+      {"differs at its end only", heading + Lines(0, 9) + "x\n", heading + Lines(0, 9) + "y\nz\n"},
+      {"16 KiB alike", large + "last 1\n", large + "last 2\n" + Lines(9000, 9)},
+      {"16 KiB alike, shorter", large + Lines(9000, 9), large + "last 2\n"},
+  };
+}
+
+inline void Fill(const std::string& path, const Refill& refill) {
+  std::filesystem::resize_file(path, 0);
+  Append(path, refill.after);
+}
+
 // The server's side of docs/formats/agent-batch.md: a watermark per file id. Fails on request.
 class FakeServer final : public Transport {
  public:
@@ -76,6 +107,10 @@ class FakeServer final : public Transport {
       script.pop_front();
       if (response.status == 0) return Unavailable("cannot connect");
       return response;
+    }
+    if (loses_answers) {
+      (void)Take(body);
+      return Unavailable("stored, but the answer is lost");
     }
     if (faults != nullptr) {
       const uint64_t dice = faults->Below(10);
@@ -127,6 +162,7 @@ class FakeServer final : public Transport {
   std::map<std::string, File> files;
   std::deque<HttpResponse> script;  // answered first; status 0: no connection
   os::Random* faults = nullptr;
+  bool loses_answers = false;
   size_t largest_payload = agent_wire::kMaxPayloadBytes;
   std::vector<agent_wire::BatchHeader> headers_seen;
   HttpHeaders last_headers;
@@ -156,11 +192,23 @@ class Rig {
   void Save() {
     saved_ = EncodeCheckpoint({"agent", tailer_->last_batch_number(), table_->States()});
   }
+  // As after SIGTERM.
+  void End() {
+    table_->NoteEnd();
+    Save();
+  }
   void LoseState() { saved_.clear(); }
   // As after a power cut.
   void Reboot() {
     ++boot_;
     Kill();
+  }
+
+  // The checkpoint's devices have other numbers now, as they may after a reboot.
+  void RenumberDevices() {
+    Checkpoint checkpoint = DecodeCheckpoint(saved_).value();
+    for (FileState& file : checkpoint.files) ++file.device;
+    saved_ = EncodeCheckpoint(checkpoint);
   }
 
   // Looks at the disk, then reads and sends all that is due, with up to `tries` each.

@@ -78,11 +78,14 @@ void CutTrail(LogReader& reader, Trail& trail, const Anchor& end) {
 }
 
 std::optional<uint64_t> IntactEnd(LogReader& reader, const Trail& trail) {
-  for (size_t i = trail.size(); i > 0; --i) {
-    const uint64_t end = trail[i - 1].anchor.end;
-    if (!HoldsAnchor(reader, trail[i - 1].anchor).value_or(false)) continue;
-    const bool more = i < trail.size() && trail[i].begin == end;
-    return end + (more ? IntactLines(reader, trail[i]) : 0);
+  size_t held = 0;                             // pieces up to the newest whose end is there
+  for (size_t i = 0; i < trail.size(); ++i) {  // forward: a compressed file is inflated once
+    if (HoldsAnchor(reader, trail[i].anchor).value_or(false)) held = i + 1;
+  }
+  if (held > 0) {
+    const uint64_t end = trail[held - 1].anchor.end;
+    const bool more = held < trail.size() && trail[held].begin == end;
+    return end + (more ? IntactLines(reader, trail[held]) : 0);
   }
   const uint64_t lines = trail.empty() ? 0 : IntactLines(reader, trail.front());
   if (lines == 0) return std::nullopt;

@@ -90,6 +90,9 @@ TEST(Batch, EncodeRefusesWhatDecodeWould) {
   header.host.clear();
   EXPECT_FALSE(Encode(header, "a\n", compressor).ok());
   header = Sample(2);
+  header.line_begin = header.begin_offset;
+  EXPECT_FALSE(Encode(header, "a\n", compressor).ok());
+  header = Sample(2);
   header.path.assign(kMaxNameBytes + 1, 'p');
   EXPECT_EQ(Encode(header, "a\n", compressor).error().code(), Code::kResourceExhausted);
   const std::string large(kMaxPayloadBytes + 1, 'x');

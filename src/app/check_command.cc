@@ -7,6 +7,7 @@
 #include "app/command.h"
 #include "app/command_line.h"
 #include "app/server.h"
+#include "app/text_table.h"
 #include "base/text.h"
 #include "codec/json.h"
 #include "obs/log.h"
@@ -21,23 +22,26 @@ Result<Project> ProjectOf(Context& context, const std::string& folder) {
 
 namespace {
 
+codec::Json::Array Strings(const std::vector<std::string>& texts) {
+  codec::Json::Array array;
+  for (const std::string& text : texts) array.emplace_back(text);
+  return array;
+}
+
 void PrintCheck(const Project& project, bool as_json) {
+  const std::vector<std::string> warnings = WarningsOf(project);
   if (as_json) {
-    codec::Json::Array sources;
-    for (const lake::LogSource& source : project.sources) sources.emplace_back(source.name);
-    codec::Json::Array warnings;
-    for (std::string& warning : WarningsOf(project)) warnings.emplace_back(std::move(warning));
     const codec::Json json(codec::Json::Object{{"name", project.name},
                                                {"folder", project.folder},
-                                               {"sources", std::move(sources)},
-                                               {"warnings", std::move(warnings)},
+                                               {"sources", Strings(project.source_names())},
+                                               {"warnings", Strings(warnings)},
                                                {"problems", codec::Json::Array()}});
     fmt::print("{}\n", codec::DumpJson(json, true));
     return;
   }
-  for (const std::string& warning : WarningsOf(project)) fmt::print("warning: {}\n", warning);
-  fmt::print("{}: fine, {} source{}\n", project.name, project.sources.size(),
-             project.sources.size() == 1 ? "" : "s");
+  for (const std::string& warning : warnings) fmt::print("warning: {}\n", warning);
+  fmt::print("{}: fine, {}\n", project.name,
+             Counted(static_cast<int64_t>(project.sources.size()), "source"));
 }
 
 Status Check(Context& context, const std::string& folder, bool as_json) {

@@ -25,12 +25,6 @@ const CLI::App* Puzzled(const CLI::App& app) {
   }
 }
 
-std::vector<std::string> CommandNames(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
-  return names;
-}
-
 std::vector<std::string> OptionNames(const CLI::App& command) {
   std::vector<std::string> names;
   for (const CLI::Option* option : command.get_options()) {
@@ -41,7 +35,7 @@ std::vector<std::string> OptionNames(const CLI::App& command) {
 
 std::string ExplainWord(const CLI::App& command) {
   const std::vector<std::string> words = command.remaining();
-  const std::string see = fmt::format("see {} --help", NameOf(command));
+  const std::string see = fmt::format("see {} --help", CommandLineOf(command));
   const auto option = std::ranges::find_if(words, [](const auto& w) { return w.starts_with('-'); });
   if (option != words.end())
     return "no option " + NoSuch(option->substr(0, option->find('=')), OptionNames(command), see);
@@ -54,10 +48,11 @@ std::string ExplainWord(const CLI::App& command) {
 std::string ExplainMissing(const CLI::App& command) {
   for (const CLI::Option* option : command.get_options()) {
     if (option->get_required() && option->count() == 0)
-      return fmt::format("{} is missing; see {} --help", option->get_name(), NameOf(command));
+      return fmt::format("{} is missing; see {} --help", option->get_name(),
+                         CommandLineOf(command));
   }
   return fmt::format("say which: {}; see {} --help", Join(CommandNames(command), ", "),
-                     NameOf(command));
+                     CommandLineOf(command));
 }
 
 std::string ExplainError(const CLI::App& command, const CLI::ParseError& error) {
@@ -113,9 +108,15 @@ CLI::Option* WholeNumber(CLI::Option* option) {
   });
 }
 
-std::string NameOf(const CLI::App& command) {
+std::vector<std::string> CommandNames(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
+  return names;
+}
+
+std::string CommandLineOf(const CLI::App& command) {
   if (command.get_parent() == nullptr) return command.get_name();
-  return NameOf(*command.get_parent()) + " " + command.get_name();
+  return CommandLineOf(*command.get_parent()) + " " + command.get_name();
 }
 
 std::string NoSuch(std::string_view word, const std::vector<std::string>& known,
@@ -127,9 +128,9 @@ std::string NoSuch(std::string_view word, const std::vector<std::string>& known,
 
 std::string Explain(const CLI::App& app, const CLI::ParseError& error) {
   if (const CLI::App* command = Puzzled(app))
-    return fmt::format("{}: {}", NameOf(*command), ExplainWord(*command));
+    return fmt::format("{}: {}", CommandLineOf(*command), ExplainWord(*command));
   const CLI::App& command = Chosen(app);
-  return fmt::format("{}: {}", NameOf(command), ExplainError(command, error));
+  return fmt::format("{}: {}", CommandLineOf(command), ExplainError(command, error));
 }
 
 }  // namespace tarn::app

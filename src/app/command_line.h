@@ -33,7 +33,9 @@ std::vector<std::string> WordsOf(const CLI::Option& option);
 CLI::Option* WholeNumber(CLI::Option* option);
 
 // "tarn keys create"
-std::string NameOf(const CLI::App& command);
+std::string CommandLineOf(const CLI::App& command);
+// Of the commands below it.
+std::vector<std::string> CommandNames(const CLI::App& app);
 // "'chek'; did you mean 'check'?", or where the words are listed.
 std::string NoSuch(std::string_view word, const std::vector<std::string>& known,
                    const std::string& see);

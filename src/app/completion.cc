@@ -55,7 +55,7 @@ Candidates KeysOf(Context& context, const Project& project) {
 
 Candidates SourcesOf(const Project& project) {
   Candidates found;
-  for (const lake::LogSource& source : project.sources) found.push_back({source.name, ""});
+  for (std::string& name : project.source_names()) found.push_back({std::move(name), ""});
   return found;
 }
 
@@ -177,7 +177,7 @@ void PrintCompletions(const CLI::App& app, Context& context, std::vector<std::st
 
 std::string CompletionScript(const std::string& shell, const std::string& program) {
   constexpr std::string_view kBash = R"sh(_tarn() {
-  local word rest typed=${COMP_WORDS[COMP_CWORD]}
+  local word rest typed=${COMP_WORDS[COMP_CWORD]} program=${COMP_WORDS[0]/#\~\//$HOME/}
   [ "$typed" = '=' ] && typed=
   COMPREPLY=()
   while IFS=$'\t' read -r word rest; do
@@ -186,18 +186,18 @@ std::string CompletionScript(const std::string& shell, const std::string& progra
       :folders) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$typed") ;;
       *) COMPREPLY+=("$word") ;;
     esac
-  done < <("${COMP_WORDS[0]}" __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+  done < <("$program" __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
 complete -F _tarn tarn
 )sh";
   constexpr std::string_view kAgentBash = R"sh(_tarn_agent() {
-  local typed=${COMP_WORDS[COMP_CWORD]} options
+  local typed=${COMP_WORDS[COMP_CWORD]} options program=${COMP_WORDS[0]/#\~\//$HOME/}
   COMPREPLY=()
   if [ "${COMP_WORDS[COMP_CWORD-1]}" = --config ]; then
     compopt -o filenames
     mapfile -t COMPREPLY < <(compgen -f -- "$typed")
   else
-    options=$("${COMP_WORDS[0]}" --help | grep -oE -- '--[a-z-]+' | sort -u)
+    options=$("$program" --help | grep -oE -- '--[a-z-]+' | sort -u)
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$typed")
   fi
 }
@@ -207,7 +207,7 @@ complete -F _tarn_agent tarn-agent
 _tarn() {
   local line help tab=$'\t'
   local -a found
-  for line in "${(@f)$(${words[1]} __complete "${(@Q)words[2,CURRENT]}" 2>/dev/null)}"; do
+  for line in "${(@f)$(${~words[1]} __complete "${(@Q)words[2,CURRENT]}" 2>/dev/null)}"; do
     case $line in
       :files) _files ;;
       :folders) _files -/ ;;
@@ -222,7 +222,7 @@ else compdef _tarn tarn; fi
   constexpr std::string_view kAgentZsh = R"sh(#compdef tarn-agent
 _tarn_agent() {
   if [[ ${words[CURRENT-1]} = --config ]]; then _files; return; fi
-  local -aU found=(${(f)"$(${words[1]} --help | grep -oE -- '--[a-z-]+')"})
+  local -aU found=(${(f)"$(${~words[1]} --help | grep -oE -- '--[a-z-]+')"})
   compadd -- $found
 }
 if [[ ${funcstack[1]} = _tarn-agent ]]; then _tarn_agent "$@"

@@ -10,26 +10,20 @@
 namespace tarn::app {
 namespace {
 
-std::vector<std::string> NamesBelow(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
-  return names;
-}
-
 Status PrintHelp(const CLI::App& app, const std::vector<std::string>& words) {
   const CLI::App* command = &app;
   for (const std::string& word : words) {
     const auto below =
         command->get_subcommands([&word](const CLI::App* sub) { return sub->get_name() == word; });
     if (below.empty()) {
-      return InvalidArgument(
-          "no command " +
-          NoSuch(word, NamesBelow(*command), fmt::format("see {} --help", NameOf(*command))));
+      return InvalidArgument("no command " +
+                             NoSuch(word, CommandNames(*command),
+                                    fmt::format("see {} --help", CommandLineOf(*command))));
     }
     command = below.front();
   }
   // Not help(): of the program it shows the command that was chosen, which is `help`.
-  fmt::print("{}", command->get_formatter()->make_help(command, NameOf(*command),
+  fmt::print("{}", command->get_formatter()->make_help(command, CommandLineOf(*command),
                                                        CLI::AppFormatMode::Normal));
   return {};
 }

@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 #include <map>
 #include <memory>
 #include <set>
@@ -36,7 +35,7 @@ std::string Fill(std::string_view text, const std::string& name) {
 }
 
 // The folder's own name, in the letters a project name may have.
-std::string NameOf(const std::string& folder) {
+std::string ProjectNameFor(const std::string& folder) {
   std::string name;
   for (const char c : folder.substr(folder.find_last_of('/') + 1)) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -92,7 +91,7 @@ void Print(const InitOptions& options, const Project& project, const NewKeys& ke
     json.Set("folder", project.folder);
     json.Set("admin_key", keys.admin);
     json.Set("ingest_key", keys.ingest);
-    std::puts(codec::DumpJson(json).c_str());
+    fmt::print("{}\n", codec::DumpJson(json));
     return;
   }
   fmt::print(
@@ -115,14 +114,14 @@ bool HoldsKeysAlone(os::FileSystem& files, const std::string& folder) {
 }
 
 // A name in the folder that is not of an init that did not end; empty if there is none. A
-// repository may be there before the project.
+// repository, and what a new file system has, may be there before the project.
 Result<std::string> ForeignName(os::FileSystem& files, const std::string& folder,
                                 const std::map<std::string, std::string>& planned) {
   TARN_ASSIGN_OR_RETURN(const auto names, files.List(folder));
   for (const std::string& name : names) {
     const std::string path = os::JoinPath(folder, name);
     const auto file = planned.find(name);
-    if (name == ".git" ||
+    if (name == ".git" || name == "lost+found" ||
         (file != planned.end() && files.ReadFile(path).value_or("") == file->second))
       continue;
     if (name.ends_with(".tmp") && planned.contains(name.substr(0, name.size() - 4))) continue;
@@ -150,6 +149,12 @@ Status CheckFree(Machine& machine, const std::string& folder,
   TARN_TRY(RequireOwner(machine, folder));
   TARN_ASSIGN_OR_RETURN(const std::string foreign, ForeignName(files, folder, planned));
   if (foreign.empty()) return {};
+  if (planned.contains(foreign)) {
+    return AlreadyExists(fmt::format(
+        "{} holds another {}; if a `tarn init` that did not end left it, repeat that with the same "
+        "--name and --template, or else choose a new or an empty folder. Nothing was changed",
+        folder, foreign));
+  }
   return AlreadyExists(
       fmt::format("{} holds other files ({}); choose a new or an empty folder. Nothing was changed",
                   folder, foreign));
@@ -159,7 +164,7 @@ Status CheckFree(Machine& machine, const std::string& folder,
 Status Init(Context& context, InitOptions options) {
   os::FileSystem& files = context.machine.files;
   while (options.folder.size() > 1 && options.folder.ends_with('/')) options.folder.pop_back();
-  if (options.name.empty()) options.name = NameOf(options.folder);
+  if (options.name.empty()) options.name = ProjectNameFor(options.folder);
   std::map<std::string, std::string> planned = FilesOf(options);
   TARN_TRY(CheckFree(context.machine, options.folder, planned));
   const std::string text = std::move(planned.extract(std::string(kProjectFile)).mapped());

@@ -13,38 +13,41 @@ namespace {
 // How often the thread looks whether it should end.
 constexpr timespec kLook{.tv_sec = 0, .tv_nsec = 100'000'000};
 
-sigset_t Interrupt() {
+// SIGINT, and what else ends a program unless it is ignored, as nohup has it.
+sigset_t Taken() {
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
+  for (const int signal : {SIGTERM, SIGHUP}) {
+    struct sigaction action{};
+    sigaction(signal, nullptr, &action);
+    if (action.sa_handler != SIG_IGN) sigaddset(&signals, signal);
+  }
   return signals;
 }
 
-void Nothing(int /*signal*/) {}
-
 }  // namespace
 
-Interrupter::Interrupter() {
-  const sigset_t signals = Interrupt();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+Interrupter::Interrupter() : signals_(Taken()) {
+  pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   thread_ = os::Thread("interrupter", [this] { Loop(); });
 }
 
 Interrupter::~Interrupter() {
   ending_ = true;
   thread_.Join();
-  const sigset_t signals = Interrupt();
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
 }
 
 void Interrupter::Loop() {
-  const sigset_t waited = Interrupt();
   while (!ending_) {
-    if (sigtimedwait(&waited, nullptr, &kLook) == SIGINT) Take();
+    const int signal = sigtimedwait(&signals_, nullptr, &kLook);
+    if (signal == SIGINT) TakeInterrupt();
+    if (signal == SIGTERM || signal == SIGHUP) Die(signal);
   }
 }
 
-void Interrupter::Take() {
+void Interrupter::TakeInterrupt() {
   {
     // Held over the call, so that nobody destroys meanwhile what it interrupts.
     os::MutexLock lock(mutex_);
@@ -63,12 +66,24 @@ void Interrupter::AtPrompt() {
   at_prompt_ = true;
 }
 
+void Interrupter::Clean() {
+  os::MutexLock lock(mutex_);
+  if (clean_) clean_();
+}
+
+void Interrupter::Die(int signal) {
+  Clean();
+  sigset_t one;
+  sigemptyset(&one);
+  sigaddset(&one, signal);
+  pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
+  std::signal(signal, SIG_DFL);
+  raise(signal);
+}
+
 void Interrupter::End(const Error& error) {
   std::fprintf(stderr, "tarn: %s\n", error.message().c_str());
-  {
-    os::MutexLock lock(mutex_);
-    if (clean_) clean_();
-  }
+  Clean();
   _exit(TraitsOf(error.code()).exit_status);
 }
 
@@ -82,19 +97,6 @@ Interrupter::Guard::Guard(Interrupter& interrupter, When when, std::function<voi
 Interrupter::Guard::~Guard() {
   os::MutexLock lock(interrupter_.mutex_);
   interrupter_.CallOf(when_) = nullptr;
-}
-
-Interrupter::Typing::Typing() {
-  struct sigaction action{};
-  action.sa_handler = Nothing;  // without SA_RESTART: read() answers EINTR
-  sigaction(SIGINT, &action, nullptr);
-  const sigset_t signals = Interrupt();
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-}
-
-Interrupter::Typing::~Typing() {
-  const sigset_t signals = Interrupt();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
 }  // namespace tarn::app

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <csignal>
 #include <functional>
 
 #include "base/error.h"
@@ -12,7 +13,8 @@ namespace tarn::app {
 // Ctrl-C ends what is running: while this lives, SIGINT is blocked in this thread and every thread
 // made later, and a thread of ours takes it. The first one interrupts what runs; a second, while
 // that has not ended, ends the program. With nothing to interrupt it ends the program, unless at a
-// prompt. Make it before anything that starts threads. One at a time.
+// prompt. SIGTERM and SIGHUP, unless ignored, end it after it has cleaned up. Make it before
+// anything that starts threads. One at a time.
 class Interrupter {
  public:
   Interrupter();
@@ -38,15 +40,6 @@ class Interrupter {
     const When when_;
   };
 
-  // While it lives, SIGINT interrupts a blocking read of the calling (main) thread instead.
-  class Typing {
-   public:
-    Typing();
-    ~Typing();
-    Typing(const Typing&) = delete;
-    Typing& operator=(const Typing&) = delete;
-  };
-
   // From now on Ctrl-C with nothing to interrupt is ignored.
   void AtPrompt();
 
@@ -55,11 +48,14 @@ class Interrupter {
 
  private:
   void Loop();
-  void Take();
+  void TakeInterrupt();
+  void Clean();
+  void Die(int signal);
   std::function<void()>& CallOf(When when) TARN_REQUIRES(mutex_) {
     return when == When::kEnding ? clean_ : interrupt_;
   }
 
+  const sigset_t signals_;
   std::atomic<bool> ending_ = false;
   os::Mutex mutex_;
   std::function<void()> interrupt_ TARN_GUARDED_BY(mutex_);

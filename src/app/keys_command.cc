@@ -49,12 +49,10 @@ Status ChangeKeys(Machine& machine, const Project& project,
 }
 
 Status RequireSources(const Project& project, const std::vector<std::string>& wanted) {
-  std::vector<std::string_view> known;
-  for (const lake::LogSource& source : project.sources) known.push_back(source.name);
+  const std::vector<std::string> known = project.source_names();
   for (const std::string& name : wanted) {
-    if (std::find(known.begin(), known.end(), name) == known.end()) {
-      return lake::NoSuchSource(name, known);
-    }
+    if (std::ranges::find(known, name) == known.end())
+      return lake::NoSuchSource(name, {known.begin(), known.end()});
   }
   return {};
 }
@@ -139,8 +137,7 @@ void AddKeys(CLI::App& app, Context& context, Run& run) {
     return sub;
   };
   CLI::App* create = add("create", "Make a key and print it, once", "NAME", CreateKey);
-  OneOf(create->add_option("--role", options->role, "What it may do"),
-        {"admin", "ingest", "reader"})
+  OneOf(create->add_option("--role", options->role, "What it may do"), auth::RoleNames())
       ->capture_default_str();
   create->add_option("--source", options->sources, "Sources an ingest key may send (default: all)")
       ->type_name(std::string(kSourceWord));

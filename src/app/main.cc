@@ -1,5 +1,6 @@
 // tarn: one program, one subcommand each for what a person does with it.
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +10,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <exception>
+#include <sstream>
+#include <system_error>
 
 #include "app/command.h"
 #include "app/command_line.h"
@@ -65,7 +68,26 @@ void AddCommands(CLI::App& app, Context& context, Run& run) {
            context, run);
 }
 
-int Main(int argc, char** argv) {
+// The exit status.
+Result<int> RunWords(CLI::App& app, Run& run, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const bool asked = error.get_exit_code() == 0;  // for --help, --version
+    if (asked && app.remaining().empty()) {
+      std::ostringstream text;
+      app.exit(error, text, text);
+      fmt::print("{}", text.str());
+      return 0;
+    }
+    std::fprintf(stderr, "%s\n", Explain(app, error).c_str());
+    return TraitsOf(Code::kInvalidArgument).exit_status;
+  }
+  TARN_TRY(run());
+  return 0;
+}
+
+Result<int> RunProgram(int argc, char** argv) {
   const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
   if (!words.empty() && words[0] == "demo") return demo::Run(argc - 1, argv + 1);
   if (words == std::vector<std::string>{"help", "demo"}) {
@@ -90,36 +112,43 @@ int Main(int argc, char** argv) {
   Run run;
   AddCommands(app, context, run);
   if (words.empty()) {
-    std::fputs(app.help().c_str(), stdout);
+    fmt::print("{}", app.help());
     return 0;
   }
   if (words[0] == kCompleteWord) {
     PrintCompletions(app, context, {words.begin() + 1, words.end()});
     return 0;
   }
+  return RunWords(app, run, argc, argv);
+}
+
+// What was printed counts only once it is written.
+Status FlushOutput() {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return {};
+  return os::SystemError("write", "the output", errno != 0 ? errno : EIO);
+}
+
+Result<int> Guarded(int argc, char** argv) {
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const bool asked = error.get_exit_code() == 0;  // for --help, --version
-    if (asked && app.remaining().empty()) return app.exit(error);
-    std::fprintf(stderr, "%s\n", Explain(app, error).c_str());
-    return TraitsOf(Code::kInvalidArgument).exit_status;
-  }
-  Status status = Internal("the command did not run");
-  try {
-    status = run();
+    return RunProgram(argc, argv);
   } catch (const std::bad_alloc&) {
-    status = ResourceExhausted("out of memory");
-  } catch (const std::exception& error) {  // fmt's, when the terminal or pipe is gone
-    status = IoError(error.what());
+    return ResourceExhausted("out of memory");
+  } catch (const std::system_error& error) {  // fmt's, when the output cannot be written
+    return Error(os::SystemError("", "", error.code().value()).code(), error.what());
+  } catch (const std::exception& error) {
+    return IoError(error.what());
   }
-  // What was printed counts only once it is written.
-  if (status.ok() && (std::fflush(stdout) != 0 || std::ferror(stdout) != 0)) {
-    status = os::SystemError("write", "the output", errno != 0 ? errno : EIO);
+}
+
+int Main(int argc, char** argv) {
+  Result<int> ended = Guarded(argc, argv);
+  if (ended.ok() && *ended == 0) {
+    if (const Status flushed = FlushOutput(); !flushed.ok()) ended = flushed.error();
   }
-  if (status.ok()) return 0;
-  std::fputs(SaidBy("tarn", status.error().message()).c_str(), stderr);
-  return TraitsOf(status.error().code()).exit_status;
+  if (ended.ok()) return *ended;
+  std::fputs(SaidBy("tarn", ended.error().message()).c_str(), stderr);
+  return TraitsOf(ended.error().code()).exit_status;
 }
 
 }  // namespace

@@ -74,7 +74,7 @@ class Input {
   Input(std::string name, std::FILE* file)
       : name_(std::move(name)), reader_([this, file](std::span<char> buffer) -> Result<size_t> {
           const size_t count = std::fread(buffer.data(), 1, buffer.size(), file);
-          if (count == 0 && std::ferror(file) != 0) return os::SystemError("read", name_, errno);
+          if (count == 0 && std::ferror(file) != 0) return os::SystemError("read", "it", errno);
           return count;
         }) {}
 
@@ -96,32 +96,58 @@ class Input {
   bool binary_ = false;
 };
 
-Result<access_log::ParseCounts> ParseOne(Context& context, const access_log::Format& format,
-                                         Input& input, std::FILE* out, std::FILE* rejects) {
+// Where lines go; lines are counted also before an error.
+struct Outputs {
+  std::FILE* lines = nullptr;
+  std::FILE* rejects = nullptr;  // null: only counted
+  uint64_t parsed = 0;
+  uint64_t rejected = 0;
+};
+
+Status ParseOne(Context& context, const access_log::Format& format, Input& input,
+                Outputs& outputs) {
   Progress progress(context.machine.clock, input.name());
-  const bool show = isatty(STDERR_FILENO) != 0 && isatty(fileno(out)) == 0;
+  const bool show = isatty(STDERR_FILENO) != 0 && isatty(fileno(outputs.lines)) == 0;
+  access_log::ParseCounts seen;
   access_log::ParseStreamIo io;
   io.read = [&input](std::span<char> buffer) { return input.Read(buffer); };
-  io.write = [out](std::string_view bytes) { return WriteAll(out, bytes); };
-  if (rejects != nullptr) {
-    io.reject = [rejects, &input](uint64_t number, std::string_view line, std::string_view reason) {
+  io.write = [&outputs](std::string_view bytes) { return WriteAll(outputs.lines, bytes); };
+  if (outputs.rejects != nullptr) {
+    io.reject = [&outputs, &input](uint64_t number, std::string_view line,
+                                   std::string_view reason) {
       std::string text = fmt::format("{}:{}: {}: ", input.name(), number, reason);
       text.append(line).push_back('\n');
-      return WriteAll(rejects, text);
+      return WriteAll(outputs.rejects, text);
     };
   }
-  if (show) {
-    io.progress = [&progress](const access_log::ParseCounts& counts) -> Status {
-      progress.Show(counts);
-      return {};
-    };
-  }
-  TARN_ASSIGN_OR_RETURN(const auto counts, access_log::ParseStream(format, io));
+  io.progress = [&progress, &seen, show](const access_log::ParseCounts& counts) -> Status {
+    seen = counts;
+    if (show) progress.Show(counts);
+    return {};
+  };
+  const auto counts = access_log::ParseStream(format, io);
+  if (counts.ok()) seen = *counts;
+  outputs.parsed += seen.parsed;
+  outputs.rejected += seen.rejected;
   // A log that begins with NUL bytes, as one cut by copytruncate may, still has lines that fit.
-  if (counts.parsed == 0 && input.binary())
+  if (counts.ok() && seen.parsed == 0 && input.binary())
     return InvalidArgument(
         fmt::format("{} is no text; gzip and zstd are unpacked, nothing else is", input.name()));
-  return counts;
+  return counts.ok() ? Status() : counts.error();
+}
+
+Status ParseFiles(Context& context, const access_log::Format& format,
+                  const std::vector<std::string>& paths, Outputs& outputs) {
+  for (const std::string& path : paths) {
+    FilePtr in(stdin, [](std::FILE*) { return 0; });
+    if (path != "-") {
+      TARN_ASSIGN_OR_RETURN(in, OpenFile(path, "r"));
+    }
+    Input input(path == "-" ? "standard input" : path, in.get());
+    TARN_TRY(ParseOne(context, format, input, outputs));
+  }
+  if (std::fflush(outputs.lines) != 0) return os::SystemError("write", "the output", errno);
+  return {};
 }
 
 Status Parse(Context& context, ParseOptions options) {
@@ -135,26 +161,18 @@ Status Parse(Context& context, ParseOptions options) {
     TARN_ASSIGN_OR_RETURN(rejects, OpenFile(options.rejects, "w"));
   }
   if (options.files.empty()) options.files = {"-"};
-  uint64_t parsed = 0;
-  uint64_t rejected = 0;
-  for (const std::string& path : options.files) {
-    FilePtr in(stdin, [](std::FILE*) { return 0; });
-    if (path != "-") {
-      TARN_ASSIGN_OR_RETURN(in, OpenFile(path, "r"));
-    }
-    Input input(path == "-" ? "standard input" : path, in.get());
-    TARN_ASSIGN_OR_RETURN(const auto counts,
-                          ParseOne(context, format, input, out.get(), rejects.get()));
-    parsed += counts.parsed;
-    rejected += counts.rejected;
+  Outputs outputs{out.get(), rejects.get()};
+  Status done = ParseFiles(context, format, options.files, outputs);
+  const bool damaged = !done.ok() && done.error().code() == Code::kDataLoss;
+  if (damaged || (done.ok() && outputs.rejected > 0)) {
+    fmt::print(stderr, "{} parsed, {} rejected{}\n",
+               Counted(static_cast<int64_t>(outputs.parsed), "line"),
+               GroupDigits(static_cast<int64_t>(outputs.rejected)),
+               outputs.rejected == 0 || !options.rejects.empty()
+                   ? ""
+                   : "; --rejects FILE keeps them with the reason");
   }
-  if (std::fflush(out.get()) != 0) return os::SystemError("write", "the output", errno);
-  if (rejected > 0) {
-    fmt::print(stderr, "{} parsed, {} rejected{}\n", Counted(static_cast<int64_t>(parsed), "line"),
-               GroupDigits(static_cast<int64_t>(rejected)),
-               options.rejects.empty() ? "; --rejects FILE keeps them with the reason" : "");
-  }
-  return {};
+  return done;
 }
 
 }  // namespace

@@ -130,6 +130,12 @@ std::string RootOf(const std::string& folder) {
 
 }  // namespace
 
+std::vector<std::string> Project::source_names() const {
+  std::vector<std::string> names;
+  for (const lake::LogSource& source : sources) names.push_back(source.name);
+  return names;
+}
+
 Result<Project> LoadProject(os::FileSystem& files, const std::string& folder) {
   const std::string root = RootOf(folder);
   const std::string path = os::JoinPath(root, "tarn.yaml");
@@ -192,8 +198,7 @@ std::vector<std::string> WarningsOf(const Project& project) {
   if (project.tls.enabled() || address.starts_with("127.") || address == "::1") return {};
   return {
       fmt::format("the door listens on {}, beyond this machine, without TLS: keys and logs can be "
-                  "read on their "
-                  "way; set listen.tls, or listen.address: 127.0.0.1",
+                  "read on their way; set listen.tls, or listen.address: 127.0.0.1",
                   address)};
 }
 

@@ -33,6 +33,7 @@ struct Project {
   obs::LogFormat log_format = obs::LogFormat::kText;
   obs::Level log_level = obs::Level::kInfo;
 
+  std::vector<std::string> source_names() const;
   std::string journal_folder() const { return os::JoinPath(state_folder, "journal"); }
   std::string catalog_file() const { return os::JoinPath(state_folder, "catalog.db"); }
   std::string keys_file() const { return os::JoinPath(state_folder, "keys.json"); }

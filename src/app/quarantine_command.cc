@@ -67,9 +67,7 @@ Result<std::string> FormatOf(const Project& project, const QuarantineOptions& op
   for (const lake::LogSource& source : project.sources) {
     if (source.name == options.source) return source.format;
   }
-  std::vector<std::string> names;
-  for (const lake::LogSource& source : project.sources) names.push_back(source.name);
-  return NotFound("no source " + NoSuch(options.source, names,
+  return NotFound("no source " + NoSuch(options.source, project.source_names(),
                                         "one that is no longer in tarn.yaml needs --format"));
 }
 

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -61,7 +62,8 @@ Status RunScript(Interrupter& interrupter, sql::Session& session, SqlOutput& out
 Status Sql(Context& context, const SqlOptions& options) {
   Machine& machine = context.machine;
   const Words words = SortWords(machine.files, options);
-  TARN_ASSIGN_OR_RETURN(const auto output, SqlOutput::Open(options.format, options.out));
+  TARN_ASSIGN_OR_RETURN(const auto output,
+                        SqlOutput::Open(machine.random, options.format, options.out));
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, words.folder));
   const bool prompt = words.statement.empty() && isatty(STDIN_FILENO) != 0;
   if (prompt && !(options.format.empty() && options.out.empty())) {
@@ -80,11 +82,14 @@ Status Sql(Context& context, const SqlOptions& options) {
                         OpenEngine(machine, project, [&interrupter](const Error& error) {
                           interrupter.End(Error(error).In("ended at once, as it does not stop"));
                         }));
-  TARN_TRY(output->Begin());
-  const Interrupter::Guard cleaning(interrupter, Interrupter::When::kEnding, [&engine, &output] {
+  termios terminal{};
+  const bool typed = prompt && tcgetattr(STDIN_FILENO, &terminal) == 0;
+  const Interrupter::Guard cleaning(interrupter, Interrupter::When::kEnding, [&] {
     engine->RemoveTempFiles();
     output->Discard();
+    if (typed) tcsetattr(STDIN_FILENO, TCSANOW, &terminal);  // a line may be in the middle of it
   });
+  TARN_TRY(output->Begin());
   const auto session =
       sql::Session::Open(*engine, *lake->resolver, {.timeout_micros = project.sql_timeout_micros});
   if (prompt) return RunPrompt({machine, project, interrupter, *session, *lake->resolver});
@@ -102,8 +107,7 @@ void AddSql(CLI::App& app, Context& context, Run& run) {
   AddProjectFolder(*command, options->first);
   AddWord(*command, "QUERY", options->second,
           "One or more statements; without them, a prompt, or the script that standard input is. A "
-          "single word is "
-          "the folder if there is such a folder, else the statement");
+          "single word is the folder if there is such a folder, else the statement");
   OneOf(command->add_option("--format", options->format,
                             "table is the default on a terminal, csv otherwise; json is one object "
                             "a line; parquet needs --out"),

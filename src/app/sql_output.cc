@@ -1,12 +1,12 @@
 #include "app/sql_output.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -34,6 +34,9 @@ bool IsPlainFileOrNone(const std::string& path) {
   return stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode);
 }
 
+// Where the export of Parquet begins.
+std::string Sibling(const std::string& path) { return path + ".partial"; }
+
 // Where a path leads: a symbolic link, also one to what is not there yet, is followed.
 std::string Followed(const std::string& path) {
   constexpr int kMostLinks = 40;  // as the kernel
@@ -50,10 +53,7 @@ std::string Followed(const std::string& path) {
 // The permissions of the file that is replaced, or those of a new one.
 mode_t ModeFor(const std::string& path) {
   struct stat info{};
-  if (stat(path.c_str(), &info) == 0) return info.st_mode & 07777;
-  const mode_t mask = umask(0);
-  umask(mask);
-  return 0666 & ~mask;
+  return stat(path.c_str(), &info) == 0 ? info.st_mode & 07777 : 0640;
 }
 
 }  // namespace
@@ -64,11 +64,16 @@ size_t TerminalWidth() {
   return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-Result<std::unique_ptr<SqlOutput>> SqlOutput::Open(const std::string& format,
+Result<std::unique_ptr<SqlOutput>> SqlOutput::Open(os::Random& random, const std::string& format,
                                                    const std::string& out) {
   std::unique_ptr<SqlOutput> output(new SqlOutput);
   output->out_ = out;
   output->parquet_ = format == "parquet";
+  output->place_ = Followed(out);
+  if (!out.empty() && IsPlainFileOrNone(output->place_)) {
+    output->partial_ =
+        os::JoinPath(os::ParentOf(output->place_), fmt::format(".tarn-sql-{:016x}", random.Next()));
+  }
   if (output->parquet_) {
     if (out.empty()) return InvalidArgument("--format parquet needs --out FILE");
     return output;
@@ -91,27 +96,20 @@ SqlOutput::~SqlOutput() {
 void SqlOutput::Discard() const {
   if (partial_.empty()) return;
   std::remove(partial_.c_str());
-  std::remove((partial_ + ".partial").c_str());  // where the export of Parquet begins
+  std::remove(Sibling(partial_).c_str());
 }
 
 Status SqlOutput::Begin() {
   if (out_.empty()) return {};
-  place_ = Followed(out_);
-  if (!IsPlainFileOrNone(place_)) {
-    if (parquet_) return InvalidArgument(fmt::format("{}: Parquet needs a plain file", out_));
+  if (partial_.empty() && parquet_)
+    return InvalidArgument(fmt::format("{}: Parquet needs a plain file", out_));
+  if (partial_.empty()) {
     file_ = std::fopen(place_.c_str(), "w");
   } else {
-    std::string name = os::JoinPath(os::ParentOf(place_), ".tarn-sql-XXXXXX");
-    const int fd = mkstemp(name.data());
-    if (fd < 0) return os::SystemError("write", out_, errno);
-    partial_ = name;
-    (void)fchmod(fd, ModeFor(place_));  // where that cannot be said, nobody else reads it
-    file_ = fdopen(fd, "w");
-    if (file_ == nullptr) {
-      close(fd);
-      Discard();
-      return ResourceExhausted("no memory to write " + out_);
-    }
+    // Until it is whole, its owner alone reads it.
+    const std::string begun = parquet_ ? Sibling(partial_) : partial_;
+    const int fd = open(begun.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0) file_ = fdopen(fd, "w");
   }
   return file_ != nullptr ? Status() : os::SystemError("write", out_, errno);
 }
@@ -138,19 +136,27 @@ Status SqlOutput::Run(Interrupter& interrupter, sql::Session& session,
 
 Status SqlOutput::Finish(os::FileSystem& files) {
   if (out_.empty()) return {};
-  if (std::fclose(std::exchange(file_, nullptr)) != 0) {
-    const Error error = os::SystemError("write", out_, errno);
-    Discard();
-    return error;
-  }
-  if (partial_.empty()) return {};
-  if (parquet_ && results_ == 0) {
-    Discard();
-    return InvalidArgument("a Parquet file needs a statement");
-  }
-  Status renamed = files.Rename(partial_, place_);
-  if (!renamed.ok()) Discard();
-  return renamed;
+  Status written = partial_.empty() ? Close() : PutInPlace(files);
+  if (!written.ok()) Discard();
+  return written;
+}
+
+Status SqlOutput::Close() {
+  bool good = std::fflush(file_) == 0;
+  if (good && !partial_.empty()) good = fsync(fileno(file_)) == 0;
+  const int error = errno;
+  if (std::fclose(std::exchange(file_, nullptr)) != 0 && good)
+    return os::SystemError("write", out_, errno);
+  return good ? Status() : os::SystemError("write", out_, error);
+}
+
+Status SqlOutput::PutInPlace(os::FileSystem& files) {
+  TARN_TRY(Close());
+  if (parquet_ && results_ == 0) return InvalidArgument("a Parquet file needs a statement");
+  (void)chmod(partial_.c_str(), ModeFor(place_));  // where that cannot be said, it stays private
+  TARN_TRY(files.Rename(partial_, place_));
+  const std::string folder = os::ParentOf(place_);
+  return files.SyncDirectory(folder.empty() ? "." : folder);
 }
 
 }  // namespace tarn::app

@@ -16,11 +16,13 @@ size_t TerminalWidth();
 
 // Runs statements and writes their rows to standard output or to one file, as --format and --out
 // say. Of parquet there is one result. A file is written beside its place under a name of its own
-// and takes its place in Finish; a symbolic link stays, and what it points to is replaced.
+// and takes its place in Finish, on disk by then, with the permissions of the file that was there
+// (a new one: 0640); a symbolic link stays, and what it points to is replaced.
 class SqlOutput {
  public:
   // As given on the command line; empty: not given. InvalidArgument for what does not go together.
-  static Result<std::unique_ptr<SqlOutput>> Open(const std::string& format, const std::string& out);
+  static Result<std::unique_ptr<SqlOutput>> Open(os::Random& random, const std::string& format,
+                                                 const std::string& out);
   // Discards what Finish did not complete.
   ~SqlOutput();
   SqlOutput(const SqlOutput&) = delete;
@@ -31,12 +33,14 @@ class SqlOutput {
   // Ctrl-C cancels it.
   Status Run(Interrupter& interrupter, sql::Session& session, const std::string& statement);
   Status Finish(os::FileSystem& files);
-  // After Begin, from any thread, when the program ends without Finish: removes what was written.
+  // From any thread, when the program ends without Finish: removes what was written.
   void Discard() const;
 
  private:
   SqlOutput() = default;
   Status RunParquet(sql::Session& session, const std::string& statement);
+  Status Close();
+  Status PutInPlace(os::FileSystem& files);
 
   bool parquet_ = false;
   ResultStyle style_;

@@ -2,14 +2,15 @@
 
 #include <fmt/format.h>
 #include <histedit.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
-#include <cerrno>
 #include <clocale>
 #include <cstdio>
 #include <set>
+#include <utility>
 
 #include "app/result_writer.h"
 #include "app/sql_output.h"
@@ -25,9 +26,8 @@ constexpr const char* kHelp =
     "  \\d TABLE      columns of a table\n"
     "  \\x            rows as records, or as a table again\n"
     "  \\q, Ctrl-D    leave\n"
-    "A statement ends with ';' and may take many lines. Ctrl-C cancels what runs, or drops what "
-    "is\n"
-    "typed; twice, while a query runs, leaves. Tab completes; the arrows walk through the "
+    "A statement ends with ';' and may take many lines. Ctrl-C cancels what runs, or drops what\n"
+    "is typed; twice, while a query runs, leaves. Tab completes; the arrows walk through the "
     "history.\n";
 
 constexpr const char* kKeywords[] = {
@@ -99,17 +99,27 @@ void PrintInColumns(const std::vector<std::string>& words) {
 struct Typed {
   const Words words;
   sql::ScriptReader statement;  // the lines so far
+  bool dropped = false;         // by Ctrl-C
 };
 
-unsigned char Complete(EditLine* editor, int /*key*/) {
+Typed& TypedOf(EditLine* editor) {
   void* data = nullptr;
   el_get(editor, EL_CLIENTDATA, &data);
-  const auto* typed = static_cast<const Typed*>(data);
+  return *static_cast<Typed*>(data);
+}
+
+// Ctrl-C.
+unsigned char Drop(EditLine* editor, int /*key*/) {
+  TypedOf(editor).dropped = true;
+  return CC_EOF;
+}
+
+unsigned char Complete(EditLine* editor, int /*key*/) {
   const LineInfo* line = el_line(editor);
   const std::string before(line->buffer, static_cast<size_t>(line->cursor - line->buffer));
   const size_t space = before.find_last_of(" \t,()=<>");
   const std::string start = space == std::string::npos ? before : before.substr(space + 1);
-  const auto matching = typed->words.Matching(start);
+  const auto matching = TypedOf(editor).words.Matching(start);
   if (start.empty() || matching.empty()) return CC_REFRESH_BEEP;
   const std::string common = CommonStart(matching);
   if (common.size() > start.size() || matching.size() == 1) {
@@ -125,9 +135,7 @@ unsigned char Complete(EditLine* editor, int /*key*/) {
 char* Prompt(EditLine* editor) {
   static char first[] = "tarn> ";
   static char more[] = "  ... ";
-  void* data = nullptr;
-  el_get(editor, EL_CLIENTDATA, &data);
-  return static_cast<const Typed*>(data)->statement.pending() ? more : first;
+  return TypedOf(editor).statement.pending() ? more : first;
 }
 
 // libedit's handles, given back in order.
@@ -147,6 +155,9 @@ struct Editor {
     el_set(editor, EL_BIND, "^I", "complete", nullptr);
     el_set(editor, EL_BIND, "^R", "em-inc-search-prev", nullptr);
     el_source(editor, nullptr);  // the user's ~/.editrc
+    el_set(editor, EL_ADDFN, "drop", "drop what is typed", Drop);
+    el_set(editor, EL_BIND, "^C", "drop", nullptr);
+    el_set(editor, EL_BIND, "-a", "^C", "drop", nullptr);
   }
   ~Editor() {
     el_end(editor);
@@ -160,12 +171,34 @@ struct Editor {
   EditLine* editor = nullptr;
 };
 
+// While it lives, Ctrl-C is a key: a signal could come between two reads and be lost. It begins
+// before libedit shows the prompt, which is before libedit sets the terminal.
+class InterruptKey {
+ public:
+  InterruptKey() {
+    if (tcgetattr(STDIN_FILENO, &before_) != 0) return;
+    termios without = before_;
+    without.c_cc[VINTR] = _POSIX_VDISABLE;
+    tcsetattr(STDIN_FILENO, TCSANOW, &without);
+    set_ = true;
+  }
+  ~InterruptKey() {
+    if (set_) tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+  }
+  InterruptKey(const InterruptKey&) = delete;
+  InterruptKey& operator=(const InterruptKey&) = delete;
+
+ private:
+  termios before_{};
+  bool set_ = false;
+};
+
 // The loop over what is typed.
 class PromptLoop {
  public:
   explicit PromptLoop(const PromptParts& parts)
       : parts_(parts),
-        typed_{Words(parts.tables), {}},
+        typed_{Words(parts.tables), {}, false},
         editor_(os::JoinPath(parts.project.state_folder, "sql_history")) {
     el_set(editor_.editor, EL_CLIENTDATA, &typed_);
   }
@@ -189,20 +222,14 @@ class PromptLoop {
 
   Read ReadLine(std::string& line) {
     int count = 0;
-    const char* text = nullptr;
-    int error = 0;
-    {
-      const Interrupter::Typing typing;
-      errno = 0;
-      text = el_gets(editor_.editor, &count);
-      error = errno;
-    }
+    const InterruptKey key;
+    const char* text = el_gets(editor_.editor, &count);
     if (text != nullptr && count > 0) {
       line.assign(text, static_cast<size_t>(count));
       return Read::kLine;
     }
     std::fputc('\n', stdout);
-    if (error != EINTR) return Read::kEnd;
+    if (!std::exchange(typed_.dropped, false)) return Read::kEnd;
     el_reset(editor_.editor);
     return Read::kInterrupted;
   }

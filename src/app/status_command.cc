@@ -91,8 +91,7 @@ void PrintStatus(const Project& project, const Json& status, const std::string& 
                AgoOf(status, "started", now));
     fmt::print("landing: last commit {}, {}, {} waiting, {} buffered\n",
                AgoOf(landing, "last_commit", now), Counted(IntOf(landing, "commits"), "commit"),
-               GroupDigits(IntOf(landing, "waiting")) +
-                   (IntOf(landing, "waiting") == 1 ? " batch" : " batches"),
+               Counted(IntOf(landing, "waiting"), "batch", "batches"),
                FormatBytes(static_cast<uint64_t>(IntOf(landing, "buffered_bytes"))));
     fmt::print("journal: {} on disk{}{}\n",
                FormatBytes(static_cast<uint64_t>(IntOf(journal, "bytes"))),
@@ -142,10 +141,8 @@ void AddStatus(CLI::App& app, Context& context, Run& run) {
   AddProjectFolder(*command, *folder);
   command->add_flag("--json", *json, "Everything, as JSON");
   command->footer(
-      "Lines and rejected count since the server started; lines/s is of the last ten seconds; lag "
-      "is "
-      "the\n"
-      "seconds from an agent's read of its last batch to the lake. Without a server: the "
+      "Lines and rejected count since the server started; lines/s is of the last ten seconds; lag\n"
+      "is the seconds from an agent's read of its last batch to the lake. Without a server: the\n"
       "datasets.\n"
       "Examples:\n  tarn status shop\n  tarn status shop --json");
   command->callback([&context, &run, folder, json] {

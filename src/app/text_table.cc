@@ -151,7 +151,11 @@ std::string GroupDigits(int64_t number) {
 }
 
 std::string Counted(int64_t number, std::string_view noun) {
-  return GroupDigits(number).append(" ").append(noun).append(number == 1 ? "" : "s");
+  return Counted(number, noun, std::string(noun) + "s");
+}
+
+std::string Counted(int64_t number, std::string_view noun, std::string_view plural) {
+  return GroupDigits(number).append(" ").append(number == 1 ? noun : plural);
 }
 
 }  // namespace tarn::app

@@ -49,5 +49,6 @@ size_t DisplayWidth(std::string_view text);
 std::string GroupDigits(int64_t number);
 // "1 row", "12,345 rows"
 std::string Counted(int64_t number, std::string_view noun);
+std::string Counted(int64_t number, std::string_view noun, std::string_view plural);
 
 }  // namespace tarn::app

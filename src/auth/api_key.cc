@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/bytes.h"
+#include "base/text.h"
 #include "codec/hash.h"
 #include "codec/json.h"
 
@@ -47,11 +48,13 @@ Result<KeyRing::Key> ParseKey(const codec::Json& json) {
 
 std::string_view RoleName(Role role) { return kRoleNames.at(static_cast<size_t>(role)); }
 
+std::vector<std::string> RoleNames() { return {kRoleNames.begin(), kRoleNames.end()}; }
+
 Result<Role> ParseRole(std::string_view name) {
   for (size_t i = 0; i < kRoleNames.size(); ++i) {
     if (kRoleNames.at(i) == name) return static_cast<Role>(i);
   }
-  return InvalidArgument("role '" + std::string(name) + "' is none of admin, ingest, reader");
+  return InvalidArgument("role '" + std::string(name) + "' is none of " + Join(RoleNames(), ", "));
 }
 
 Status Principal::Require(Role needed) const {

@@ -19,6 +19,7 @@ enum class Role : uint8_t {
   kReader,  // query, see status
 };
 std::string_view RoleName(Role role);  // "admin", "ingest", "reader"
+std::vector<std::string> RoleNames();
 Result<Role> ParseRole(std::string_view name);
 
 // Who is asking, once proven.

@@ -145,8 +145,9 @@ std::string Join(const std::vector<std::string>& parts, std::string_view separat
 std::string SaidBy(std::string_view program, std::string_view text) {
   const std::vector<std::string_view> lines = Split(text, '\n');
   const std::string_view file = text.substr(0, text.find(':') + 1);
-  const bool one_file =
-      std::ranges::all_of(lines, [file](std::string_view line) { return line.starts_with(file); });
+  const bool one_file = !file.empty() && std::ranges::all_of(lines, [file](std::string_view line) {
+    return line.starts_with(file);
+  });
   std::string said;
   for (const std::string_view& line : lines) {
     if (one_file || &line == &lines.front()) said.append(program).append(": ");

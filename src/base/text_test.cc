@@ -25,6 +25,7 @@ TEST(Text, Utf8RefusesOverlongSurrogatesAndCutSequences) {
 
 TEST(Text, AnErrorIsSaidLineByLineOfAFile) {
   EXPECT_EQ(SaidBy("tarn", "no"), "tarn: no\n");
+  EXPECT_EQ(SaidBy("tarn", "no\nnot at all"), "tarn: no\nnot at all\n");
   EXPECT_EQ(SaidBy("tarn", "a.yaml:1:2: x\na.yaml:3:4: y"),
             "tarn: a.yaml:1:2: x\ntarn: a.yaml:3:4: y\n");
   EXPECT_EQ(SaidBy("tarn", "wrong: SELEC\n       ^"), "tarn: wrong: SELEC\n       ^\n");

@@ -10,9 +10,11 @@
 namespace tarn::codec {
 
 // Reads a stream and decodes it on the way if it is gzip (RFC 1952) or zstd (RFC 8878), each of one
-// or more members; anything else comes as it is. Which it is, its first bytes say. A stream that
-// ends within a member or is broken is DataLoss. Holds 128 KiB and what zstd's window needs (at
-// most 128 MiB, else ResourceExhausted), whatever the size. Thread-confined.
+// or more members, with zeros after one as padding; anything else comes as it is. Which it is, its
+// first bytes say. A stream that ends within a member or is broken is DataLoss, said once
+// everything before is given (of zstd, the whole blocks) and again by every later call. Holds 128
+// KiB and what zstd's window needs (at most 128 MiB, else ResourceExhausted), whatever the size.
+// Thread-confined.
 class DecodingReader {
  public:
   // Fills the front of a buffer and returns the count; 0 ends the stream.
@@ -39,8 +41,10 @@ class DecodingReader {
   };
 
  private:
-  Result<size_t> Decode(std::span<char> buffer);
+  Status Begin();
   Status Fill();
+  Result<size_t> Decode(std::span<char> buffer);
+  Result<size_t> DecodeSome(std::span<char> buffer);
 
   const Source source_;
   std::vector<char> held_;  // of the source
@@ -49,6 +53,7 @@ class DecodingReader {
   bool begun_ = false;
   bool ended_ = false;  // the source
   bool within_member_ = false;
+  Status failed_;
   std::unique_ptr<Decoder> decoder_;  // none: as it is
 };
 

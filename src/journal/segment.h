@@ -108,10 +108,10 @@ class SegmentScanner {
   // The bytes at [offset, offset + size), which lie before `limit`; fewer if the file ends.
   Result<std::string_view> Load(uint64_t offset, uint64_t size, uint64_t limit);
   void MoveBehind(const StoredRecord& record);
-  // Whether the checksum in the 32 bytes at `offset`, and the payload they claim, agree. Reads
-  // little, whatever length is claimed: foreign bytes may look like any number of headers.
   // Whether the numbers of a header at `offset` can be those of a record not read yet.
   bool MayBeRecord(std::string_view header, uint64_t offset, uint64_t limit) const;
+  // Whether the checksum in the 32 bytes at `offset`, and the payload they claim, agree. Reads
+  // little, whatever length is claimed: foreign bytes may look like any number of headers.
   Result<bool> ChecksumHolds(std::string_view header, uint64_t offset, uint64_t limit);
   // Of the bytes from sums_begin_ to `offset`; nullopt if the file ends before.
   Result<std::optional<uint32_t>> SumTo(uint64_t offset);

@@ -88,6 +88,7 @@ class FileSystem {
 
   // Conveniences over the above.
   bool Exists(const std::string& path) const;
+  // As many bytes as the file's size says: none of what the kernel makes up (/proc).
   Result<std::string> ReadFile(const std::string& path);
   // Writes a temporary sibling, syncs it, renames it, syncs the folder: after a crash the old or
   // the new file is there.

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
-import time
+import zlib
 
 import harness
 import zstandard
@@ -51,14 +51,23 @@ class Folders(harness.Case):
     def test_an_empty_folder_a_new_repository_and_the_rest_of_an_interrupted_init_are_free(self):
         folder = self.work / "shop"
         (folder / ".git").mkdir(parents=True)
+        (folder / "lost+found").mkdir()  # of a file system of its own
         self.assertEqual(harness.tarn("init", folder).returncode, 0)
         (folder / "tarn.yaml").unlink()  # what it writes last
         (folder / "README.md.tmp").write_text("# sh")
         done = harness.tarn("init", folder)
         self.assertEqual(done.returncode, 0, done.stderr)
         (folder / "tarn.yaml").unlink()
+        self.assertIn("same --name", self.refused(folder, "init", folder, "--name", "other"))
         (folder / "README.md").write_text("changed by its owner")
         self.refused(folder, "init", folder)
+
+    def test_a_fresh_file_system_is_free_for_a_demo(self):
+        folder = self.work / "demo"
+        (folder / "lost+found").mkdir(parents=True)
+        done = harness.tarn("demo", folder, "--headless", "--for", "1s", "--days", "0",
+                            "--only-traffic")
+        self.assertNotIn("other files", done.stderr)
 
 
 class Words(harness.Case):
@@ -148,9 +157,15 @@ class Completion(harness.Case):
         super().setUp()
         self.shop = self.project(self.work / "shop").start()
         self.shop.server.stop()
-        for name in ("tarn.yaml", "state", "lake"):
-            os.symlink(self.shop.folder / name, self.work / name)
+        # The project around the current folder, too.
+        folder = self.shop.folder
+        (self.work / "tarn.yaml").write_text(
+            (folder / "tarn.yaml").read_text()
+            + f"lake:\n  path: {folder}/lake\nstate:\n  path: {folder}/state\n")
         (self.work / "logs").mkdir()
+        (self.work / "bin").mkdir()
+        for program in (TARN, AGENT):
+            os.symlink(program, self.work / "bin" / os.path.basename(program))
         (self.work / "access.log").write_text("")
 
     def complete(self, *words):
@@ -186,17 +201,20 @@ class Completion(harness.Case):
 class Bash(Completion):
     def complete(self, *words):
         script = ('source <(tarn completion bash); COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); '
-                  'compopt() { :; }; function=$(complete -p "$1"); function=${function#*-F }; '
+                  'compopt() { :; }; function=$(complete -p "${1##*/}"); function=${function#*-F }; '
                   '${function%% *} "$1" "${COMP_WORDS[-1]}" "${COMP_WORDS[-2]}"; '
                   'printf "%s\\n" "${COMPREPLY[@]}"')
         done = subprocess.run(["bash", "--norc", "-c", script, "bash", *words], capture_output=True,
                               text=True, check=False, cwd=self.work,
-                              env={**os.environ, "PATH": f"{harness.BIN}:{os.environ['PATH']}"})
+                              env={**os.environ, "PATH": f"{harness.BIN}:{os.environ['PATH']}",
+                                   "HOME": str(self.work)})
         self.assertEqual(done.stderr, "")
         return done.stdout.split()
 
     def test_bash(self):
         self.check_all()
+        self.expect(["~/bin/tarn", "che"], "check")
+        self.expect(["~/bin/tarn-agent", "--con"], "--config")
         # As bash cuts it.
         self.expect(["tarn", "sql", "--format", "=", "c"], "csv")
         self.expect(["tarn", "sql", "--format", "="], "table", "csv", "json", "parquet")
@@ -217,18 +235,21 @@ compadd() { shift; print -l -- ${(M)@:#$words[CURRENT]*} }
 typeset -A known
 source <(tarn completion zsh)
 words=("$@"); CURRENT=$#
-$known[$1]
+$known[${1##*/}]
 """
 
     def complete(self, *words):
         done = subprocess.run(["zsh", "-f", "-c", self.STUBS, "zsh", *words], capture_output=True,
                               text=True, check=False, cwd=self.work,
-                              env={**os.environ, "PATH": f"{harness.BIN}:{os.environ['PATH']}"})
+                              env={**os.environ, "PATH": f"{harness.BIN}:{os.environ['PATH']}",
+                                   "HOME": str(self.work)})
         self.assertEqual(done.stderr, "")
         return done.stdout.split()
 
     def test_zsh(self):
         self.check_all()
+        self.expect(["~/bin/tarn", "che"], "check")
+        self.expect(["~/bin/tarn-agent", "--con"], "--config")
         self.expect(["tarn", "sql", "--format=c"], "--format=csv")
 
 
@@ -256,11 +277,30 @@ class Parse(harness.Case):
             self.assertEqual((piped.returncode, piped.stdout.decode()), (0, plain.stdout))
 
     def test_cut_ones_are_damaged(self):
-        for name, content in (("a.gz", gzip.compress(self.LINES)),
-                              ("a.zst", zstandard.compress(self.LINES))):
+        lines = b"bad line\n" + self.LINES
+        for name, content in (("a.gz", gzip.compress(lines)), ("a.zst", zstandard.compress(lines))):
             done = self.parse(name, content[:-1000])
             self.assertEqual(done.returncode, 11, done.stderr)
             self.assertIn(name, done.stderr)
+            # All that was whole: zstd unpacks 128 KiB or nothing.
+            count = done.stdout.count("\n")
+            self.assertGreater(count, 48_000)
+            self.assertIn(f"{count:,} lines parsed, 1 rejected", done.stderr)
+        few = b"".join(self.LINES.splitlines(keepends=True)[:3000])
+        packed = gzip.compress(few)[:-20]
+        done = self.parse("b.gz", packed)
+        unpacked = zlib.decompressobj(31).decompress(packed)
+        self.assertEqual((done.returncode, done.stdout.count("\n")), (11, unpacked.count(b"\n")))
+        self.assertIn(f"{unpacked.count(10):,} lines parsed, 0 rejected", done.stderr)
+
+    def test_padding_is_no_damage(self):
+        done = self.parse("padded.gz", gzip.compress(self.LINES) + bytes(1000))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(done.stdout.count("\n"), 50_000)
+
+    def test_what_cannot_be_read_is_named_once(self):
+        done = harness.tarn("parse", self.work)
+        self.assertEqual(done.stderr, f"tarn: {self.work}: cannot read it: Is a directory\n")
 
     def test_what_is_no_text_is_refused(self):
         done = self.parse("photo.png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\n\0\1")
@@ -314,7 +354,11 @@ class ExitCodes(harness.Case):
 
     def test_a_full_disk_is_8(self):
         for words in (("sql", self.shop.folder, "SELECT 1"), ("parse", self.work / "a.log"),
-                      ("datasets", self.shop.folder), ("help",)):
+                      ("datasets", self.shop.folder), ("help",), (), ("--help",), ("sql", "--help"),
+                      ("--version",), ("help", "demo"), ("demo", "--help"), ("__complete", ""),
+                      ("config-reference",), ("completion", "bash"),
+                      ("sql", self.shop.folder, "SELECT repeat('x', 9000)"),
+                      ("sql", self.shop.folder, "SELECT * FROM range(9000)")):
             with open("/dev/full", "wb") as full:
                 done = subprocess.run([TARN, *map(str, words)], stdout=full, stderr=subprocess.PIPE,
                                       text=True, check=False)
@@ -455,30 +499,63 @@ class Out(harness.Case):
         self.assertEqual((self.folder / "day.csv.partial").read_text(), "mine")
         self.assertTrue((self.folder / "link.csv").is_symlink())
         self.assertEqual((self.folder / "store/real.csv").read_text(), "a\n1\n")
-        (self.folder / "day.csv").chmod(0o604)
-        self.write("day.csv")
-        self.assertEqual((self.folder / "day.csv").stat().st_mode & 0o777, 0o604)
         self.write("link.parquet", "--format", "parquet")
         self.assertEqual((self.folder / "link.parquet").read_bytes()[:4], b"PAR1")
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
                          ["day.csv", "day.csv.partial", "link.csv", "link.parquet", "store"])
 
+    def test_permissions_stay(self):
+        for name, options in (("day.csv", ()), ("day.parquet", ("--format", "parquet"))):
+            self.write(name, *options)
+            path = self.folder / name
+            self.assertEqual(path.stat().st_mode & 0o777, 0o640)
+            for mode in (0o600, 0o604):
+                path.chmod(mode)
+                self.write(name, *options)
+                self.assertEqual(path.stat().st_mode & 0o777, mode, name)
+
+    ENDLESS = "SELECT levenshtein(repeat('ab', 200000), repeat('ba', 200000))"
+    ROWS = "SELECT * FROM range(100000000000)"
+
+    def running(self, query, form, **options):
+        child = subprocess.Popen([TARN, "sql", str(self.shop.folder), query, "--format", form, "--out",
+                                  str(self.folder / "x")], stdin=subprocess.DEVNULL,
+                                 stderr=subprocess.PIPE, text=True, **options)
+        harness.wait_for("the file", lambda: list(self.folder.iterdir()))
+        harness.wait_busy(child.pid)
+        return child
+
+    def ends(self, child, status):
+        _, err = child.communicate(timeout=30)
+        self.assertEqual(child.returncode, status, err)
+        self.assertEqual(list(self.folder.iterdir()), [])
+        self.assertEqual(list((self.shop.folder / "state/tmp").iterdir()), [])
+
     def test_nothing_stays_after_one_or_two_interrupts(self):
-        endless = "SELECT levenshtein(repeat('ab', 200000), repeat('ba', 200000))"
-        rows = "SELECT * FROM range(100000000000)"
-        for query, times in ((rows, 1), (endless, 2)):
-            for form in ("csv", "parquet"):
-                child = subprocess.Popen([TARN, "sql", str(self.shop.folder), query, "--format", form,
-                                          "--out", str(self.folder / "x")], stdin=subprocess.DEVNULL,
-                                         stderr=subprocess.PIPE, text=True)
-                harness.wait_for("the file", lambda: list(self.folder.iterdir()))
-                time.sleep(0.5)  # two that come together are one
-                for _ in range(times):
-                    child.send_signal(signal.SIGINT)
-                    time.sleep(0.5)
-                _, err = child.communicate(timeout=30)
-                self.assertEqual(child.returncode, 130, err)
-                self.assertEqual(list(self.folder.iterdir()), [])
+        for form in ("csv", "parquet"):
+            child = self.running(self.ROWS, form)
+            child.send_signal(signal.SIGINT)
+            self.ends(child, 130)
+            child = self.running(self.ENDLESS, form)
+            harness.interrupt(child)
+            child.send_signal(signal.SIGINT)
+            self.ends(child, 130)
+
+    def test_nothing_stays_after_a_signal_that_ends_it(self):
+        for ending, form, query in ((signal.SIGTERM, "csv", self.ROWS),
+                                    (signal.SIGTERM, "parquet", self.ROWS),
+                                    (signal.SIGHUP, "csv", self.ENDLESS)):
+            child = self.running(query, form)
+            child.send_signal(ending)
+            self.ends(child, -ending)
+
+    def test_nohup_is_honoured(self):
+        child = self.running(self.ROWS, "csv",
+                             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        child.send_signal(signal.SIGHUP)
+        harness.wait_busy(child.pid)
+        child.send_signal(signal.SIGTERM)
+        self.ends(child, -signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,27 @@ def wait_for(what, condition, seconds=30):
         time.sleep(0.03)
 
 
+def wait_busy(pid):
+    """Until the process has worked for half a second more."""
+    def worked():
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            return int(stat.read().rsplit(")", 1)[1].split()[11])
+    before = worked()
+    wait_for("the process to be busy", lambda: worked() > before + 50)
+
+
+def interrupt(child):
+    """Ctrl-C that has been taken: a signal that comes while one is pending is none."""
+    child.send_signal(signal.SIGINT)
+
+    def taken():
+        with open(f"/proc/{child.pid}/status", encoding="ascii") as status:
+            pending = [int(line.split()[1], 16) for line in status
+                       if line.startswith(("SigPnd:", "ShdPnd:"))]
+        return not any(mask >> signal.SIGINT - 1 & 1 for mask in pending)
+    wait_for("the signal to be taken", taken)
+
+
 def free_port():
     """Below the range the kernel gives to clients: an agent that knocks at a dead server must not
     end up holding (or talking to) the port itself."""

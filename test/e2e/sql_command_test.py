@@ -7,6 +7,7 @@ import re
 import select
 import signal
 import subprocess
+import termios
 import threading
 import time
 
@@ -38,25 +39,6 @@ class SqlCase(harness.Case):
         return subprocess.Popen([TARN, "sql", str(self.shop.folder), *arguments], text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                 stdin=subprocess.DEVNULL)
-
-    def wait_busy(self, pid):
-        """Until it has worked for half a second more."""
-        def worked():
-            with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-                return int(stat.read().rsplit(")", 1)[1].split()[11])
-        before = worked()
-        harness.wait_for("the query to run", lambda: worked() > before + 50)
-
-    def interrupt(self, child):
-        """Ctrl-C that has been taken: a signal that comes while one is pending is none."""
-        child.send_signal(signal.SIGINT)
-
-        def taken():
-            with open(f"/proc/{child.pid}/status", encoding="ascii") as status:
-                pending = [int(line.split()[1], 16) for line in status
-                           if line.startswith(("SigPnd:", "ShdPnd:"))]
-            return not any(mask >> signal.SIGINT - 1 & 1 for mask in pending)
-        harness.wait_for("the signal to be taken", taken)
 
     def left_behind(self):
         return list((self.shop.folder / "state/tmp").iterdir())
@@ -94,7 +76,7 @@ class Ending(SqlCase):
 class CtrlC(SqlCase):
     def test_the_first_cancels(self):
         child = self.start_sql("SELECT count(*) FROM range(10000000) a, range(10000000) b")
-        self.wait_busy(child.pid)
+        harness.wait_busy(child.pid)
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=30)
         self.assertEqual(child.returncode, 130, err)
@@ -102,8 +84,8 @@ class CtrlC(SqlCase):
 
     def test_the_second_ends_at_once(self):
         child = self.start_sql(ENDLESS)
-        self.wait_busy(child.pid)
-        self.interrupt(child)
+        harness.wait_busy(child.pid)
+        harness.interrupt(child)
         self.assertIsNone(child.poll())
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=5)
@@ -211,7 +193,6 @@ class Terminal:
             os.execv(TARN, [TARN, "sql", str(folder)])
         import fcntl
         import struct
-        import termios
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.text = ""
         self.expect("tarn> ")
@@ -295,7 +276,7 @@ class Prompt(SqlCase):
     def test_ctrl_c_cancels_and_stays(self):
         prompt = self.open()
         prompt.type("SELECT count(*) FROM range(10000000) a, range(10000000) b;\n")
-        self.wait_busy(prompt.child)
+        harness.wait_busy(prompt.child)
         prompt.type("\x03")
         self.assertIn("interrupted", prompt.expect(r"tarn> $"))
         self.assertIn("(1 row)", prompt.ask("SELECT 1;"))
@@ -303,6 +284,28 @@ class Prompt(SqlCase):
         prompt.type("\x03")
         prompt.expect("tarn> $")
         self.assertRegex(prompt.ask("SELECT 2 AS two;"), r"two\n-+\n +2\n")
+
+    def test_ctrl_c_drops_what_is_typed_however_fast(self):
+        prompt = self.open()
+        for number in range(100):
+            prompt.type(f"SELECT half {number}\x03")
+            prompt.expect(f"half {number}\\ntarn> $", 5)
+        prompt.type("SELECT\n7\n")
+        prompt.expect(r"\.\.\. $")
+        prompt.type("\x03")
+        prompt.expect("tarn> $")
+        self.assertRegex(prompt.ask("SELECT 2 AS two;"), r"two\n-+\n +2\n")
+
+    def test_a_signal_that_ends_it_leaves_the_terminal_as_it_was(self):
+        prompt = self.open()
+        raw = termios.tcgetattr(prompt.master)[3]
+        self.assertFalse(raw & termios.ICANON)
+        os.kill(prompt.child, signal.SIGTERM)
+        _, status = os.waitpid(prompt.child, 0)
+        self.terminal = None
+        self.assertEqual(os.waitstatus_to_exitcode(status), -signal.SIGTERM)
+        self.assertTrue(termios.tcgetattr(prompt.master)[3] & termios.ICANON)
+        os.close(prompt.master)
 
     def test_an_error_shows_where(self):
         said = self.open().ask("SELECT status, nothing FROM clean.web_log;")

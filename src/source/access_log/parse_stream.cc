@@ -29,13 +29,17 @@ class Run {
   Result<ParseCounts> Parse() {
     for (;;) {
       const size_t want = std::min(in_size_ - held_, kReadBytes);
-      TARN_ASSIGN_OR_RETURN(const size_t got, io_.read(std::span<char>(in_.get() + held_, want)));
-      counts_.bytes += got;
-      held_ += got;
+      const auto got = io_.read(std::span<char>(in_.get() + held_, want));
+      if (!got.ok()) {
+        TARN_TRY(Flush());
+        return got.error();
+      }
+      counts_.bytes += *got;
+      held_ += *got;
       std::memset(in_.get() + held_, 0, kSlack);
       TARN_TRY(TakeLines());
       if (io_.progress) TARN_TRY(io_.progress(counts_));
-      if (got == 0) break;
+      if (*got == 0) break;
     }
     if (held_ > 0 || skipping_) TARN_TRY(TakeLine({in_.get(), held_}));
     TARN_TRY(Flush());

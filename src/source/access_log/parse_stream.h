@@ -38,8 +38,9 @@ struct ParseStreamOptions {
   size_t max_line_bytes = kMaxLineBytes;
 };
 
-// Log text to JSON lines. A last line without newline is parsed like the others. Memory is about
-// 2 × max_line_bytes + 3 MiB whatever the input.
+// Log text to JSON lines. A last line without newline is parsed like the others; an error of `read`
+// is returned once the whole lines before it are written. Memory is about 2 × max_line_bytes + 3
+// MiB whatever the input.
 Result<ParseCounts> ParseStream(const Format& format, const ParseStreamIo& io,
                                 const ParseStreamOptions& options = {});
 

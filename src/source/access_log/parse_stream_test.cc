@@ -87,6 +87,26 @@ TEST(ParseStream, PassesErrorsOn) {
   EXPECT_EQ(ParseStream(*Format::Compile("common"), io).error().message(), "disk on fire");
 }
 
+TEST(ParseStream, WritesWhatWasReadBeforeAnError) {
+  std::string json;
+  std::string text = std::string(kGood) + "\n" + std::string(kGood) + "\nhalf a li";
+  ParseStreamIo io;
+  io.read = [&](std::span<char> buffer) -> Result<size_t> {
+    if (text.empty()) return IoError("disk on fire");
+    std::memcpy(buffer.data(), text.data(), text.size());
+    return std::exchange(text, "").size();
+  };
+  io.write = [&](std::string_view lines) -> Status {
+    json += lines;
+    return {};
+  };
+  io.reject = [](uint64_t, std::string_view, std::string_view) -> Status {
+    return Internal("a line that is not whole");
+  };
+  EXPECT_EQ(ParseStream(*Format::Compile("common"), io).error().message(), "disk on fire");
+  EXPECT_EQ(std::count(json.begin(), json.end(), '\n'), 2);
+}
+
 TEST(Lines, CutsAtNewlinesAndLeavesTheRest) {
   Lines lines("a\r\n\nb\nrest");
   std::vector<std::string_view> got;
