@@ -85,13 +85,4 @@ Result<std::unique_ptr<Server>> Server::Create(ServerOptions options, Router rou
   return std::unique_ptr<Server>(std::move(server));
 }
 
-Receiver MetricsReceiver(const obs::Registry& registry) {
-  return [&registry](Request&& /*request*/, Responder responder) {
-    Response response;
-    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    response.body = registry.Print();
-    std::move(responder).Send(std::move(response));
-  };
-}
-
 }  // namespace tarn::http

@@ -71,7 +71,4 @@ class Server {
   virtual void Stop(int64_t grace_micros) = 0;
 };
 
-// GET /metrics: the registry in the Prometheus text format.
-Receiver MetricsReceiver(const obs::Registry& registry);
-
 }  // namespace tarn::http

@@ -687,17 +687,5 @@ TEST(ResponseStream, DroppedHalfwayCutsTheConnection) {
   EXPECT_TRUE(client.was_reset());
 }
 
-TEST(MetricsReceiver, PrintsTheRegistry) {
-  const os::SystemClock clock;
-  obs::Registry metrics;
-  Router router;
-  router.Exact(Method::kGet, "/metrics", MetricsReceiver(metrics));
-  auto server = Server::Create({}, std::move(router), clock, metrics);
-  ASSERT_TRUE(server.ok());
-  RawClient client((*server)->port());
-  client.Send("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
-  EXPECT_TRUE(Contains(client.ReadAnswer(), "tarn_http_connections 1"));
-}
-
 }  // namespace
 }  // namespace tarn::http

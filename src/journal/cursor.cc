@@ -63,9 +63,10 @@ Result<std::optional<Record>> LogCursor::ReadDamaged(const LogJournal::Extent& e
 
 void LogCursor::AcceptLoss(uint64_t segment, uint64_t to) {
   if (to <= next_) return;
-  const Environment& environment = journal_.environment();
-  LossAccepted{.place = journal_.PathOf(segment), .from = next_, .to = to}.Emit(
-      environment.log, environment.metrics);
+  journal_.AcceptLoss({.place = journal_.PathOf(segment),
+                       .reason = "records that cannot be read were skipped",
+                       .from = next_,
+                       .to = to});
   next_ = to;
 }
 

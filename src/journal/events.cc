@@ -17,11 +17,20 @@ void SetState(obs::Registry& metrics, bool healthy, bool full) {
 }  // namespace
 
 void Recovered::Emit(obs::Logger& log, obs::Registry& metrics) const {
+  if (torn) {
+    log.Write(obs::Level::kWarn, "journal.tail_cut",
+              {{"file", torn->file},
+               {"offset", Number(torn->offset)},
+               {"bytes", Number(torn->bytes)},
+               {"note",
+                "records of an unfinished write are gone: they were not acknowledged, and their "
+                "senders send them again; unless the disk lost what it had said was synced"}});
+  }
   log.Write(torn ? obs::Level::kWarn : obs::Level::kInfo, "journal.recovered",
             {{"segments", Number(segments)},
              {"begin", Number(begin)},
              {"end", Number(end)},
-             {"torn", torn},
+             {"torn", torn.has_value()},
              {"ms", micros / 1'000}});
   SetState(metrics, true, false);
 }
@@ -54,8 +63,12 @@ void Trimmed::Emit(obs::Logger& log, obs::Registry& metrics) const {
 
 void LossAccepted::Emit(obs::Logger& log, obs::Registry& metrics) const {
   log.Write(obs::Level::kError, "journal.loss_accepted",
-            {{"place", place}, {"from", Number(from)}, {"to", Number(to)}});
-  metrics.GetCounter("tarn_journal_lost_records_total", "damaged records skipped").Add(to - from);
+            {{"place", place},
+             {"reason", reason},
+             {"from", Number(from)},
+             {"to", to ? Number(*to) : codec::Json("unknown")}});
+  metrics.GetCounter("tarn_journal_lost_records_total", "damaged records skipped")
+      .Add(to ? *to - from : 0);
 }
 
 CommitMetrics::CommitMetrics(obs::Registry& metrics)

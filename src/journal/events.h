@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "obs/log.h"
@@ -10,12 +11,20 @@ namespace tarn::journal {
 
 // Noteworthy events of the journal: each emits its log line and its metrics together.
 
-// Opened. `cut_bytes` of an unfinished write at the end were given up; nobody was told of them.
+// An unfinished write at the end that was given up. `bytes` as far as they can be told from what
+// the file held before.
+struct TornTail {
+  std::string file;
+  uint64_t offset;
+  uint64_t bytes;
+};
+
+// Opened.
 struct Recovered {
   uint64_t segments;
   uint64_t begin;
   uint64_t end;
-  bool torn;
+  std::optional<TornTail> torn;
   int64_t micros;
   void Emit(obs::Logger& log, obs::Registry& metrics) const;
 };
@@ -46,11 +55,12 @@ struct Trimmed {
   void Emit(obs::Logger& log, obs::Registry& metrics) const;
 };
 
-// Damaged records [from, to) were skipped because accept_loss is set.
+// Records [from, to) were skipped because accept_loss is set; nullopt: nobody knows to which.
 struct LossAccepted {
   std::string place;
+  std::string_view reason;
   uint64_t from;
-  uint64_t to;
+  std::optional<uint64_t> to;
   void Emit(obs::Logger& log, obs::Registry& metrics) const;
 };
 

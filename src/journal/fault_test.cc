@@ -8,6 +8,7 @@ using Call = os::SimFileSystem::Call;
 
 const std::string kFirst = "/journal/segment-000000000000.journal";
 const std::string kSecond = "/journal/segment-000000000001.journal";
+const std::string kThird = "/journal/segment-000000000002.journal";
 
 bool IsRefusal(const Error& error) {
   return error.code() == Code::kUnavailable || error.code() == Code::kResourceExhausted;
@@ -247,12 +248,72 @@ TEST(JournalFault, DamagedHeaderIsDataLossAndCanBeSetAside) {
   }
 }
 
+std::string Only(const std::vector<std::string>& lines) {
+  return lines.size() == 1 ? lines.front() : std::to_string(lines.size()) + " lines";
+}
+
+bool Contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST(JournalFault, SegmentSetAsideIsToldWithTheRecordsThatWent) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {kFirst, "from=0 to=3"}, {kSecond, "from=3 to=6"}, {kThird, "from=6 to=unknown"}};
+  for (const auto& [path, lost] : cases) {
+    SCOPED_TRACE(path);
+    TestWorld world(20);
+    Fill(*world.Open().value(), 8);
+    world.files.Damage(path, 20, "!!");
+    world.options.accept_loss = true;
+    auto journal = world.Open().value();
+    ASSERT_TRUE(journal->Append("goes on").ok());
+    auto cursor = journal->ReadFrom(journal->begin()).value();
+    while (cursor->Next().value()) continue;
+    const std::string line = Only(world.Logged("journal.loss_accepted"));
+    EXPECT_TRUE(Contains(line, lost)) << line;
+    EXPECT_TRUE(Contains(line, "damaged-segment")) << line;
+    EXPECT_EQ(world.metrics.GetCounter("tarn_journal_lost_records_total", "").value(),
+              path == kThird ? 0U : 3U);
+  }
+}
+
+TEST(JournalFault, RecordThatSeveralCursorsSkipIsToldOnce) {
+  TestWorld world(21);
+  Fill(*world.Open().value(), 9);
+  world.files.Damage(kSecond, kSegmentHeaderBytes + 50, "!");
+  world.options.accept_loss = true;
+  auto journal = world.Open().value();
+  for (int reader = 0; reader < 2; ++reader) {
+    auto cursor = journal->ReadFrom({0}).value();
+    while (cursor->Next().value()) continue;
+  }
+  const std::string line = Only(world.Logged("journal.loss_accepted"));
+  EXPECT_TRUE(Contains(line, "from=3 to=4")) << line;
+  EXPECT_EQ(world.metrics.GetCounter("tarn_journal_lost_records_total", "").value(), 1U);
+}
+
+TEST(JournalFault, TornTailIsToldWithItsPlaceAndSize) {
+  TestWorld world(22);
+  Fill(*world.Open().value(), 3);
+  const uint64_t last = kSegmentHeaderBytes + 2 * StoredBytes(4'000);
+  world.files.Damage(kFirst, last + 100, std::string(StoredBytes(4'000) - 100, '\0'));
+  EXPECT_EQ(world.Open().value()->end(), Position{2});
+  const std::string line = Only(world.Logged("journal.tail_cut"));
+  EXPECT_TRUE(Contains(line, "file=" + kFirst)) << line;
+  EXPECT_TRUE(Contains(line, "offset=" + std::to_string(last))) << line;
+  EXPECT_TRUE(Contains(line, "bytes=" + std::to_string(StoredBytes(4'000)))) << line;
+  EXPECT_TRUE(Contains(line, "were not acknowledged")) << line;
+}
+
 TEST(JournalFault, LostFolderGoesOnWhereItsReadersAre) {
   TestWorld world(19);
   Fill(*world.Open().value(), 5);
   ASSERT_TRUE(world.files.RemoveRecursively("/journal").ok());
   world.options.resume_at = 5;
-  EXPECT_EQ(world.Open().value()->end(), Position{0}) << "not without leave";
+  const auto refused = world.Open();
+  ASSERT_EQ(refused.error().code(), Code::kDataLoss) << "not without leave";
+  EXPECT_TRUE(Contains(refused.error().message(), "records from 5 on are missing, if there were"));
+  EXPECT_FALSE(world.files.Stat("/journal").ok()) << "a start that is refused makes nothing";
   world.options.accept_loss = true;
   auto journal = world.Open().value();
   EXPECT_EQ(journal->Append("goes on").value(), Position{5});

@@ -39,8 +39,9 @@ struct Options {
   // What a damaged record in the middle means. Refused by default: Open, or the cursor that meets
   // it, answers DataLoss. With true the damaged records are skipped, each gap logged at ERROR.
   bool accept_loss = false;
-  // With accept_loss: a journal that ends before this position goes on there, because records up to
-  // it were read before they were lost; no position is given twice.
+  // What its readers expect next. A journal without a segment is DataLoss if this is not 0. With
+  // accept_loss a journal that ends before it goes on there, because records up to it were read
+  // before they were lost; no position is given twice.
   uint64_t resume_at = 0;
 };
 

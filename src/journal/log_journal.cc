@@ -363,6 +363,18 @@ Result<std::optional<LogJournal::Extent>> LogJournal::Locate(uint64_t number) co
       Extent{.segment = segment, .end = next->first, .limit = segment.bytes, .sealed = true});
 }
 
+void LogJournal::AcceptLoss(const LossAccepted& loss) {
+  {
+    os::MutexLock lock(mutex_);
+    const uint64_t to = loss.to.value_or(durable_end_);
+    const auto behind = losses_.upper_bound(loss.from);
+    if (behind != losses_.begin() && std::prev(behind)->second >= to) return;
+    uint64_t& known_to = losses_[loss.from];
+    known_to = std::max(known_to, to);
+  }
+  loss.Emit(environment_.log, environment_.metrics);
+}
+
 bool LogJournal::WaitFor(uint64_t number, const bool& closed, int64_t timeout_micros) {
   os::MutexLock lock(mutex_);
   const int64_t deadline = environment_.clock.MonotonicMicros() + timeout_micros;
@@ -398,6 +410,7 @@ Status LogJournal::GiveBack(const SegmentEntry& segment) {
   }
   const Status status = environment_.files.SyncDirectory(folder_);
   os::MutexLock lock(mutex_);
+  std::erase_if(losses_, [&](const auto& loss) { return loss.second <= segment.first; });
   if (keep) spares_.push_back(segment);
   folder_synced_ = status.ok();
   segments_.pop_front();

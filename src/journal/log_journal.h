@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -60,6 +61,8 @@ class LogJournal final : public Journal {
   void CloseCursor(bool& closed);
   std::string PathOf(uint64_t segment) const;
   bool accept_loss() const { return options_.accept_loss; }
+  // Says so, unless it was said already: several cursors come by.
+  void AcceptLoss(const LossAccepted& loss);
   const Environment& environment() const { return environment_; }
 
  private:
@@ -71,9 +74,12 @@ class LogJournal final : public Journal {
   enum class Health : uint8_t { kGood, kPoisoned, kFull };
 
   // Recovery, before the thread runs (recovery.cc).
+  Status RequireRecords() const;
   Status LoadSegments();
   Status LoadSpare(const std::string& name, uint64_t number);
   Status LoadSegment(uint64_t number);
+  Status SetAside(uint64_t number);
+  void TellSetAside(std::optional<uint64_t> next);
   Status OpenLast();
   Status ResumeAt(uint64_t position);
   static Status RewriteLastBatch(os::File& file, const Tail& tail);
@@ -105,7 +111,9 @@ class LogJournal final : public Journal {
   // Used by the thread only, once it runs.
   std::unique_ptr<SegmentWriter> writer_;
   uint64_t next_number_ = 0;  // of a segment
-  bool torn_ = false;
+  std::optional<TornTail> torn_;
+  std::vector<std::string> set_aside_;  // segments behind each other that recovery has not told of
+  uint64_t set_aside_from_ = 0;         // the record expected next where they lay
   os::Thread thread_;
 
   // Held while files are renamed for trimming; trimmers wait for each other, nobody else does.
@@ -126,7 +134,8 @@ class LogJournal final : public Journal {
   uint64_t recover_answered_ TARN_GUARDED_BY(mutex_) = 0;
   std::deque<SegmentEntry> segments_ TARN_GUARDED_BY(mutex_);  // by number; never empty
   std::vector<SegmentEntry> spares_ TARN_GUARDED_BY(mutex_);
-  bool folder_synced_ TARN_GUARDED_BY(mutex_) = true;  // spares may be written to
+  bool folder_synced_ TARN_GUARDED_BY(mutex_) = true;            // spares may be written to
+  std::map<uint64_t, uint64_t> losses_ TARN_GUARDED_BY(mutex_);  // accepted: [first, second)
   uint64_t durable_end_ TARN_GUARDED_BY(mutex_) = 0;
   uint64_t durable_offset_ TARN_GUARDED_BY(mutex_) = 0;  // in the last segment
   Stats stats_ TARN_GUARDED_BY(mutex_);

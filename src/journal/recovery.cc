@@ -60,6 +60,7 @@ Result<std::unique_ptr<Journal>> Journal::Open(const Environment& environment,
 
 Status LogJournal::Start() {
   const int64_t started = environment_.clock.MonotonicMicros();
+  TARN_TRY(RequireRecords());
   TARN_TRY(environment_.files.CreateDirectories(folder_));
   auto lock = environment_.files.Lock(os::JoinPath(folder_, "LOCK"));
   if (!lock.ok()) return std::move(lock).error().In("journal");
@@ -75,6 +76,7 @@ Status LogJournal::Start() {
   } else {
     TARN_TRY(OpenLast());
   }
+  TellSetAside(std::nullopt);
   if (options_.accept_loss) TARN_TRY(ResumeAt(options_.resume_at));
   metrics_.SetSize(size_bytes());
   Recovered{.segments = segments_.size(),
@@ -85,6 +87,22 @@ Status LogJournal::Start() {
       .Emit(environment_.log, environment_.metrics);
   thread_ = os::Thread("journal-sync", [this] { Run(); });
   return {};
+}
+
+// Before anything is made: a start that is refused leaves no journal behind.
+Status LogJournal::RequireRecords() const {
+  if (options_.accept_loss || options_.resume_at == 0) return {};
+  const auto names = environment_.files.List(folder_);
+  if (!names.ok() && names.error().code() != Code::kNotFound) return names.error();
+  if (names.ok() && std::any_of(names->begin(), names->end(), [](const std::string& name) {
+        return NumberIn(name, kSegmentPrefix).has_value();
+      }))
+    return {};
+  return DataLoss(fmt::format(
+      "{0}: the journal is gone or has no segment, and the lake expects record {1} next: records "
+      "from {1} on are missing, if there were any; the lake has everything before. Restore the "
+      "folder from a copy; to go on without, start with --accept-loss",
+      folder_, options_.resume_at));
 }
 
 Status LogJournal::LoadSegments() {
@@ -131,8 +149,7 @@ Status LogJournal::LoadSegment(uint64_t number) {
           "restore the file from a copy, or start with --accept-loss to set it aside",
           path));
     }
-    LossAccepted{.place = path, .from = 0, .to = 0}.Emit(environment_.log, environment_.metrics);
-    return environment_.files.Rename(path, os::JoinPath(folder_, "damaged-" + SegmentName(number)));
+    return SetAside(number);
   }
   if (size < header->bytes && !options_.accept_loss) {
     return DataLoss(fmt::format(
@@ -145,8 +162,37 @@ Status LogJournal::LoadSegment(uint64_t number) {
         fmt::format("{} is missing; restore it, or start with --accept-loss to go on without it",
                     PathOf(segments_.back().number + 1)));
   }
+  TellSetAside(header->first);
   segments_.push_back({.number = number, .first = header->first, .bytes = header->bytes});
   return {};
+}
+
+Status LogJournal::SetAside(uint64_t number) {
+  if (set_aside_.empty()) {
+    set_aside_from_ = options_.resume_at;
+    if (!segments_.empty()) {
+      const std::string before = PathOf(segments_.back().number);
+      TARN_ASSIGN_OR_RETURN(const auto file, environment_.files.Open(before, os::OpenMode::kRead));
+      TARN_ASSIGN_OR_RETURN(const std::string bytes, file->ReadAt(0, kSegmentHeaderBytes));
+      TARN_ASSIGN_OR_RETURN(const SegmentHeader header, ParseSegmentHeader(bytes));
+      TARN_ASSIGN_OR_RETURN(const SegmentEnd end, FindEnd(*file, header));
+      set_aside_from_ = std::max(set_aside_from_, end.next_after);
+    }
+  }
+  const std::string aside = os::JoinPath(folder_, "damaged-" + SegmentName(number));
+  TARN_TRY(environment_.files.Rename(PathOf(number), aside));
+  set_aside_.push_back(aside);
+  return {};
+}
+
+// `next`: the first record behind them, if there is one.
+void LogJournal::TellSetAside(std::optional<uint64_t> next) {
+  if (set_aside_.empty()) return;
+  AcceptLoss({.place = Join(set_aside_, ", "),
+              .reason = "segments whose header is damaged were set aside, with all their records",
+              .from = std::min(set_aside_from_, next.value_or(set_aside_from_)),
+              .to = next});
+  set_aside_.clear();
 }
 
 Status LogJournal::OpenLast() {
@@ -157,7 +203,7 @@ Status LogJournal::OpenLast() {
   TARN_ASSIGN_OR_RETURN(const SegmentEnd end, FindEnd(*file, header));
   if (end.damaged && !options_.accept_loss)
     return DamagedError(path, end.tail.offset, end.tail.next);
-  torn_ = end.torn;
+  if (end.torn_bytes > 0) torn_ = TornTail{path, end.tail.offset, end.torn_bytes};
   durable_end_ = end.next_after;
   durable_offset_ = end.tail.offset;
   const bool lost_last = next_number_ != segments_.back().number + 1;
@@ -173,8 +219,12 @@ Status LogJournal::OpenLast() {
 
 Status LogJournal::ResumeAt(uint64_t position) {
   if (durable_end_ >= position) return {};
-  LossAccepted{.place = folder_, .from = durable_end_, .to = position}.Emit(environment_.log,
-                                                                            environment_.metrics);
+  // What is before it was read, and is in the lake.
+  AcceptLoss(
+      {.place = folder_,
+       .reason = "the journal ends before what the lake has; what may have come behind is lost",
+       .from = position,
+       .to = std::nullopt});
   durable_end_ = position;
   return OpenNextSegment();
 }

@@ -184,12 +184,15 @@ Result<std::optional<StoredRecord>> SegmentScanner::Next(uint64_t limit) {
   return record;
 }
 
-Result<bool> SegmentScanner::TailIsTorn(uint64_t limit) {
-  if (tail_.offset + kRecordHeaderBytes > std::min(limit, header_.bytes)) return false;
+Result<uint64_t> SegmentScanner::TornBytes(uint64_t limit) {
+  if (tail_.offset + kRecordHeaderBytes > std::min(limit, header_.bytes)) return 0;
   TARN_ASSIGN_OR_RETURN(const std::string_view bytes,
                         Load(tail_.offset, kRecordHeaderBytes, header_.bytes));
-  return bytes.size() >= kRecordHeaderBytes && GetFixed<uint64_t>(bytes.data() + 8) == tail_.next &&
-         GetFixed<uint32_t>(bytes.data() + 16) == tail_.previous;
+  const bool follows = bytes.size() >= kRecordHeaderBytes &&
+                       GetFixed<uint64_t>(bytes.data() + 8) == tail_.next &&
+                       GetFixed<uint32_t>(bytes.data() + 16) == tail_.previous;
+  if (!follows) return 0;
+  return std::min(StoredBytes(GetFixed<uint32_t>(bytes.data() + 4)), header_.bytes - tail_.offset);
 }
 
 Status SegmentScanner::MakeSums(uint64_t begin, uint64_t limit) {
@@ -282,14 +285,14 @@ Result<SegmentEnd> FindEnd(const os::File& file, const SegmentHeader& header) {
     if (!record) break;
   }
   SegmentEnd end{.tail = scanner.tail(), .next_after = scanner.tail().next};
-  TARN_ASSIGN_OR_RETURN(end.torn, scanner.TailIsTorn(header.bytes));
+  TARN_ASSIGN_OR_RETURN(end.torn_bytes, scanner.TornBytes(header.bytes));
   while (true) {
     TARN_ASSIGN_OR_RETURN(const auto record, scanner.Skip(header.bytes));
     if (!record) break;
     // Written after everything before its batch was synced, the bad place among it. A batch that
     // begins at the bad place or before it was cut by the crash itself: nobody was told of it.
     if (record->batch_offset <= end.tail.offset) {
-      end.torn = true;
+      end.torn_bytes = std::max(end.torn_bytes, record->end_offset - end.tail.offset);
       continue;
     }
     end.damaged = true;

@@ -95,8 +95,8 @@ class SegmentScanner {
   // The next record if a whole one that follows the one before lies there, before `limit` (an
   // offset); nullopt if not. Io is worth a retry.
   Result<std::optional<StoredRecord>> Next(uint64_t limit);
-  // True if what Next did not take as a record claims to follow the one before.
-  Result<bool> TailIsTorn(uint64_t limit);
+  // If what Next did not take as a record claims to follow the one before: the bytes it claims.
+  Result<uint64_t> TornBytes(uint64_t limit);
   // The next record behind a place where Next found none, whose checksum holds and that is newer;
   // it need not follow anything. Next goes on behind it.
   Result<std::optional<StoredRecord>> Skip(uint64_t limit);
@@ -133,7 +133,7 @@ class SegmentScanner {
 // The end of a segment as recovery finds it.
 struct SegmentEnd {
   Tail tail;                // behind the last whole record
-  bool torn = false;        // an unfinished batch lies behind it; nobody was told of that
+  uint64_t torn_bytes = 0;  // of an unfinished batch behind it; nobody was told of that
   bool damaged = false;     // a record at tail.offset was synced once and is not readable now
   uint64_t next_after = 0;  // if damaged: one more than the last readable record's number
 };

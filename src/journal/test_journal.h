@@ -1,11 +1,15 @@
 #pragma once
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "journal/journal.h"
 #include "os/sim_file_system.h"
 
@@ -14,15 +18,31 @@ namespace tarn::journal {
 // What the tests of the journal share: a simulated disk and a small journal on it.
 struct TestWorld {
   explicit TestWorld(uint64_t seed) : files(seed), random(seed) {}
+  ~TestWorld() { ::close(log_fd); }
+  TestWorld(const TestWorld&) = delete;
+  TestWorld& operator=(const TestWorld&) = delete;
 
   Result<std::unique_ptr<Journal>> Open() {
     return Journal::Open({files, random, clock, log, metrics}, "/journal", options);
   }
 
+  // Lines of the log with `event`.
+  std::vector<std::string> Logged(std::string_view event) const {
+    std::string text(1 << 20, '\0');
+    const ssize_t size = ::pread(log_fd, text.data(), text.size(), 0);
+    text.resize(size > 0 ? static_cast<size_t>(size) : 0);
+    std::vector<std::string> lines;
+    for (const std::string_view line : Split(text, '\n')) {
+      if (line.find(event) != std::string_view::npos) lines.emplace_back(line);
+    }
+    return lines;
+  }
+
+  const int log_fd = ::memfd_create("log", 0);
   os::SimFileSystem files;
   os::SeededRandom random;
   os::FakeClock clock{Timestamp{0}};
-  obs::Logger log{clock, -1, obs::LogFormat::kText, obs::Level::kError};
+  obs::Logger log{clock, log_fd, obs::LogFormat::kText, obs::Level::kWarn};
   obs::Registry metrics;
   Options options{.segment_bytes = 16'384,
                   .max_bytes = 16'384 * 8,

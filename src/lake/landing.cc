@@ -89,6 +89,10 @@ void NoteErrors(const HostStatus& counted, Timestamp committed, HostStatus& host
   }
 }
 
+double SecondsBetween(Timestamp from, Timestamp to) {
+  return static_cast<double>(to.micros - from.micros) / kMicrosPerSecond;
+}
+
 template <typename Item>
 void ForEachInParallel(std::vector<Item>& items, const std::function<void(Item&)>& work) {
   std::atomic<size_t> next = 0;
@@ -168,9 +172,9 @@ Status Landing::Recover() {
     next_position_ = begin;
   } else if (position < begin || position > journal_.end().value) {
     return DataLoss(fmt::format(
-        "the lake expects record {} of the journal next, which holds {} to {}: records that were "
-        "acknowledged are missing. Restore the journal's folder; to go on without them, start with "
-        "--accept-loss",
+        "the lake expects record {0} of the journal next, which holds {1} to {2}: records from {0} "
+        "on are missing, if there were any; the lake has everything before. Restore the journal's "
+        "folder; to go on without them, start with --accept-loss",
         position, begin, journal_.end().value));
   }
   for (auto& [name, source] : sources_) {
@@ -180,6 +184,7 @@ Status Landing::Recover() {
   TARN_ASSIGN_OR_RETURN(cursor_, journal_.ReadFrom({next_position_}));
   os::MutexLock lock(mutex_);
   status_.position = next_position_;
+  for (const auto& [name, source] : sources_) status_.sources[name];
   return {};
 }
 
@@ -530,12 +535,12 @@ void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
     host.last_read = std::max(host.last_read, counted.last_read);
     host.last_ingested = std::max(host.last_ingested, counted.last_ingested);
     NoteErrors(counted, receipt.committed, host);
-    host.lag_seconds =
-        static_cast<double>(receipt.committed.micros - counted.last_read.micros) / kMicrosPerSecond;
+    host.lag_seconds = SecondsBetween(counted.last_read, receipt.committed);
     std::deque<Landed>& landed = rates_[key];
     landed.push_back({work_.clock.MonotonicMicros(), counted.lines});
     while (landed.front().at_micros < landed.back().at_micros - kRateMicros) landed.pop_front();
   }
+  CountInSources(receipt.committed);
   ForgetOldHosts();
   ClearBuffers();
   status_.position = next_position_;
@@ -544,6 +549,20 @@ void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
   status_.last_commit = receipt.committed;
   ++status_.commits;
   changed_.NotifyAll();
+}
+
+void Landing::CountInSources(Timestamp committed) {
+  std::set<std::string_view> seen;
+  for (const auto& [key, counted] : buffered_hosts_) {
+    SourceStatus& source = status_.sources[counted.source];
+    source.lines += counted.lines;
+    source.rejected += counted.rejected;
+    source.bytes += counted.bytes;
+    source.last_read = std::max(source.last_read, counted.last_read);
+    const double lag = SecondsBetween(counted.last_read, committed);
+    const bool first = seen.insert(counted.source).second;
+    source.lag_seconds = first ? lag : std::max(source.lag_seconds, lag);
+  }
 }
 
 // A tenth of the hosts, those silent for longest, so that the search is paid for rarely.

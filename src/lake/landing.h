@@ -42,7 +42,17 @@ struct HostStatus {
   }
 };
 
+// Of all hosts of a source together, those left out of the status among them.
+struct SourceStatus {
+  uint64_t lines = 0;  // landed since the server started
+  uint64_t rejected = 0;
+  uint64_t bytes = 0;
+  Timestamp last_read;     // the newest read_time of its batches
+  double lag_seconds = 0;  // the longest of the hosts in the last commit that brought some of it
+};
+
 struct LandingStatus {
+  std::map<std::string, SourceStatus> sources;  // by name: all that tarn.yaml has
   std::vector<HostStatus> hosts;
   uint64_t position = 0;  // of the journal: everything before it is in the lake
   uint64_t buffered_bytes = 0;
@@ -138,6 +148,7 @@ class Landing {
   void ClearBuffers();
   void ForgetOldHosts() TARN_REQUIRES(mutex_);
   void NoteCommit(const catalog::CommitReceipt& receipt);
+  void CountInSources(Timestamp committed) TARN_REQUIRES(mutex_);
   // A record that cannot be read now: said once, tried again after a wait.
   void NoteUnreadable(const Error& error);
   // After a failed flush: back to the last commit, buffers empty, the journal read again from

@@ -297,6 +297,27 @@ TEST(Landing, HostWhoseBatchIsRefusedAsAWholeHasTheReasonUntilOneIsNot) {
 }
 
 // A probe at night is no wrong format.
+TEST(Landing, StatusSaysOfEverySourceWhatItsHostsBrought) {
+  TestLake lake("source_status");
+  ASSERT_TRUE(lake.Open().ok());
+  const LandingStatus before = lake.landing().status();
+  ASSERT_TRUE(before.sources.contains("web_log")) << "listed before it has sent anything";
+  EXPECT_EQ(before.sources.at("web_log").lines, 0U);
+  uint64_t first = 0;
+  uint64_t second = 0;
+  ASSERT_TRUE(lake.SendLines("w1", first, 3).ok());
+  ASSERT_TRUE(lake.SendLines("w2", second, 2, "%h %nonsense").ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  const LandingStatus after = lake.landing().status();
+  const SourceStatus& source = after.sources.at("web_log");
+  EXPECT_EQ(source.lines, 5U);
+  EXPECT_EQ(source.rejected, 2U);
+  EXPECT_EQ(source.bytes, after.hosts.at(0).bytes + after.hosts.at(1).bytes);
+  EXPECT_EQ(source.last_read, after.hosts.at(0).last_read);
+  EXPECT_EQ(source.lag_seconds,
+            std::max(after.hosts.at(0).lag_seconds, after.hosts.at(1).lag_seconds));
+}
+
 TEST(Landing, HostThatSendsAFewBadLinesHasNoErrorUntilTheyAreMany) {
   TestLake lake("host_probe");
   ASSERT_TRUE(lake.Open().ok());

@@ -456,6 +456,7 @@ class Damage(harness.Case):
         self.fill()
         shutil.rmtree(self.state / "journal")
         self.refuses("journal/*", "journal", "--accept-loss")
+        self.assertFalse((self.state / "journal").exists(), "a start that is refused makes nothing")
         self.accept_loss(40)
 
 

@@ -90,6 +90,32 @@ class Waiting(harness.Case):
         self.assertEqual(shop.sql("SELECT count(*) n FROM raw.web_log")[0]["n"], 1)
 
 
+class Sources(harness.Case):
+    def series(self, shop):
+        lines = shop.get("/metrics").body.decode().splitlines()
+        return dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+
+    def test_metrics_and_status_have_every_source_and_its_hosts(self):
+        shop = self.project(sources={"web_log": "combined", "other": "common"}).start()
+        self.assertEqual([(source["name"], source["lines"], source["hosts"]) for source in shop.status()["sources"]],
+                         [("other", 0, []), ("web_log", 0, [])])
+        self.assertEqual(self.series(shop)['tarn_source_lines_total{source="web_log"}'], "0")
+        log = self.work / "access.log"
+        log.write_bytes(b"".join(LINE % number for number in range(3)) + b"no such line\n")
+        self.agent(shop, "w1", [log]).start()
+        shop.wait_rows("raw.web_log", 4)
+        series = self.series(shop)
+        for labels in ('source{source="web_log"}', 'host{source="web_log",host="w1"}'):
+            of, labels = labels.split("{")
+            seen = {what: float(series[f"tarn_{of}_{what}{{{labels}"]) for what in
+                    ("lines_total", "rejected_total", "bytes_total", "error", "lag_seconds", "last_read_timestamp_seconds")}
+            self.assertEqual((seen["lines_total"], seen["rejected_total"], seen["error"]), (4, 1, 0))
+            self.assertEqual(seen["bytes_total"], log.stat().st_size - 4)
+            self.assertGreater(seen["last_read_timestamp_seconds"], log.stat().st_mtime - 1)
+            self.assertGreaterEqual(seen["lag_seconds"], 0)
+        self.assertEqual(series['tarn_source_lines_total{source="other"}'], "0")
+
+
 class Keys(harness.Case):
     def test_keys_made_at_once_are_all_there(self):
         shop = self.project()

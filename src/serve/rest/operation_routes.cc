@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "serve/rest/source_metrics.h"
 
 namespace tarn::serve::rest {
 namespace {
@@ -34,37 +35,17 @@ Json HostJson(const lake::HostStatus& host, Timestamp now) {
   return json;
 }
 
-// The landing's trouble is every source's; else the newest of a host.
-std::string ErrorOf(const lake::LandingStatus& landing,
-                    const std::vector<const lake::HostStatus*>& hosts) {
-  if (!landing.last_error.empty()) return landing.last_error;
-  const lake::HostStatus* latest = nullptr;
-  for (const lake::HostStatus* host : hosts) {
-    if (host->last_error.empty()) continue;
-    if (latest == nullptr || latest->last_error_at < host->last_error_at) latest = host;
-  }
-  if (latest == nullptr) return "";
-  return fmt::format("{}: {} ({})", latest->host, latest->last_error,
-                     FormatTimestamp(latest->last_error_at));
-}
-
 Json SourcesJson(const lake::LandingStatus& landing, Timestamp now) {
-  std::map<std::string, std::vector<const lake::HostStatus*>> by_source;
-  for (const lake::HostStatus& host : landing.hosts) by_source[host.source].push_back(&host);
+  const auto by_source = HostsBySource(landing);
   Json::Array sources;
-  for (const auto& [name, hosts] : by_source) {
+  for (const auto& [name, counts] : landing.sources) {
+    const HostsOfSource& hosts = by_source.at(name);
     Json::Array host_list;
-    uint64_t lines = 0;
-    uint64_t rejected = 0;
-    for (const lake::HostStatus* host : hosts) {
-      host_list.push_back(HostJson(*host, now));
-      lines += host->lines;
-      rejected += host->rejected;
-    }
+    for (const lake::HostStatus* host : hosts) host_list.push_back(HostJson(*host, now));
     Json source;
     source.Set("name", name);
-    source.Set("lines", static_cast<int64_t>(lines));
-    source.Set("rejected", static_cast<int64_t>(rejected));
+    source.Set("lines", static_cast<int64_t>(counts.lines));
+    source.Set("rejected", static_cast<int64_t>(counts.rejected));
     source.Set("last_error", ErrorOf(landing, hosts));
     source.Set("hosts", std::move(host_list));
     sources.push_back(std::move(source));
@@ -103,6 +84,14 @@ Result<Json> StatusJson(const Backend& backend, Timestamp started) {
   return json;
 }
 
+Result<Json> Flush(const Backend& backend, int64_t came_micros) {
+  const int64_t waited = backend.clock.MonotonicMicros() - came_micros;
+  TARN_TRY(backend.landing.FlushAll(kFlushTimeoutMicros - waited));
+  Json json;
+  json.Set("position", static_cast<int64_t>(backend.landing.position()));
+  return json;
+}
+
 http::Response ReadyAnswer(const Backend& backend) {
   const journal::Stats journal = backend.journal.stats();
   const std::string landing_error = backend.landing.last_error();
@@ -121,17 +110,25 @@ http::Response ReadyAnswer(const Backend& backend) {
 
 // Runs `answer` on the worker; it is told when the request came.
 http::Receiver On(Worker& worker, const os::Clock& clock,
-                  std::function<Result<Json>(int64_t came_micros)> answer) {
+                  std::function<http::Response(int64_t came_micros)> answer) {
   return [&worker, &clock, answer = std::move(answer)](http::Request&& /*request*/,
                                                        http::Responder responder) {
     auto shared = std::make_shared<http::Responder>(std::move(responder));
     const bool posted = worker.Post([shared, answer, came = clock.MonotonicMicros()] {
-      const auto json = answer(came);
-      if (!json.ok()) return std::move(*shared).SendError(json.error());
-      std::move(*shared).Send({.body = codec::DumpJson(*json) + "\n"});
+      std::move(*shared).Send(answer(came));
     });
     if (!posted) std::move(*shared).SendError(Unavailable("too many requests are waiting"));
   };
+}
+
+http::Response AnswerOf(const Result<Json>& json) {
+  if (!json.ok()) return http::ErrorResponse(json.error());
+  return {.body = codec::DumpJson(*json) + "\n"};
+}
+
+http::Response MetricsAnswer(const Backend& backend) {
+  return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
+          .body = backend.metrics.Print() + PrintSourceMetrics(backend.landing.status())};
 }
 
 }  // namespace
@@ -162,19 +159,17 @@ void AddOperationRoutes(const Backend& backend, const Workers& workers, http::Ro
   const auto ready = [&backend](http::Request&&, http::Responder responder) {
     std::move(responder).Send(ReadyAnswer(backend));
   };
+  const auto metrics = [&backend](int64_t /*came_micros*/) { return MetricsAnswer(backend); };
   const auto status = [&backend, started](int64_t /*came_micros*/) {
-    return StatusJson(backend, started);
+    return AnswerOf(StatusJson(backend, started));
   };
-  const auto flush = [&backend](int64_t came_micros) -> Result<Json> {
-    const int64_t waited = backend.clock.MonotonicMicros() - came_micros;
-    TARN_TRY(backend.landing.FlushAll(kFlushTimeoutMicros - waited));
-    Json json;
-    json.Set("position", static_cast<int64_t>(backend.landing.position()));
-    return json;
+  const auto flush = [&backend](int64_t came_micros) {
+    return AnswerOf(Flush(backend, came_micros));
   };
   router.Exact(http::Method::kGet, "/health", health, for_all);
   router.Exact(http::Method::kGet, "/ready", ready, for_all);
-  router.Exact(http::Method::kGet, "/metrics", http::MetricsReceiver(backend.metrics), for_all);
+  router.Exact(http::Method::kGet, "/metrics", On(workers.reading, backend.clock, metrics),
+               for_all);
   router.Exact(http::Method::kGet, "/v1/status", On(workers.reading, backend.clock, status),
                for_readers);
   router.Exact(http::Method::kPost, "/v1/flush", On(workers.flushing, backend.clock, flush),

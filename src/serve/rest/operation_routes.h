@@ -20,7 +20,7 @@ struct Workers {
 
 // GET  /health      200 while the process lives; no key
 // GET  /ready       200 if batches are taken and land, else 503 with the reasons; no key
-// GET  /metrics     Prometheus text; no key
+// GET  /metrics     Prometheus text: the registry's, then those of sources and hosts; no key
 // GET  /v1/status   one screen of JSON; reader
 // POST /v1/flush    200 once everything acknowledged so far is in the lake; reader
 void AddOperationRoutes(const Backend& backend, const Workers& workers, http::Router& router);
