@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "app/local_key.h"
 #include "app/version.h"
 #include "base/bytes.h"
 #include "base/text.h"
@@ -141,12 +142,19 @@ std::pair<uint64_t, int64_t> LookAtKeys(Machine& machine, const Project& project
 }
 
 Status OpenDoor(Machine& machine, const Project& project, Parts& parts) {
+  if (!machine.files.Exists(project.local_key_file()) ||
+      !machine.files.Exists(project.keys_file())) {
+    TARN_TRY(ChangeKeys(machine, project, [&](auth::KeyRing& ring) {
+      return WriteLocalKey(machine, project, ring);
+    }));
+  }
   // Looked at before it is read: a change in between is then seen as one.
   parts.keys_seen = LookAtKeys(machine, project);
   TARN_ASSIGN_OR_RETURN(auto ring, auth::KeyRing::Load(machine.files, project.keys_file()));
-  if (ring.keys().empty()) {
+  if (OnlyLocalKey(ring)) {
     parts.log.Write(obs::Level::kWarn, "server.no_keys",
-                    {{"file", project.keys_file()}, {"hint", "nobody can send or read"}});
+                    {{"file", project.keys_file()},
+                     {"hint", "nobody can send or read; `tarn keys create` makes keys"}});
   }
   parts.keys = std::make_unique<auth::Authenticator>(
       std::move(ring), machine.clock, [&log = parts.log](const auth::FailureReport& report) {

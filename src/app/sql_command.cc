@@ -10,6 +10,7 @@
 
 #include "app/command.h"
 #include "app/command_line.h"
+#include "app/file_place.h"
 #include "app/interrupter.h"
 #include "app/memory_guard.h"
 #include "app/server_client.h"
@@ -65,6 +66,7 @@ Status Sql(Context& context, const SqlOptions& options) {
   TARN_ASSIGN_OR_RETURN(const auto output,
                         SqlOutput::Open(machine.random, options.format, options.out));
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, words.folder));
+  if (!options.out.empty()) TARN_TRY(RequireOutside(project, options.out));
   const bool prompt = words.statement.empty() && isatty(STDIN_FILENO) != 0;
   if (prompt && !(options.format.empty() && options.out.empty())) {
     return InvalidArgument(

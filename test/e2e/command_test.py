@@ -314,6 +314,38 @@ class Parse(harness.Case):
         self.assertEqual(done.returncode, 0)
         self.assertIn("0 lines parsed, 1 rejected", done.stderr)
 
+    def test_no_input_is_overwritten(self):
+        victim = self.work / "victim.log"
+        victim.write_bytes(self.LINES)
+        os.symlink(victim, self.work / "symbolic")
+        os.link(victim, self.work / "hard")
+        for option in ("--out", "--rejects"):
+            for name in ("victim.log", "symbolic", "hard"):
+                done = harness.tarn("parse", victim, option, self.work / name)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(f"{option} {self.work / name} is the input {victim}", done.stderr)
+        with open(victim, "rb") as stdin:
+            done = subprocess.run([TARN, "parse", "--out", victim], stdin=stdin, text=True,
+                                  capture_output=True, check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        with open(victim, "ab") as stdout:
+            done = subprocess.run([TARN, "parse", victim], stdout=stdout, stderr=subprocess.PIPE,
+                                  text=True, check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(victim.read_bytes(), self.LINES)
+
+    def test_one_file_does_not_take_lines_and_rejects(self):
+        (self.work / "folder").mkdir()
+        os.symlink("new", self.work / "link")
+        for name in ("new", "folder/../new", "link"):
+            done = self.parse("a.log", b"no log line\n", "--out", self.work / "new", "--rejects",
+                              self.work / name)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn("are one file", done.stderr)
+            self.assertFalse((self.work / "new").exists())
+        done = self.parse("a.log", self.LINES, "--out", "/dev/null", "--rejects", "/dev/null")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
 
 class ExitCodes(harness.Case):
     """The table of docs/exit-codes.md, command by command."""
@@ -475,6 +507,29 @@ class Problems(harness.Case):
             self.assertEqual(numbers, sorted(numbers))
 
 
+class Cloned(harness.Case):
+    """A project without its state, which no repository holds."""
+
+    def test_commands_reach_its_server(self):
+        shop = self.project()
+        shutil.rmtree(shop.folder / "state")
+        shop.start()
+        self.assertEqual((shop.folder / "state/local.key").stat().st_mode & 0o777, 0o600)
+        self.assertIn("nobody can send", shop.server.tail(100))
+        for words in (("status", shop.folder), ("sql", shop.folder, "SELECT 1", "--fresh")):
+            done = harness.tarn(*words)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        made = harness.tarn("keys", "create", "web-1", shop.folder)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        shop.server.stop()
+        (shop.folder / "state/local.key").unlink()
+        shop.start()
+        self.assertEqual(harness.tarn("status", shop.folder).returncode, 0)
+        listed = json.loads(harness.tarn("keys", "list", shop.folder, "--json").stdout)
+        self.assertEqual(sorted(key["name"] for key in listed), ["local", "web-1"])
+        shop.server.stop()
+
+
 class Out(harness.Case):
     """`tarn sql --out FILE`."""
 
@@ -503,6 +558,19 @@ class Out(harness.Case):
         self.assertEqual((self.folder / "link.parquet").read_bytes()[:4], b"PAR1")
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
                          ["day.csv", "day.csv.partial", "link.csv", "link.parquet", "store"])
+
+    def test_files_of_the_project_are_left_alone(self):
+        shop = self.shop.folder
+        os.symlink(shop / "lake", self.folder / "there")
+        os.symlink(shop / "state/catalog.db", self.folder / "catalog")
+        for place in (shop / "tarn.yaml", shop / "state/keys.json", shop / "state/new.csv",
+                      shop / "lake/new.csv", self.folder / "there/new.csv", self.folder / "catalog"):
+            before = place.read_bytes() if place.exists() else None
+            done = harness.tarn("sql", shop, "SELECT 1 AS a", "--out", place)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(f"--out {place} is a place of the project", done.stderr)
+            self.assertEqual(place.read_bytes() if place.exists() else None, before)
+        self.write(shop / "day.csv")
 
     def test_permissions_stay(self):
         for name, options in (("day.csv", ()), ("day.parquet", ("--format", "parquet"))):
