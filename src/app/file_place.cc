@@ -18,13 +18,9 @@ std::string IdentityOf(const struct stat& info) {
 fs::path Canonical(const std::string& path) {
   std::error_code failed;
   const fs::path absolute = fs::absolute(Followed(path), failed);
-  fs::path canonical = fs::weakly_canonical(absolute, failed);
-  return failed ? absolute.lexically_normal() : canonical;
-}
-
-bool IsWithin(const fs::path& place, const fs::path& folder) {
-  const fs::path relative = place.lexically_relative(folder);
-  return !relative.empty() && *relative.begin() != "..";
+  const fs::path canonical = fs::weakly_canonical(absolute, failed);
+  const fs::path place = (failed ? absolute : canonical).lexically_normal();
+  return place.has_filename() ? place : place.parent_path();  // "a/" is "a"
 }
 
 }  // namespace
@@ -41,6 +37,11 @@ std::string Followed(const std::string& path) {
   return place.string();
 }
 
+bool IsWithin(const std::string& place, const std::string& folder) {
+  const fs::path relative = Canonical(place).lexically_relative(Canonical(folder));
+  return !relative.empty() && *relative.begin() != "..";
+}
+
 std::string FileIdentity(const std::string& path) {
   struct stat info{};
   return stat(path.c_str(), &info) == 0 ? IdentityOf(info) : Canonical(path).string();
@@ -52,10 +53,9 @@ std::string FileIdentity(int fd) {
 }
 
 Status RequireOutside(const Project& project, const std::string& out) {
-  const fs::path place = Canonical(out);
   for (const std::string& own :
        {project.lake_folder, project.state_folder, os::JoinPath(project.folder, "tarn.yaml")}) {
-    if (!IsWithin(place, Canonical(own))) continue;
+    if (!IsWithin(out, own)) continue;
     return InvalidArgument(
         fmt::format("--out {} is a place of the project's own ({}); choose another", out, own));
   }

@@ -9,6 +9,9 @@ namespace tarn::app {
 // Where a path leads: a symbolic link, also one to what is not there yet, is followed.
 std::string Followed(const std::string& path);
 
+// Whether the place is the folder or in it, links followed.
+bool IsWithin(const std::string& place, const std::string& folder);
+
 // What two names of one file have in common, through links of either kind; also of a file that is
 // not there yet. Empty for what holds nothing to lose: a pipe, a terminal, /dev/null.
 std::string FileIdentity(const std::string& path);

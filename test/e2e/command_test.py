@@ -506,6 +506,90 @@ class Problems(harness.Case):
                 numbers.append(int(line.removeprefix(f"tarn: {path}:").split(":")[0]))
             self.assertEqual(numbers, sorted(numbers))
 
+    def said(self, text):
+        """Of check, by the file's line; serve says the same and opens nothing."""
+        shop = self.work / "wrong"
+        shop.mkdir(exist_ok=True)
+        (shop / "tarn.yaml").write_text(text)
+        checked, served = (harness.tarn(program, shop) for program in ("check", "serve"))
+        self.assertEqual((checked.returncode, checked.stdout), (2, ""), checked.stderr)
+        self.assertEqual((served.returncode, served.stderr), (2, checked.stderr))
+        self.assertEqual([path.name for path in shop.iterdir()], ["tarn.yaml"])
+        place = f"tarn: {shop / 'tarn.yaml'}:"
+        lines = checked.stderr.splitlines()
+        for line in lines:
+            self.assertTrue(line.startswith(place), line)
+        return [line.removeprefix(place) for line in lines]
+
+    def test_what_serve_would_refuse_check_refuses_at_its_place(self):
+        source = "sources:\n  g:\n    format: {}\n"
+        for text, place in (
+                ("name: ''\n", "1:7: name: "),
+                ("name: a/../b\n", "1:7: name: "),
+                ('name: "a\\nb"\n', "1:7: name: "),
+                ("name: a\n" + source.format("''"), "4:13: sources.g.format: "),
+                ("name: a\n" + source.format("'json:'"), "4:13: sources.g.format: "),
+                ("name: a\n" + source.format("'json:a:int=,b'"), "4:13: sources.g.format: column 'a'"),
+                ("name: a\n" + source.format("'csv:a:,b'"), "4:13: sources.g.format: column 'a'"),
+                ("name: a\n" + source.format("json") + "  G:\n    format: json\n",
+                 "6:5: sources.G: "),
+                ("name: a\nlisten:\n  address: shop.example\n", "3:12: listen.address: "),
+                ("name: a\nlisten:\n  address: ''\n", "3:12: listen.address: "),
+                ("name: a\nlisten:\n  tls: {certificate: '', key: ''}\n",
+                 "3:22: listen.tls.certificate: "),
+                ("name: a\nlisten:\n  tls:\n    certificate: tarn.yaml\n    key: ../nope.key\n",
+                 "5:10: listen.tls.key: "),
+                ("name: a\nlake:\n  path: ''\n", "3:9: lake.path: "),
+                ("name: a\nlake:\n  path: .\n", "3:9: lake.path: "),
+                ("name: a\nlake:\n  path: ..\n", "3:9: lake.path: "),
+                ("name: a\nlake:\n  path: state\n", "3:9: lake.path: "),
+                ("name: a\nlake:\n  path: a/../state/lake\n", "3:9: lake.path: "),
+                ("name: a\nstate:\n  path: lake/state\n", "3:9: state.path: "),
+                ("name: a\nstate:\n  path: ./\n", "3:9: state.path: ")):
+            lines = self.said(text)
+            self.assertTrue(lines[0].startswith(place), lines)
+
+    def test_localhost_is_this_machine(self):
+        shop = self.project()
+        path = shop.folder / "tarn.yaml"
+        path.write_text(path.read_text().replace("listen:\n", "listen:\n  address: localhost\n"))
+        done = harness.tarn("check", shop.folder)
+        self.assertEqual((done.returncode, done.stdout), (0, "e2e: fine, 1 source\n"))
+        shop.start()
+        shop.server.stop()
+
+    def test_a_missing_secret_hides_no_other(self):
+        lines = self.said("name: shop\nname2: ${env:NO_SUCH_VARIABLE}\nlisten:\n  port: ${env:NO_PORT}\n"
+                          "  prot: 1\n  tls: {certificate: a.pem, key: '${file:nokey}'}\n"
+                          "sources:\n  g: {format: '${env:NO_FORMAT}', land: ['${env:NO_LAND}']}\n"
+                          "sql:\n  memory: lots\n")
+        for part in ("2:1: unknown key 'name2'; did you mean 'name'?",
+                     "2:8: name2: environment variable 'NO_SUCH_VARIABLE' is not set",
+                     "4:9: listen.port: environment variable 'NO_PORT' is not set",
+                     "5:3: listen: unknown key 'prot'", "6:34: listen.tls.key: ",
+                     "8:15: sources.g.format: environment variable 'NO_FORMAT' is not set",
+                     "8:42: sources.g.land[0]: environment variable 'NO_LAND' is not set",
+                     "10:11: sql.memory: expected size"):
+            self.assertEqual(sum(line.startswith(part) for line in lines), 1, (part, lines))
+        self.assertEqual(len(lines), 8, lines)
+
+    def test_the_nearest_word_is_named(self):
+        lines = self.said("name: shop\ntime_zone: Europe/Pragu\nsources:\n  a:\n    format: json\n"
+                          "    land: parqet\n  b:\n    format: 'csv:a:flaot'\n")
+        self.assertEqual(lines, [
+            "2:12: time_zone: 'Europe/Pragu' is not a time zone; did you mean 'Europe/Prague'?",
+            "6:11: sources.a.land: 'parqet' is not known; did you mean 'parquet'?",
+            "8:13: sources.b.format: column 'a' cannot have the type 'flaot'; choose int, long, "
+            "double, boolean, string or timestamptz"])
+
+    def test_what_is_no_map_is_told_at_its_line(self):
+        self.assertEqual(self.said("- a\n")[0], "1:1: expected a map of keys, found a list")
+        self.assertEqual(self.said(""), ["1:1: is empty; the least is `name: shop`"])
+        path = self.work / "wrong/tarn.yaml"
+        path.write_bytes(b"name: a\nsources:\n  b\xff: {}\n")
+        done = harness.tarn("check", path.parent)
+        self.assertEqual(done.stderr, f"tarn: {path}:3:4: not UTF-8 text\n")
+
 
 class Cloned(harness.Case):
     """A project without its state, which no repository holds."""
