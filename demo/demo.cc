@@ -126,6 +126,7 @@ class Demo {
   uint64_t TruthRejected() const;
 
   const DemoOptions& options_;
+  const int days_ = options_.days.value_or(30);
   os::PosixFileSystem fs_;
   os::SystemClock clock_;
   std::string folder_;  // absolute
@@ -224,6 +225,10 @@ Status Demo::OpenState() {
                       "another folder",
                       folder_, state_.seed));
     }
+    if (options_.days && state_.history_done) {
+      return InvalidArgument(
+          fmt::format("{} has its history; leave --days out, or give another folder", folder_));
+    }
     if (options_.servers && *options_.servers != state_.servers) {
       return InvalidArgument(
           fmt::format("{} has {} web servers; leave --servers out, or give "
@@ -262,19 +267,19 @@ Status Demo::BeginTruth() {
   const std::string path = Path("truth.jsonl");
   if (fs_.Exists(path)) TARN_TRY(fs_.Remove(path));
   TARN_ASSIGN_OR_RETURN(truth_, Truth::Open(fs_, path));
-  if (options_.days > 0) TARN_TRY(WriteHistory());
+  if (days_ > 0) TARN_TRY(WriteHistory());
   TARN_TRY(truth_->Compact({clock_.Now().micros - kRecentMicros}));
   state_.history_done = true;
   return SaveState(fs_, StatePath(), state_);
 }
 
 Status Demo::WriteHistory() {
-  Say(fmt::format("writing {} days of history (seconds)", options_.days));
+  Say(fmt::format("writing {} days of history (seconds)", days_));
   const int64_t began = clock_.MonotonicMicros();
   const Timestamp now = clock_.Now();
   WorldOptions world = WorldOf(0);
   // From a midnight on, so that runs of one day have the same history.
-  world.start.micros = (FloorDiv(now.micros, kMicrosPerDay) - options_.days) * kMicrosPerDay;
+  world.start.micros = (FloorDiv(now.micros, kMicrosPerDay) - days_) * kMicrosPerDay;
   world.hits_per_second = options_.history_rate;
   world.seasonal = true;
   TARN_ASSIGN_OR_RETURN(const BackfillReport report, Backfill(fs_, world, now, log_dirs_, *truth_));

@@ -13,7 +13,7 @@ namespace tarn::demo {
 struct DemoOptions {
   std::string folder = "tarn-demo";
   std::optional<uint64_t> seed;  // 1 for a new folder; must be that of an old one
-  int days = 30;                 // of history, written when the folder is new
+  std::optional<int> days;       // 30 if not given; of history, written when the folder is new
   double history_rate = 0.35;    // hits a second of the history, on average
   double rate = 40;              // hits a second, live, over all servers
   std::optional<int> servers;    // 1 … 4; 4 for a new folder; must be that of an old one

@@ -45,7 +45,10 @@ void PrintCheck(const Project& project, bool as_json) {
 }
 
 Status Check(Context& context, const std::string& folder, bool as_json) {
-  const auto project = ProjectOf(context, folder);
+  auto project = ProjectOf(context, folder);
+  if (project.ok()) {
+    if (const auto tls = LoadTlsOf(context.machine, *project); !tls.ok()) project = tls.error();
+  }
   if (project.ok()) {
     PrintCheck(*project, as_json);
     return {};
@@ -93,7 +96,7 @@ Status ListenOn(const std::string& text, Project& project) {
   if (address.starts_with('[') && address.ends_with(']')) {
     address = address.substr(1, address.size() - 2);
   }
-  project.listen_address = address;
+  TARN_ASSIGN_OR_RETURN(project.listen_address, ListenAddress(address));
   project.listen_port = static_cast<uint16_t>(port);
   return {};
 }

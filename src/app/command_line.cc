@@ -88,6 +88,8 @@ CLI::Option* OneOf(CLI::Option* option, const std::vector<std::string>& words) {
   option->type_name("{" + Join(words, ",") + "}");
   option->check([words](const std::string& word) -> std::string {
     if (std::ranges::find(words, word) != words.end()) return {};
+    const std::string choose = "choose " + Join(words, " or ");
+    if (words.size() <= 2) return fmt::format("there is no '{}'; {}", word, choose);
     return "there is no " + NoSuch(word, words, "choose " + Join(words, ", "));
   });
   return option;

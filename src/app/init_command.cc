@@ -8,6 +8,7 @@
 
 #include "app/command.h"
 #include "app/command_line.h"
+#include "app/local_key.h"
 #include "app/templates.h"
 #include "auth/api_key.h"
 #include "codec/json.h"
@@ -78,9 +79,7 @@ Result<NewKeys> WriteKeys(Machine& machine, const Project& project) {
   TARN_ASSIGN_OR_RETURN(keys.admin, ring.Create({"admin", auth::Role::kAdmin, {}}, machine.random));
   TARN_ASSIGN_OR_RETURN(keys.ingest,
                         ring.Create({"agents", auth::Role::kIngest, {}}, machine.random));
-  TARN_ASSIGN_OR_RETURN(const std::string local,
-                        ring.Create({"local", auth::Role::kAdmin, {}}, machine.random));
-  TARN_TRY(machine.files.WritePrivateFileAtomically(project.local_key_file(), local));
+  TARN_TRY(WriteLocalKey(machine, project, ring));
   TARN_TRY(ring.Save(machine.files, project.keys_file()));
   return keys;
 }

@@ -2,11 +2,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <functional>
 #include <memory>
 
 #include "app/command.h"
 #include "app/command_line.h"
+#include "app/local_key.h"
 #include "app/text_table.h"
 #include "auth/api_key.h"
 #include "base/text.h"
@@ -35,17 +35,6 @@ codec::Json ToJson(const auth::Principal& principal, const std::string* key) {
   json.Set("sources", std::move(sources));
   if (key != nullptr) json.Set("key", *key);
   return json;
-}
-
-// Loads the project's keys, has them changed and saves them, one command at a time.
-Status ChangeKeys(Machine& machine, const Project& project,
-                  const std::function<Status(auth::KeyRing&)>& change) {
-  TARN_TRY(RequireOwnerOf(machine, project));
-  TARN_TRY(machine.files.CreateDirectories(project.state_folder));
-  TARN_ASSIGN_OR_RETURN(const auto lock, LockSoon(machine, project.keys_lock_file()));
-  TARN_ASSIGN_OR_RETURN(auto ring, auth::KeyRing::Load(machine.files, project.keys_file()));
-  TARN_TRY(change(ring));
-  return ring.Save(machine.files, project.keys_file());
 }
 
 Status RequireSources(const Project& project, const std::vector<std::string>& wanted) {

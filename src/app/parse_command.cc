@@ -10,6 +10,7 @@
 
 #include "app/command.h"
 #include "app/command_line.h"
+#include "app/file_place.h"
 #include "app/text_table.h"
 #include "base/text.h"
 #include "codec/decoding_reader.h"
@@ -150,8 +151,39 @@ Status ParseFiles(Context& context, const access_log::Format& format,
   return {};
 }
 
+struct NamedFile {
+  std::string said;      // "--out a.log"
+  std::string identity;  // as FileIdentity
+};
+
+// Refuses what would destroy an input or mix two outputs; before anything is opened for writing.
+Status RequireApart(const ParseOptions& options) {
+  std::vector<NamedFile> outputs;
+  outputs.push_back(options.out.empty()
+                        ? NamedFile{"standard output", FileIdentity(STDOUT_FILENO)}
+                        : NamedFile{"--out " + options.out, FileIdentity(options.out)});
+  if (!options.rejects.empty())
+    outputs.push_back({"--rejects " + options.rejects, FileIdentity(options.rejects)});
+  for (const std::string& file : options.files) {
+    const std::string input = file == "-" ? FileIdentity(STDIN_FILENO) : FileIdentity(file);
+    for (const NamedFile& output : outputs) {
+      if (input.empty() || input != output.identity) continue;
+      return InvalidArgument(fmt::format("{} is the input {}; write to another file", output.said,
+                                         file == "-" ? "itself" : file));
+    }
+  }
+  if (outputs.size() == 2 && !outputs[0].identity.empty() &&
+      outputs[0].identity == outputs[1].identity) {
+    return InvalidArgument(
+        fmt::format("{} and {} are one file; give each its own", outputs[0].said, outputs[1].said));
+  }
+  return {};
+}
+
 Status Parse(Context& context, ParseOptions options) {
   TARN_ASSIGN_OR_RETURN(const auto format, access_log::Format::Compile(options.format));
+  if (options.files.empty()) options.files = {"-"};
+  TARN_TRY(RequireApart(options));
   FilePtr out(stdout, [](std::FILE*) { return 0; });
   if (!options.out.empty()) {
     TARN_ASSIGN_OR_RETURN(out, OpenFile(options.out, "w"));
@@ -160,7 +192,6 @@ Status Parse(Context& context, ParseOptions options) {
   if (!options.rejects.empty()) {
     TARN_ASSIGN_OR_RETURN(rejects, OpenFile(options.rejects, "w"));
   }
-  if (options.files.empty()) options.files = {"-"};
   Outputs outputs{out.get(), rejects.get()};
   Status done = ParseFiles(context, format, options.files, outputs);
   const bool damaged = !done.ok() && done.error().code() == Code::kDataLoss;

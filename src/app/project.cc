@@ -1,10 +1,16 @@
 #include "app/project.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <strings.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <tuple>
 #include <utility>
 
+#include "app/file_place.h"
+#include "base/text.h"
 #include "catalog/dataset.h"
 #include "lake/log_schema.h"
 #include "source/access_log/format.h"
@@ -13,6 +19,8 @@ namespace tarn::app {
 namespace {
 
 using config::Reader;
+
+constexpr size_t kMaxNameBytes = 100;
 
 // What tarn.yaml says, before it is checked.
 struct ProjectFile {
@@ -24,15 +32,39 @@ struct ProjectFile {
   std::string log_level = "info";
 };
 
+void BindName(Reader& reader, std::string& name) {
+  reader.String({"name", "the project's name", true}, name);
+  if (!reader.HasText("name")) return;
+  const bool bad = std::ranges::any_of(
+      name, [](char c) { return c == '/' || (c >= 0 && c < ' ') || c == '\x7f'; });
+  if (name.empty() || name.size() > kMaxNameBytes || bad)
+    reader.Fail("name", fmt::format("a name is 1 to {} bytes without '/' and control characters",
+                                    kMaxNameBytes));
+}
+
+void BindFile(Reader& reader, config::Key key, std::string& path, std::string& place) {
+  reader.String(key, path);
+  place = reader.PlaceOf(key.name);
+  if (reader.HasText(key.name) && path.empty()) reader.Fail(key.name, "is empty; name a file");
+}
+
 void BindListen(Reader& reader, ProjectFile& file) {
+  std::string& address = file.project.listen_address;
   reader.String({"address", "numeric address the door listens on; 127.0.0.1 is this machine alone"},
-                file.project.listen_address);
+                address);
+  if (auto numeric = ListenAddress(address); numeric.ok()) {
+    address = *std::move(numeric);
+  } else {
+    reader.Fail("address", numeric.error().message());
+  }
   reader.Int({"port", "TCP port of the door; 0 takes any free one"}, file.port, {0, 65535});
   reader.Map(
       {"tls", "encrypt the door; needed before it listens beyond this machine"}, [&](Reader& tls) {
-        tls.String({"certificate", "PEM file: the server's certificate, then its chain", true},
-                   file.project.tls.certificate_file);
-        tls.String({"key", "PEM file: its private key", true}, file.project.tls.key_file);
+        Project& project = file.project;
+        BindFile(tls, {"certificate", "PEM file: the server's certificate, then its chain", true},
+                 project.tls.certificate_file, project.tls_certificate_place);
+        BindFile(tls, {"key", "PEM file: its private key", true}, project.tls.key_file,
+                 project.tls_key_place);
       });
 }
 
@@ -56,6 +88,8 @@ void BindSource(const std::string& name, Reader& reader, ProjectFile& file) {
       source.land.parquet = true;
     } else if (form == "json") {
       source.land.json = true;
+    } else if (const auto nearest = NearestWord(form, {"parquet", "json"})) {
+      reader.Fail("land", fmt::format("'{}' is not known; did you mean '{}'?", form, *nearest));
     } else if (!form.empty()) {
       reader.Fail("land", fmt::format("'{}' is not a form; choose parquet, json or both", form));
     }
@@ -63,7 +97,13 @@ void BindSource(const std::string& name, Reader& reader, ProjectFile& file) {
   if (const Status valid = catalog::ValidateDatasetName({catalog::Zone::kRaw, name}); !valid.ok()) {
     reader.Fail("", valid.error().message());
   }
-  if (!source.format.empty()) {
+  for (const lake::LogSource& other : file.project.sources) {
+    if (strcasecmp(other.name.c_str(), name.c_str()) != 0) continue;
+    reader.Fail(
+        "", fmt::format("'{}' is there as well; SQL does not tell capital letters from small ones",
+                        other.name));
+  }
+  if (reader.HasText("format")) {
     const auto format = access_log::Format::Compile(source.format);
     const Status fits = format.ok() ? lake::CheckColumns(format->schema()) : format.error();
     if (!fits.ok()) reader.Fail("format", fits.error().message());
@@ -82,7 +122,7 @@ void BindSql(Reader& reader, ProjectFile& file) {
 
 void Bind(Reader& reader, ProjectFile& file) {
   Project& project = file.project;
-  reader.String({"name", "the project's name", true}, project.name);
+  BindName(reader, project.name);
   reader.String({"time_zone", "IANA zone in which a day begins and ends for people"},
                 project.time_zone);
   reader.Map({"listen", "where the server listens"}, [&](Reader& r) { BindListen(r, file); });
@@ -114,6 +154,58 @@ bool IsTimeZone(const std::string& name) {
 
 std::string Below(const std::string& folder, const std::string& path) {
   return path.starts_with('/') ? path : os::JoinPath(folder, path);
+}
+
+std::vector<std::string> TimeZones() {
+  const std::filesystem::path root("/usr/share/zoneinfo");
+  std::vector<std::string> names = {"UTC"};
+  std::error_code failed;
+  std::filesystem::recursive_directory_iterator at(root, failed);
+  for (; !failed && at != std::filesystem::recursive_directory_iterator(); at.increment(failed)) {
+    const std::string name = at->path().lexically_relative(root).string();
+    if (!name.starts_with("posix") && !name.starts_with("right") && at->is_regular_file(failed))
+      names.push_back(name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+void CheckTimeZone(Reader& reader, const std::string& name) {
+  if (IsTimeZone(name)) return;
+  const std::vector<std::string> known = TimeZones();
+  const auto nearest = NearestWord(name, {known.begin(), known.end()});
+  reader.Fail("time_zone", fmt::format("'{}' is not a time zone; {}", name,
+                                       nearest ? fmt::format("did you mean '{}'?", *nearest)
+                                               : "write UTC or Europe/Berlin"));
+}
+
+// A problem at the `path` of a section, which may not be there.
+void FailPath(Reader& root, std::string_view section, config::Problems& problems,
+              std::string_view message) {
+  const config::Node* node = root.node().Find(section);
+  if (node == nullptr || node->kind != config::NodeKind::kMap) return root.Fail(section, message);
+  Reader(*node, std::string(section), problems).Fail("path", message);
+}
+
+// The lake and the state are two folders apart from each other, and neither holds the project.
+void CheckFolders(Reader& reader, const ProjectFile& file, const std::string& root,
+                  config::Problems& problems) {
+  const std::string lake = Below(root, file.lake_path);
+  const std::string state = Below(root, file.state_path);
+  bool apart = true;
+  for (const auto& [section, given, folder] : {std::tuple("lake", &file.lake_path, &lake),
+                                               std::tuple("state", &file.state_path, &state)}) {
+    const bool holds = IsWithin(root, *folder);
+    if (given->empty()) {
+      FailPath(reader, section, problems, "is empty; name a folder");
+    } else if (holds) {
+      FailPath(reader, section, problems, "would hold the project itself; name a folder in it");
+    }
+    apart = apart && !given->empty() && !holds;
+  }
+  if (!apart || !(IsWithin(lake, state) || IsWithin(state, lake))) return;
+  FailPath(reader, file.lake_path == ProjectFile().lake_path ? "state" : "lake", problems,
+           "the folders of the lake and of the state lie apart, neither in the other");
 }
 
 obs::Level LevelOf(const std::string& name) {
@@ -152,15 +244,19 @@ Result<Project> ParseProject(const std::string& text, const std::string& folder)
   const std::string root = RootOf(folder);
   const std::string path = os::JoinPath(root, "tarn.yaml");
   TARN_ASSIGN_OR_RETURN(config::Node node, config::ParseYaml(text, path));
-  TARN_TRY(config::ExpandReferences(node, config::SystemResolver(root), path));
+  if (node.kind == config::NodeKind::kNull)
+    return InvalidArgument(path + ":1:1: is empty; the least is `name: shop`");
   config::Problems problems(path);
+  config::ExpandReferences(
+      node, config::SystemResolver(root),
+      [&](const config::Node& at, const std::string& key, const std::string& reason) {
+        problems.Add(at.line, at.column, key, reason);
+      });
   Reader reader(node, "", problems);
   ProjectFile file;
   Bind(reader, file);
-  if (!IsTimeZone(file.project.time_zone)) {
-    reader.Fail("time_zone", fmt::format("'{}' is not a time zone; write UTC or Europe/Berlin",
-                                         file.project.time_zone));
-  }
+  CheckTimeZone(reader, file.project.time_zone);
+  CheckFolders(reader, file, root, problems);
   if (file.project.sources.size() > lake::kMaxSources) {
     reader.Fail("sources", fmt::format("{} sources; one project has at most {}",
                                        file.project.sources.size(), lake::kMaxSources));
@@ -191,6 +287,17 @@ Result<std::string> FindProject(os::FileSystem& files, const std::string& folder
   return NotFound(fmt::format(
       "no tarn.yaml in {} or above it; name the project's folder, or make one with `tarn init`",
       std::filesystem::absolute(folder).lexically_normal().string()));
+}
+
+Result<std::string> ListenAddress(const std::string& address) {
+  if (address == "localhost") return std::string("127.0.0.1");
+  const std::string bare = address.substr(0, address.find('%'));  // fe80::1%eth0
+  in6_addr parsed{};
+  if (inet_pton(AF_INET, address.c_str(), &parsed) == 1 ||
+      inet_pton(AF_INET6, bare.c_str(), &parsed) == 1)
+    return address;
+  return InvalidArgument(
+      fmt::format("'{}' is no numeric address; write 127.0.0.1, 0.0.0.0, ::1 or ::", address));
 }
 
 std::vector<std::string> WarningsOf(const Project& project) {

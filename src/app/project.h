@@ -21,6 +21,8 @@ struct Project {
   std::string listen_address = "127.0.0.1";
   uint16_t listen_port = 8700;
   auth::TlsSettings tls;
+  std::string tls_certificate_place;  // in tarn.yaml, for messages: "FILE:LINE:COLUMN: KEY"
+  std::string tls_key_place;
   std::string lake_folder;
   std::string state_folder;
   uint64_t journal_max_bytes = 4'000'000'000;
@@ -52,6 +54,10 @@ Result<Project> ParseProject(const std::string& text, const std::string& folder)
 
 // The folder itself, or the nearest one above it that holds a tarn.yaml.
 Result<std::string> FindProject(os::FileSystem& files, const std::string& folder);
+
+// The numeric form of an address to listen on; localhost is 127.0.0.1. InvalidArgument for another
+// name.
+Result<std::string> ListenAddress(const std::string& address);
 
 // What is allowed and most likely not meant, a sentence each.
 std::vector<std::string> WarningsOf(const Project& project);

@@ -54,6 +54,7 @@ Status List(Context& context, const QuarantineOptions& options) {
 }
 
 Status Show(Context& context, const QuarantineOptions& options) {
+  if (options.limit == 0) return InvalidArgument("--limit is 1 at least");
   return Query(
       context, options,
       fmt::format("SELECT _ingested_at, _source, _path, _position, _rule, _reason, _raw "

@@ -28,6 +28,9 @@ struct ResultStyle {
 // closed pipe is Cancelled.
 Status WriteResult(sql::QueryResult& result, const ResultStyle& style, std::FILE* out);
 
+// The end of the message of that error: `| head` is no failure to speak of.
+inline constexpr std::string_view kReaderLeft = "the reader closed the pipe";
+
 inline constexpr size_t kMeasuredRows = 10'000;
 
 }  // namespace tarn::app

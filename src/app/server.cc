@@ -8,6 +8,7 @@
 #include <set>
 #include <utility>
 
+#include "app/local_key.h"
 #include "app/version.h"
 #include "base/bytes.h"
 #include "base/text.h"
@@ -54,7 +55,7 @@ struct Parts {
   std::unique_ptr<lake::Landing> landing;
   std::unique_ptr<lake::Maintenance> maintenance;
   std::unique_ptr<auth::Authenticator> keys;
-  std::string certificate_sha256;
+  auth::TlsFiles tls;
   std::pair<uint64_t, int64_t> keys_seen;  // of the file that was loaded
   std::unique_ptr<serve::rest::RestServer> rest;
 };
@@ -141,12 +142,19 @@ std::pair<uint64_t, int64_t> LookAtKeys(Machine& machine, const Project& project
 }
 
 Status OpenDoor(Machine& machine, const Project& project, Parts& parts) {
+  if (!machine.files.Exists(project.local_key_file()) ||
+      !machine.files.Exists(project.keys_file())) {
+    TARN_TRY(ChangeKeys(machine, project, [&](auth::KeyRing& ring) {
+      return WriteLocalKey(machine, project, ring);
+    }));
+  }
   // Looked at before it is read: a change in between is then seen as one.
   parts.keys_seen = LookAtKeys(machine, project);
   TARN_ASSIGN_OR_RETURN(auto ring, auth::KeyRing::Load(machine.files, project.keys_file()));
-  if (ring.keys().empty()) {
+  if (OnlyLocalKey(ring)) {
     parts.log.Write(obs::Level::kWarn, "server.no_keys",
-                    {{"file", project.keys_file()}, {"hint", "nobody can send or read"}});
+                    {{"file", project.keys_file()},
+                     {"hint", "nobody can send or read; `tarn keys create` makes keys"}});
   }
   parts.keys = std::make_unique<auth::Authenticator>(
       std::move(ring), machine.clock, [&log = parts.log](const auth::FailureReport& report) {
@@ -158,14 +166,11 @@ Status OpenDoor(Machine& machine, const Project& project, Parts& parts) {
   http::ServerOptions options;
   options.listen = {{project.listen_address, project.listen_port}};
   if (project.tls.enabled()) {
-    TARN_ASSIGN_OR_RETURN(auth::TlsFiles tls,
-                          auth::LoadTls(machine.files, project.tls, machine.clock.Now()));
-    for (const std::string& warning : tls.warnings) {
+    for (const std::string& warning : parts.tls.warnings) {
       parts.log.Write(obs::Level::kWarn, "tls.warning", {{"warning", warning}});
     }
-    parts.certificate_sha256 = tls.certificate_sha256;
-    options.tls =
-        http::ServerTls{std::move(tls.certificate_chain_pem), std::move(tls.private_key_pem)};
+    options.tls = http::ServerTls{std::move(parts.tls.certificate_chain_pem),
+                                  std::move(parts.tls.private_key_pem)};
   }
   const serve::rest::Backend backend{*parts.keys,    *parts.door,          *parts.landing,
                                      *parts.journal, *parts.catalog,       parts.metrics,
@@ -218,6 +223,7 @@ Status Serve(Machine& machine, const Project& project, const ServeOptions& optio
   const sigset_t signals = BlockEndSignals();
   const int64_t started = machine.clock.MonotonicMicros();
   Parts parts(machine, project);
+  TARN_ASSIGN_OR_RETURN(parts.tls, LoadTlsOf(machine, project));
   TARN_TRY(OpenStorage(machine, project, options, parts));
   TARN_TRY(OpenLanding(project, options, parts));
   TARN_TRY(OpenDoor(machine, project, parts));
@@ -226,8 +232,8 @@ Status Serve(Machine& machine, const Project& project, const ServeOptions& optio
   codec::Json running;
   running.Set("pid", int64_t{getpid()});
   running.Set("url", url);
-  if (!parts.certificate_sha256.empty())
-    running.Set("certificate_sha256", ToHex(parts.certificate_sha256));
+  if (!parts.tls.certificate_sha256.empty())
+    running.Set("certificate_sha256", ToHex(parts.tls.certificate_sha256));
   TARN_TRY(
       machine.files.WriteFileAtomically(project.server_file(), codec::DumpJson(running) + "\n"));
   parts.log.Write(obs::Level::kInfo, "server.ready",
@@ -245,6 +251,17 @@ Status Serve(Machine& machine, const Project& project, const ServeOptions& optio
   (void)machine.files.Remove(project.server_file());
   parts.log.Write(obs::Level::kInfo, "server.stopped", {});
   return {};
+}
+
+Result<auth::TlsFiles> LoadTlsOf(Machine& machine, const Project& project) {
+  if (!project.tls.enabled()) return auth::TlsFiles();
+  auto tls = auth::LoadTls(machine.files, project.tls, machine.clock.Now());
+  if (tls.ok()) return tls;
+  // The reason begins with the file it is about.
+  const std::string& reason = tls.error().message();
+  const bool of_key = reason.find(project.tls.key_file) < reason.find(project.tls.certificate_file);
+  return InvalidArgument(fmt::format(
+      "{}: {}", of_key ? project.tls_key_place : project.tls_certificate_place, reason));
 }
 
 Result<RunningServer> FindServer(Machine& machine, const Project& project) {

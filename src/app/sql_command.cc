@@ -10,6 +10,7 @@
 
 #include "app/command.h"
 #include "app/command_line.h"
+#include "app/file_place.h"
 #include "app/interrupter.h"
 #include "app/memory_guard.h"
 #include "app/server_client.h"
@@ -27,6 +28,7 @@ struct SqlOptions {
   std::string format;
   std::string out;
   bool fresh = false;
+  bool empty_word = false;
 };
 
 // `tarn sql "SELECT …"`, `tarn sql DIR`, `tarn sql DIR "SELECT …"`: one word is SQL if it is no
@@ -60,11 +62,13 @@ Status RunScript(Interrupter& interrupter, sql::Session& session, SqlOutput& out
 }
 
 Status Sql(Context& context, const SqlOptions& options) {
+  if (options.empty_word) return InvalidArgument("'' is no statement");
   Machine& machine = context.machine;
   const Words words = SortWords(machine.files, options);
   TARN_ASSIGN_OR_RETURN(const auto output,
                         SqlOutput::Open(machine.random, options.format, options.out));
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, words.folder));
+  if (!options.out.empty()) TARN_TRY(RequireOutside(project, options.out));
   const bool prompt = words.statement.empty() && isatty(STDIN_FILENO) != 0;
   if (prompt && !(options.format.empty() && options.out.empty())) {
     return InvalidArgument(
@@ -105,9 +109,10 @@ void AddSql(CLI::App& app, Context& context, Run& run) {
   CLI::App* command = app.add_subcommand(
       "sql", "Query the lake; without a statement, a prompt, or a script from standard input");
   AddProjectFolder(*command, options->first);
-  AddWord(*command, "QUERY", options->second,
-          "One or more statements; without them, a prompt, or the script that standard input is. A "
-          "single word is the folder if there is such a folder, else the statement");
+  CLI::Option* const query = AddWord(
+      *command, "QUERY", options->second,
+      "One or more statements; without them, a prompt, or the script that standard input is. A "
+      "single word is the folder if there is such a folder, else the statement");
   OneOf(command->add_option("--format", options->format,
                             "table is the default on a terminal, csv otherwise; json is one object "
                             "a line; parquet needs --out"),
@@ -127,8 +132,10 @@ void AddSql(CLI::App& app, Context& context, Run& run) {
       "  tarn sql shop < report.sql\n"
       "  tarn sql shop --out day.parquet --format parquet \\\n"
       "    \"SELECT * FROM clean.web_log WHERE time >= '2026-11-24'\"");
-  command->callback(
-      [&context, &run, options] { run = [&context, options] { return Sql(context, *options); }; });
+  command->callback([&context, &run, options, query] {
+    options->empty_word = query->count() > 0 && options->second.empty();
+    run = [&context, options] { return Sql(context, *options); };
+  });
 }
 
 }  // namespace tarn::app

@@ -7,10 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
+#include "app/file_place.h"
 #include "app/text_table.h"
 #include "os/posix_file_system.h"
 
@@ -36,19 +35,6 @@ bool IsPlainFileOrNone(const std::string& path) {
 
 // Where the export of Parquet begins.
 std::string Sibling(const std::string& path) { return path + ".partial"; }
-
-// Where a path leads: a symbolic link, also one to what is not there yet, is followed.
-std::string Followed(const std::string& path) {
-  constexpr int kMostLinks = 40;  // as the kernel
-  std::filesystem::path place(path);
-  std::error_code failed;
-  for (int i = 0; i < kMostLinks && std::filesystem::is_symlink(place, failed); ++i) {
-    const auto target = std::filesystem::read_symlink(place, failed);
-    if (failed) break;
-    place = place.parent_path() / target;
-  }
-  return place.string();
-}
 
 // The permissions of the file that is replaced, or those of a new one.
 mode_t ModeFor(const std::string& path) {

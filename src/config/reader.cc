@@ -69,11 +69,16 @@ void Problems::Add(int line, int column, std::string_view path, std::string_view
     ++left_out_;
     return;
   }
-  std::string text = file_name_;
-  if (line > 0) text += fmt::format(":{}:{}", line, column);
+  std::string text = Place(line, column, path);
   if (!text.empty()) text += ": ";
-  if (!path.empty()) text.append(path).append(": ");
   found_.emplace(std::pair(line, column), text.append(message));
+}
+
+std::string Problems::Place(int line, int column, std::string_view path) const {
+  std::string place = file_name_;
+  if (line > 0) place += fmt::format(":{}:{}", line, column);
+  if (!place.empty() && !path.empty()) place += ": ";
+  return place.append(path);
 }
 
 std::vector<std::string> Problems::lines() const {
@@ -91,7 +96,7 @@ Status Problems::ToStatus() const {
 
 Reader::Reader(const Node& node, std::string path, Problems& problems)
     : node_(node), path_(std::move(path)), problems_(problems) {
-  if (node.kind != NodeKind::kMap && node.kind != NodeKind::kNull) {
+  if (node.kind != NodeKind::kMap && node.kind != NodeKind::kNull && !node.unresolved) {
     problems_.Add(node.line, node.column, path_,
                   fmt::format("expected a map of keys, found {}", KindName(node.kind)));
   }
@@ -110,6 +115,7 @@ const Node* Reader::Take(const Key& key, std::string_view type, std::string_view
     return nullptr;
   }
   const Node* value = node_.Find(key.name);
+  if (node_.unresolved || (value != nullptr && value->unresolved)) return nullptr;
   if (value != nullptr && value->kind != NodeKind::kNull) return value;
   if (key.required) {
     const Node& place = value != nullptr ? *value : node_;
@@ -219,6 +225,7 @@ void Reader::Strings(Key key, std::vector<std::string>& values) {
   }
   for (size_t i = 0; i < node->items.size(); ++i) {
     const Node& item = node->items[i];
+    if (item.unresolved) continue;
     if (item.kind == NodeKind::kScalar) {
       values.push_back(item.scalar);
     } else {
@@ -277,11 +284,23 @@ void Reader::Named(Key key, const std::function<void(const std::string&, Reader&
 
 const Node* Reader::Raw(Key key) { return Take(key, "see its own page", ""); }
 
+bool Reader::HasText(std::string_view key) const {
+  const Node* value = node_.Find(key);
+  return value != nullptr && value->kind == NodeKind::kScalar && !value->unresolved;
+}
+
 void Reader::Fail(std::string_view key, std::string_view message) {
   if (docs_ != nullptr) return;
   const Node* value = node_.Find(key);
   const Node& place = value != nullptr ? *value : node_;
+  if (place.unresolved) return;
   problems_.Add(place.line, place.column, key.empty() ? path_ : PathOf(key), message);
+}
+
+std::string Reader::PlaceOf(std::string_view key) const {
+  const Node* value = node_.Find(key);
+  const Node& place = value != nullptr ? *value : node_;
+  return problems_.Place(place.line, place.column, PathOf(key));
 }
 
 void Reader::Finish() {

@@ -221,24 +221,36 @@ Result<std::string> ExpandText(std::string_view text, const Resolver& resolver) 
   return out.append(text);
 }
 
+// "3:4: ", where the text ceases to be UTF-8 without NUL; empty if it does not.
+std::string ForeignPlace(std::string_view text) {
+  int number = 0;
+  for (const std::string_view line : Split(text, '\n')) {
+    ++number;
+    const std::string valid = ReplaceInvalidUtf8(line);
+    const size_t same = static_cast<size_t>(std::ranges::mismatch(line, valid).in1 - line.begin());
+    const size_t foreign = std::min(same, line.find('\0'));
+    if (foreign < line.size()) return fmt::format("{}:{}: ", number, foreign + 1);
+  }
+  return {};
+}
+
 void ExpandNode(Node& node, const std::string& path, const Resolver& resolver,
-                std::string_view file_name, std::string& failures) {
+                const OnUnresolved& failed) {
   if (node.kind == NodeKind::kScalar && node.scalar.find("${") != std::string::npos) {
     auto expanded = ExpandText(node.scalar, resolver);
     if (expanded.ok()) {
       node.scalar = *std::move(expanded);
       node.quoted = true;
     } else {
-      if (!failures.empty()) failures += '\n';
-      failures += fmt::format("{}:{}:{}: {}: {}", file_name, node.line, node.column, path,
-                              expanded.error().message());
+      node.unresolved = true;
+      failed(node, path, expanded.error().message());
     }
   }
   for (size_t i = 0; i < node.items.size(); ++i)
-    ExpandNode(node.items[i], fmt::format("{}[{}]", path, i), resolver, file_name, failures);
+    ExpandNode(node.items[i], fmt::format("{}[{}]", path, i), resolver, failed);
   for (Entry& entry : node.entries) {
     ExpandNode(entry.value, path.empty() ? entry.key : fmt::format("{}.{}", path, entry.key),
-               resolver, file_name, failures);
+               resolver, failed);
   }
 }
 
@@ -257,9 +269,8 @@ Result<Node> ParseYaml(std::string_view text, std::string_view file_name) {
                                        file_name, FormatBytes(text.size()),
                                        FormatBytes(kMaxYamlBytes)));
   }
-  if (!IsValidUtf8(text) || text.find('\0') != std::string_view::npos) {
-    return InvalidArgument(fmt::format("{}: not UTF-8 text", file_name));
-  }
+  if (const std::string place = ForeignPlace(text); !place.empty())
+    return InvalidArgument(fmt::format("{}:{}not UTF-8 text", file_name, place));
   TreeBuilder builder(text, file_name);
   try {
     std::istringstream in{std::string(text)};
@@ -302,9 +313,17 @@ Resolver SystemResolver(std::string folder) {
   return resolver;
 }
 
+void ExpandReferences(Node& node, const Resolver& resolver, const OnUnresolved& failed) {
+  ExpandNode(node, std::string(), resolver, failed);
+}
+
 Status ExpandReferences(Node& node, const Resolver& resolver, std::string_view file_name) {
   std::string failures;
-  ExpandNode(node, std::string(), resolver, file_name, failures);
+  ExpandReferences(
+      node, resolver, [&](const Node& at, const std::string& path, const std::string& reason) {
+        if (!failures.empty()) failures += '\n';
+        failures += fmt::format("{}:{}:{}: {}: {}", file_name, at.line, at.column, path, reason);
+      });
   if (failures.empty()) return {};
   return InvalidArgument(std::move(failures));
 }

@@ -23,6 +23,7 @@ struct Node {
   std::vector<Entry> entries;  // kMap, in the order of the file
   int line = 0;                // from 1; 0: made by a program
   int column = 0;              // from 1
+  bool unresolved = false;     // kScalar: a reference whose failure is reported; it has no value
 
   // The member of that name; nullptr if there is none or this is no map.
   const Node* Find(std::string_view key) const;
@@ -54,9 +55,13 @@ struct Resolver {
 // The process's environment; files up to 64 KiB, relative paths under `folder`.
 Resolver SystemResolver(std::string folder);
 
+using OnUnresolved =
+    std::function<void(const Node& node, const std::string& path, const std::string& reason)>;
+
 // Replaces ${env:NAME} and ${file:path} in every scalar below `node` (not in keys). "$${" stands
-// for a literal "${". Values are not expanded again. All failures are in the one error, a line
-// each.
+// for a literal "${". Values are not expanded again. A scalar that fails is told and marked.
+void ExpandReferences(Node& node, const Resolver& resolver, const OnUnresolved& failed);
+// The same; all failures are in the one error, a line each.
 Status ExpandReferences(Node& node, const Resolver& resolver, std::string_view file_name);
 
 }  // namespace tarn::config

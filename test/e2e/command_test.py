@@ -118,6 +118,12 @@ class Words(harness.Case):
         self.refused("quarantine", "show", "a", "--limit", "many",
                      says="tarn quarantine show: --limit: 'many' is no whole number")
 
+    def test_words_that_mean_nothing(self):
+        self.refused("completion", "fish", says="tarn completion: SHELL: there is no 'fish'; choose "
+                     "bash or zsh")
+        self.refused("sql", "shop", "", says="tarn: '' is no statement")
+        self.refused("quarantine", "show", "a", "--limit", "0", says="tarn: --limit is 1 at least")
+
     def test_an_overview_help_and_version(self):
         overview = harness.tarn()
         self.assertEqual((overview.returncode, overview.stderr), (0, ""))
@@ -314,6 +320,38 @@ class Parse(harness.Case):
         self.assertEqual(done.returncode, 0)
         self.assertIn("0 lines parsed, 1 rejected", done.stderr)
 
+    def test_no_input_is_overwritten(self):
+        victim = self.work / "victim.log"
+        victim.write_bytes(self.LINES)
+        os.symlink(victim, self.work / "symbolic")
+        os.link(victim, self.work / "hard")
+        for option in ("--out", "--rejects"):
+            for name in ("victim.log", "symbolic", "hard"):
+                done = harness.tarn("parse", victim, option, self.work / name)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(f"{option} {self.work / name} is the input {victim}", done.stderr)
+        with open(victim, "rb") as stdin:
+            done = subprocess.run([TARN, "parse", "--out", victim], stdin=stdin, text=True,
+                                  capture_output=True, check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        with open(victim, "ab") as stdout:
+            done = subprocess.run([TARN, "parse", victim], stdout=stdout, stderr=subprocess.PIPE,
+                                  text=True, check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertEqual(victim.read_bytes(), self.LINES)
+
+    def test_one_file_does_not_take_lines_and_rejects(self):
+        (self.work / "folder").mkdir()
+        os.symlink("new", self.work / "link")
+        for name in ("new", "folder/../new", "link"):
+            done = self.parse("a.log", b"no log line\n", "--out", self.work / "new", "--rejects",
+                              self.work / name)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn("are one file", done.stderr)
+            self.assertFalse((self.work / "new").exists())
+        done = self.parse("a.log", self.LINES, "--out", "/dev/null", "--rejects", "/dev/null")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
 
 class ExitCodes(harness.Case):
     """The table of docs/exit-codes.md, command by command."""
@@ -474,6 +512,113 @@ class Problems(harness.Case):
                 numbers.append(int(line.removeprefix(f"tarn: {path}:").split(":")[0]))
             self.assertEqual(numbers, sorted(numbers))
 
+    def said(self, text):
+        """Of check, by the file's line; serve says the same and opens nothing."""
+        shop = self.work / "wrong"
+        shop.mkdir(exist_ok=True)
+        (shop / "tarn.yaml").write_text(text)
+        checked, served = (harness.tarn(program, shop) for program in ("check", "serve"))
+        self.assertEqual((checked.returncode, checked.stdout), (2, ""), checked.stderr)
+        self.assertEqual((served.returncode, served.stderr), (2, checked.stderr))
+        self.assertEqual([path.name for path in shop.iterdir()], ["tarn.yaml"])
+        place = f"tarn: {shop / 'tarn.yaml'}:"
+        lines = checked.stderr.splitlines()
+        for line in lines:
+            self.assertTrue(line.startswith(place), line)
+        return [line.removeprefix(place) for line in lines]
+
+    def test_what_serve_would_refuse_check_refuses_at_its_place(self):
+        source = "sources:\n  g:\n    format: {}\n"
+        for text, place in (
+                ("name: ''\n", "1:7: name: "),
+                ("name: a/../b\n", "1:7: name: "),
+                ('name: "a\\nb"\n', "1:7: name: "),
+                ("name: a\n" + source.format("''"), "4:13: sources.g.format: "),
+                ("name: a\n" + source.format("'json:'"), "4:13: sources.g.format: "),
+                ("name: a\n" + source.format("'json:a:int=,b'"), "4:13: sources.g.format: column 'a'"),
+                ("name: a\n" + source.format("'csv:a:,b'"), "4:13: sources.g.format: column 'a'"),
+                ("name: a\n" + source.format("json") + "  G:\n    format: json\n",
+                 "6:5: sources.G: "),
+                ("name: a\nlisten:\n  address: shop.example\n", "3:12: listen.address: "),
+                ("name: a\nlisten:\n  address: ''\n", "3:12: listen.address: "),
+                ("name: a\nlisten:\n  tls: {certificate: '', key: ''}\n",
+                 "3:22: listen.tls.certificate: "),
+                ("name: a\nlisten:\n  tls:\n    certificate: tarn.yaml\n    key: ../nope.key\n",
+                 "5:10: listen.tls.key: "),
+                ("name: a\nlake:\n  path: ''\n", "3:9: lake.path: "),
+                ("name: a\nlake:\n  path: .\n", "3:9: lake.path: "),
+                ("name: a\nlake:\n  path: ..\n", "3:9: lake.path: "),
+                ("name: a\nlake:\n  path: state\n", "3:9: lake.path: "),
+                ("name: a\nlake:\n  path: a/../state/lake\n", "3:9: lake.path: "),
+                ("name: a\nstate:\n  path: lake/state\n", "3:9: state.path: "),
+                ("name: a\nstate:\n  path: ./\n", "3:9: state.path: ")):
+            lines = self.said(text)
+            self.assertTrue(lines[0].startswith(place), lines)
+
+    def test_localhost_is_this_machine(self):
+        shop = self.project()
+        path = shop.folder / "tarn.yaml"
+        path.write_text(path.read_text().replace("listen:\n", "listen:\n  address: localhost\n"))
+        done = harness.tarn("check", shop.folder)
+        self.assertEqual((done.returncode, done.stdout), (0, "e2e: fine, 1 source\n"))
+        shop.start()
+        shop.server.stop()
+
+    def test_a_missing_secret_hides_no_other(self):
+        lines = self.said("name: shop\nname2: ${env:NO_SUCH_VARIABLE}\nlisten:\n  port: ${env:NO_PORT}\n"
+                          "  prot: 1\n  tls: {certificate: a.pem, key: '${file:nokey}'}\n"
+                          "sources:\n  g: {format: '${env:NO_FORMAT}', land: ['${env:NO_LAND}']}\n"
+                          "sql:\n  memory: lots\n")
+        for part in ("2:1: unknown key 'name2'; did you mean 'name'?",
+                     "2:8: name2: environment variable 'NO_SUCH_VARIABLE' is not set",
+                     "4:9: listen.port: environment variable 'NO_PORT' is not set",
+                     "5:3: listen: unknown key 'prot'", "6:34: listen.tls.key: ",
+                     "8:15: sources.g.format: environment variable 'NO_FORMAT' is not set",
+                     "8:42: sources.g.land[0]: environment variable 'NO_LAND' is not set",
+                     "10:11: sql.memory: expected size"):
+            self.assertEqual(sum(line.startswith(part) for line in lines), 1, (part, lines))
+        self.assertEqual(len(lines), 8, lines)
+
+    def test_the_nearest_word_is_named(self):
+        lines = self.said("name: shop\ntime_zone: Europe/Pragu\nsources:\n  a:\n    format: json\n"
+                          "    land: parqet\n  b:\n    format: 'csv:a:flaot'\n")
+        self.assertEqual(lines, [
+            "2:12: time_zone: 'Europe/Pragu' is not a time zone; did you mean 'Europe/Prague'?",
+            "6:11: sources.a.land: 'parqet' is not known; did you mean 'parquet'?",
+            "8:13: sources.b.format: column 'a' cannot have the type 'flaot'; choose int, long, "
+            "double, boolean, string or timestamptz"])
+
+    def test_what_is_no_map_is_told_at_its_line(self):
+        self.assertEqual(self.said("- a\n")[0], "1:1: expected a map of keys, found a list")
+        self.assertEqual(self.said(""), ["1:1: is empty; the least is `name: shop`"])
+        path = self.work / "wrong/tarn.yaml"
+        path.write_bytes(b"name: a\nsources:\n  b\xff: {}\n")
+        done = harness.tarn("check", path.parent)
+        self.assertEqual(done.stderr, f"tarn: {path}:3:4: not UTF-8 text\n")
+
+
+class Cloned(harness.Case):
+    """A project without its state, which no repository holds."""
+
+    def test_commands_reach_its_server(self):
+        shop = self.project()
+        shutil.rmtree(shop.folder / "state")
+        shop.start()
+        self.assertEqual((shop.folder / "state/local.key").stat().st_mode & 0o777, 0o600)
+        self.assertIn("nobody can send", shop.server.tail(100))
+        for words in (("status", shop.folder), ("sql", shop.folder, "SELECT 1", "--fresh")):
+            done = harness.tarn(*words)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        made = harness.tarn("keys", "create", "web-1", shop.folder)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        shop.server.stop()
+        (shop.folder / "state/local.key").unlink()
+        shop.start()
+        self.assertEqual(harness.tarn("status", shop.folder).returncode, 0)
+        listed = json.loads(harness.tarn("keys", "list", shop.folder, "--json").stdout)
+        self.assertEqual(sorted(key["name"] for key in listed), ["local", "web-1"])
+        shop.server.stop()
+
 
 class Out(harness.Case):
     """`tarn sql --out FILE`."""
@@ -503,6 +648,19 @@ class Out(harness.Case):
         self.assertEqual((self.folder / "link.parquet").read_bytes()[:4], b"PAR1")
         self.assertEqual(sorted(path.name for path in self.folder.iterdir()),
                          ["day.csv", "day.csv.partial", "link.csv", "link.parquet", "store"])
+
+    def test_files_of_the_project_are_left_alone(self):
+        shop = self.shop.folder
+        os.symlink(shop / "lake", self.folder / "there")
+        os.symlink(shop / "state/catalog.db", self.folder / "catalog")
+        for place in (shop / "tarn.yaml", shop / "state/keys.json", shop / "state/new.csv",
+                      shop / "lake/new.csv", self.folder / "there/new.csv", self.folder / "catalog"):
+            before = place.read_bytes() if place.exists() else None
+            done = harness.tarn("sql", shop, "SELECT 1 AS a", "--out", place)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(f"--out {place} is a place of the project", done.stderr)
+            self.assertEqual(place.read_bytes() if place.exists() else None, before)
+        self.write(shop / "day.csv")
 
     def test_permissions_stay(self):
         for name, options in (("day.csv", ()), ("day.parquet", ("--format", "parquet"))):

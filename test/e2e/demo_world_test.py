@@ -182,6 +182,10 @@ class DemoWorld(unittest.TestCase):
         _, err = other.communicate(timeout=LIMIT)
         self.assertNotEqual(other.returncode, 0)
         self.assertIn("seed 1", err)
+        other = self.start("--days", "9")
+        _, err = other.communicate(timeout=LIMIT)
+        self.assertEqual(other.returncode, 2)
+        self.assertIn("leave --days out", err)
 
     def world_beside(self, fake_tarn):
         """tarn-world with stand-ins for tarn and tarn-agent beside it."""

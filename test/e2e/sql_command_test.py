@@ -139,6 +139,12 @@ class Scripts(SqlCase):
             self.assertEqual(len(done.stdout.splitlines()), 25003)
             self.assertTrue(done.stdout.endswith("(25000 rows)\n"))
 
+    def test_a_reader_that_has_enough_is_no_failure_to_speak_of(self):
+        child = self.start_sql("SELECT range AS n FROM range(1000000)")
+        child.stdout.readline()
+        child.stdout.close()
+        self.assertEqual((child.wait(60), child.stderr.read()), (130, ""))
+
     def test_nothing_is_no_error(self):
         self.assertEqual(self.run_sql(script="").returncode, 0)
         self.assertEqual(self.run_sql(script="-- nothing;\n").returncode, 0)

@@ -39,6 +39,8 @@ Result<Program> CompileProgram(std::string_view text) {
   }
   if (text == "error") return CompileErrorLog();
   if (text == "json") return CompileJson("");
+  if (text == "json:")
+    return InvalidArgument("'json:' names no column; write json for the standard ones");
   if (text.starts_with("json:")) return CompileJson(text.substr(5));
   if (text.starts_with("csv:")) return CompileCsv(text.substr(4), ',');
   if (text.starts_with("tsv:")) return CompileCsv(text.substr(4), '\t');

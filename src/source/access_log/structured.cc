@@ -66,10 +66,11 @@ Result<TypeKind> TypeOfWord(std::string_view word, std::string_view column) {
     if (name == word) return type;
     words.push_back(name);
   }
-  std::string message = fmt::format("column '{}' cannot have the type '{}'", column, word);
-  if (const auto near = NearestWord(word, words))
-    message += fmt::format("; did you mean {}?", *near);
-  return InvalidArgument(message);
+  const auto near = NearestWord(word, words);
+  return InvalidArgument(
+      fmt::format("column '{}' cannot have the type '{}'; {}", column, word,
+                  near ? fmt::format("did you mean {}?", *near)
+                       : "choose int, long, double, boolean, string or timestamptz"));
 }
 
 bool ValidName(std::string_view name) {
@@ -98,6 +99,12 @@ Status AddColumns(std::string_view list, Program& program) {
     if (!ValidName(name)) {
       return InvalidArgument(
           fmt::format("'{}' is no column name: letters, digits and _, not a digit first", name));
+    }
+    if (item.ends_with('=')) {
+      return InvalidArgument(fmt::format("column '{}' has no key behind its '='", name));
+    }
+    if (type_word.empty() && head.ends_with(':')) {
+      return InvalidArgument(fmt::format("column '{}' has no type behind its ':'", name));
     }
     TypeKind type = TypeOfName(name);
     if (!type_word.empty()) {
