@@ -240,15 +240,18 @@ void Agent::MeasureLag() {
       file.mark_size = size;
       file.mark_time = now;
     }
-    if (size <= file.state.acked || file.state.finished) continue;
+    if (file.state.finished) continue;
     // An unfinished line cannot be sent yet: it is not behind.
-    if (file.reader && size == file.stuck_size && file.read_offset == file.state.acked) continue;
-    total += size - file.state.acked;
-    lags.push_back({file.state.source, file.state.path, file.state.acked, size - file.state.acked,
-                    static_cast<double>(now - file.mark_time) / 1e6});
+    const bool waits =
+        file.reader && size == file.stuck_size && file.read_offset == file.state.acked;
+    const uint64_t behind = waits || size < file.state.acked ? 0 : size - file.state.acked;
+    total += behind;
+    const int64_t age = behind == 0 ? 0 : now - file.mark_time;
+    lags.push_back({file.state.source, file.state.path, file.state.acked, behind,
+                    static_cast<double>(age) / 1e6});
   }
-  std::sort(lags.begin(), lags.end(),
-            [](const FileLag& a, const FileLag& b) { return a.lag_bytes > b.lag_bytes; });
+  std::stable_sort(lags.begin(), lags.end(),
+                   [](const FileLag& a, const FileLag& b) { return a.lag_bytes > b.lag_bytes; });
   if (lags.size() > kShownFiles) lags.resize(kShownFiles);
   total_lag_ = total;
   open_files_ = open;

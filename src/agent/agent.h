@@ -73,7 +73,8 @@ class Agent {
   // Safe in a signal handler. Run() returns within kStopMicros.
   void Stop() noexcept;
 
-  // From any thread: files that are behind, most first; at most kShownFiles.
+  // From any thread: files that are not done with, the furthest behind first; at most
+  // kShownFiles.
   std::vector<FileLag> Lags() const;
   uint64_t total_lag_bytes() const { return total_lag_; }
   size_t open_files() const { return open_files_; }

@@ -37,6 +37,7 @@ class Fixture {
         changed.WaitFor(mutex, 1'000);
       }
     });
+    if (look) end = [&] { return look(*agent); };
     const Status status = agent->Run(once, end);
     {
       os::MutexLock lock(mutex);
@@ -55,6 +56,7 @@ class Fixture {
   obs::Registry registry;
   FakeServer server;
   Agent::EndCheck end;
+  std::function<bool(const Agent&)> look;  // instead of `end`
 
  private:
   int fd_ = open("/dev/null", O_WRONLY | O_CLOEXEC);
@@ -95,11 +97,11 @@ TEST(Agent, OnceEndsAtOnceWhenTheKeyIsRefused) {
   Fixture fixture(logs / "a.log");
   for (const auto& [status, code] :
        {std::pair{401, Code::kUnauthenticated}, std::pair{403, Code::kPermissionDenied}}) {
-    fixture.server.script.assign(1000, {status, -1, "no such key"});
+    fixture.server.script.assign(1000, {status, -1, "no such key\n"});
     const Status ended = fixture.Run(true);
     ASSERT_FALSE(ended.ok());
     EXPECT_EQ(ended.error().code(), code);
-    EXPECT_NE(ended.error().message().find("no such key"), std::string::npos);
+    EXPECT_TRUE(ended.error().message().ends_with("no such key")) << ended.error().message();
   }
   EXPECT_EQ(fixture.server.requests, 2);
   fixture.server.script.clear();
@@ -123,6 +125,24 @@ TEST(Agent, OnceGivesUpAfterAMinuteWithoutAnAcknowledgement) {
     EXPECT_NE(ended.error().message().find("nothing was acknowledged for 60 s"), std::string::npos);
     EXPECT_GE(fixture.clock.MonotonicMicros() - begin, Agent::kPatienceMicros);
   }
+}
+
+TEST(Agent, FileThatIsNotBehindHasALagOfZero) {
+  TempFolder logs;
+  constexpr int kFiles = Agent::kShownFiles + 20;
+  for (int i = 0; i < kFiles; ++i) {
+    Append(logs / std::to_string(i), "line " + std::to_string(i) + "\n");
+  }
+  Fixture fixture(logs / "*");
+  std::vector<FileLag> lags;
+  fixture.look = [&](const Agent& agent) {
+    lags = agent.Lags();
+    return agent.total_lag_bytes() == 0 && fixture.server.requests >= kFiles;
+  };
+  EXPECT_TRUE(fixture.Run(false).ok());
+  ASSERT_EQ(lags.size(), Agent::kShownFiles);
+  EXPECT_EQ(lags[0].lag_bytes, 0U);
+  EXPECT_EQ(lags[0].lag_seconds, 0.0);
 }
 
 TEST(Agent, EndsWhenItIsAsked) {
@@ -155,6 +175,13 @@ TEST(MetricsDoor, AnswersAndLimitsAWholeRequest) {
   EXPECT_TRUE(answer.starts_with("HTTP/1.1 200 OK\r\n"));
   EXPECT_GT(answer.size(), 3'000'000U);
   close(fd);
+}
+
+TEST(MetricsDoor, PortThatIsTakenIsAConflictAsTheServersIs) {
+  const auto door = MetricsDoor::Open(0, [] { return std::string(); }).value();
+  const auto other = MetricsDoor::Open(door->port(), [] { return std::string(); });
+  ASSERT_FALSE(other.ok());
+  EXPECT_EQ(other.error().code(), Code::kConflict);
 }
 
 // A byte now and then kept each wait below its limit, and the door busy for ever.

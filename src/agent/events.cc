@@ -24,8 +24,6 @@ Events::Events(obs::Logger& logger, obs::Registry& registry)
                                    "Batches the server refused for good reasons of its own.")),
       rewinds_(registry.GetCounter("tarn_agent_rewinds_total",
                                    "Times the server asked for another offset.")),
-      malformed_(registry.GetCounter("tarn_agent_malformed_lines_total",
-                                     "Lines the local check did not like; they are sent.")),
       cut_lines_(registry.GetCounter("tarn_agent_cut_lines_total",
                                      "Lines sent in pieces or without their end.")),
       lost_files_(registry.GetCounter("tarn_agent_lost_files_total",
@@ -61,8 +59,8 @@ void Events::SettingsRefused(const Error& error) {
   logger_.Write(Level::kError, "settings.refused",
                 {{"error", error.message()}, {"note", "the agent goes on with the old ones"}});
 }
-void Events::SettingIgnored(std::string_view note) {
-  logger_.Write(Level::kInfo, "settings.ignored", {{"note", note}});
+void Events::SettingNoted(std::string_view note) {
+  logger_.Write(Level::kInfo, "settings.noted", {{"note", note}});
 }
 void Events::CertificateUnchecked() {
   logger_.Write(Level::kWarn, "tls.unchecked",
@@ -143,7 +141,7 @@ void Events::KeyRefused(int status, std::string_view answer) {
   logger_.Write(Level::kError, "send.key_refused",
                 {{"status", status},
                  {"answer", answer},
-                 {"note", "check 'key'; nothing is lost, sending is tried every 30 s"}});
+                 {"note", "check 'key'; nothing is lost: what was not sent stays in its file"}});
 }
 void Events::BatchRefused(std::string_view path, int status, std::string_view answer) {
   refused_.Add();

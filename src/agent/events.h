@@ -21,7 +21,7 @@ class Events {
   void SettingsRead();
   void SettingsUnchanged();
   void SettingsRefused(const Error& error);
-  void SettingIgnored(std::string_view note);
+  void SettingNoted(std::string_view note);
   void CertificateUnchecked();
 
   void FileFound(std::string_view path, std::string_view file_id, uint64_t offset);
@@ -42,7 +42,6 @@ class Events {
   void KeyRefused(int status, std::string_view answer);
   void BatchRefused(std::string_view path, int status, std::string_view answer);
   void Rewound(std::string_view path, uint64_t from, uint64_t to);
-  void LinesMalformed(uint64_t count) { malformed_.Add(count); }
 
  private:
   obs::Logger& logger_;
@@ -54,7 +53,6 @@ class Events {
   obs::Counter& retries_;
   obs::Counter& refused_;
   obs::Counter& rewinds_;
-  obs::Counter& malformed_;
   obs::Counter& cut_lines_;
   obs::Counter& lost_files_;
   obs::Histogram& send_seconds_;

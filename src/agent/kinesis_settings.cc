@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <set>
 #include <span>
 
 #include "base/text.h"
+#include "source/format_name/format_name.h"
 
 namespace tarn::agent {
 namespace {
@@ -23,6 +25,9 @@ constexpr std::string_view kThreads = "one thread reads and one sends";
 constexpr std::string_view kForever = "retries go on for ever, 100 ms to 10 s apart";
 constexpr std::string_view kWakeup = "the kernel says when a file grows";
 constexpr std::string_view kOnServer = "conversion happens on the server, which keeps the raw line";
+
+constexpr size_t kMaxColumns = 120;  // of a format on the server
+constexpr int64_t kMaxHeadingLines = 10'000;
 
 constexpr std::string_view kSourcesFormat = "lines are read with the source's format in tarn.yaml";
 
@@ -70,8 +75,7 @@ constexpr Ignored kIgnoredFlow[] = {
     {"retryInitialBackoffMillis", kForever},
     {"retryMaxBackoffMillis", kForever},
     {"publishQueueCapacity", "reading stops while four batches wait"},
-    {"skipHeaderLines", "a heading is refused by the format and kept aside on the server"},
-    {"fileFooterPattern", "a footer is refused by the format and kept aside on the server"},
+    {"fileFooterPattern", "a footer is sent as any other line"},
     {"truncatedRecordTerminator", "long lines are marked as cut, nothing is added"},
     {"aggregatedRecordSizeBytes", "batches hold many lines anyway"},
 };
@@ -95,6 +99,22 @@ std::string PlainName(std::string_view name) {
     plain.push_back(word ? c : '_');
   }
   return plain;
+}
+
+// Names of fields as they are here: what is changed in them is noted.
+void TakeFieldNames(config::Reader& reader, const std::vector<std::string>& names,
+                    std::vector<std::string>& notes) {
+  std::set<std::string> different;
+  for (const std::string& name : names) {
+    const std::string plain = PlainName(name);
+    if (!different.insert(plain).second) {
+      return reader.Fail("customFieldNames", fmt::format("'{}' stands twice", name));
+    }
+    if (plain != name) {
+      notes.push_back(
+          fmt::format("{}.customFieldNames: '{}' is called '{}' here", reader.path(), name, plain));
+    }
+  }
 }
 
 // Columns of CSV as a format of ours; empty if they cannot be one.
@@ -172,12 +192,6 @@ void TakeMatchPattern(config::Reader& reader, std::string_view pattern,
     return reader.Fail("customFieldNames", fmt::format("{} names for the {} groups of matchPattern",
                                                        names.size(), groups));
   }
-  std::set<std::string> different;
-  for (const std::string& name : names) {
-    if (!different.insert(PlainName(name)).second) {
-      return reader.Fail("customFieldNames", fmt::format("'{}' stands twice", name));
-    }
-  }
   re2::RE2::Options options(re2::RE2::Quiet);
   options.set_encoding(re2::RE2::Options::EncodingLatin1);
   const re2::RE2 regex(named, options);
@@ -192,7 +206,29 @@ void TakeMatchPattern(config::Reader& reader, std::string_view pattern,
   }
 }
 
-// A data processing option says what the lines are; the server needs only the name of the format.
+// The columns of CSV; what the server would refuse is refused here.
+void TakeCsv(config::Reader& reader, const std::vector<std::string>& names,
+             std::string_view delimiter, FlowSettings& flow, std::vector<std::string>& notes) {
+  flow.format = CsvFormat(names, delimiter);
+  if (flow.format.empty()) {
+    notes.push_back(
+        fmt::format("{}: CSVTOJSON without customFieldNames, or with another delimiter "
+                    "than ',' and tab; {}",
+                    reader.path(), kSourcesFormat));
+    return;
+  }
+  if (names.size() > kMaxColumns) {
+    return reader.Fail("customFieldNames", fmt::format("more than {} columns", kMaxColumns));
+  }
+  for (const std::string& name : names) {
+    const Status valid = format_name::CheckColumnName(PlainName(name));
+    if (!valid.ok()) return reader.Fail("customFieldNames", valid.error().message());
+  }
+  TakeFieldNames(reader, names, notes);
+}
+
+// A data processing option says what the lines are; the server needs only the
+// name of the format.
 void TakeOption(config::Reader& reader, FlowSettings& flow, std::vector<std::string>& notes) {
   std::string name;
   std::string log_format;
@@ -222,6 +258,7 @@ void TakeOption(config::Reader& reader, FlowSettings& flow, std::vector<std::str
                       reader.path()));
     }
     if (!match_pattern.empty()) {
+      TakeFieldNames(reader, field_names, notes);
       TakeMatchPattern(reader, match_pattern, field_names, flow);
     } else if (log_format == "COMMONAPACHELOG") {
       flow.format = "common";
@@ -234,13 +271,7 @@ void TakeOption(config::Reader& reader, FlowSettings& flow, std::vector<std::str
       flow.format = "combined";
     }
   } else if (name == "CSVTOJSON") {
-    flow.format = CsvFormat(field_names, delimiter);
-    if (flow.format.empty()) {
-      notes.push_back(
-          fmt::format("{}: CSVTOJSON without customFieldNames, or with another delimiter "
-                      "than ',' and tab; {}",
-                      reader.path(), kSourcesFormat));
-    }
+    TakeCsv(reader, field_names, delimiter, flow, notes);
   } else {
     notes.push_back(fmt::format("{}: {} is ignored: {}", reader.path(), name, kOnServer));
   }
@@ -256,11 +287,13 @@ void BindKinesisFlow(config::Reader& reader, FlowSettings& flow, AgentSettings& 
   reader.String({"deliveryStream", "name of the source"}, firehose);
   reader.String({"kinesisStream", "name of the source"}, kinesis);
   flow.source = firehose.empty() ? kinesis : firehose;
+  CheckSource(reader, firehose.empty() ? "kinesisStream" : "deliveryStream", flow.source);
   if (flow.source.empty()) reader.Fail("", "'deliveryStream' or 'kinesisStream' is missing");
   std::string position = "END_OF_FILE";
   reader.Choice({"initialPosition", "where to begin"}, position, {"START_OF_FILE", "END_OF_FILE"});
   flow.from_start = position == "START_OF_FILE";
   reader.String({"multiLineStartPattern", "first line of a record"}, flow.multiline_start);
+  reader.Int({"skipHeaderLines", "lines of a heading"}, flow.skip_lines, {0, kMaxHeadingLines});
   int64_t age_millis = settings.batch_age_micros / 1000;
   reader.Int({"maxBufferAgeMillis", "age of a batch"}, age_millis, {1, 900'000});
   settings.batch_age_micros =
@@ -280,25 +313,114 @@ std::string WithScheme(std::string endpoint) {
   return endpoint;
 }
 
-// Two flows into one stream become one flow, if nothing else differs.
-void MergeFlows(config::Reader& reader, std::vector<FlowSettings>& flows) {
+std::vector<FlowSettings>::iterator SameSource(std::vector<FlowSettings>& flows,
+                                               std::string_view source) {
+  return std::find_if(flows.begin(), flows.end(),
+                      [&](const FlowSettings& flow) { return flow.source == source; });
+}
+
+// Flows into one stream become one flow, so they must agree in all but their files.
+void CheckShared(config::Reader& reader, const FlowSettings& flow, size_t other_number,
+                 const FlowSettings& other) {
+  const std::pair<std::string_view, bool> options[] = {
+      {"dataProcessingOptions", flow.format == other.format},
+      {"initialPosition", flow.from_start == other.from_start},
+      {"multiLineStartPattern", flow.multiline_start == other.multiline_start},
+      {"skipHeaderLines", flow.skip_lines == other.skip_lines}};
+  for (const auto& [key, same] : options) {
+    if (same) continue;
+    reader.Fail(key, fmt::format("differs from that of flows[{}], and both go into '{}'; give one "
+                                 "of them another stream name",
+                                 other_number, flow.source));
+  }
+}
+
+std::vector<FlowSettings> MergeFlows(std::vector<FlowSettings> flows) {
   std::vector<FlowSettings> merged;
   for (FlowSettings& flow : flows) {
-    const auto same = std::find_if(merged.begin(), merged.end(), [&](const FlowSettings& other) {
-      return other.source == flow.source;
-    });
+    const auto same = SameSource(merged, flow.source);
     if (same == merged.end()) {
       merged.push_back(std::move(flow));
-    } else if (same->format == flow.format && same->from_start == flow.from_start &&
-               same->multiline_start == flow.multiline_start) {
-      same->paths.insert(same->paths.end(), flow.paths.begin(), flow.paths.end());
     } else {
-      reader.Fail("flows", fmt::format("two flows into '{}' with different options; give one of "
-                                       "them another stream name",
-                                       flow.source));
+      same->paths.insert(same->paths.end(), flow.paths.begin(), flow.paths.end());
     }
   }
-  flows = std::move(merged);
+  return merged;
+}
+
+void TakeFlows(config::Reader& reader, AgentSettings& settings) {
+  std::vector<FlowSettings> flows;
+  reader.List({"flows", "what to tail", true}, [&](config::Reader& item) {
+    FlowSettings flow;
+    BindKinesisFlow(item, flow, settings);
+    const auto other = SameSource(flows, flow.source);
+    if (other != flows.end() && !flow.source.empty()) {
+      CheckShared(item, flow, static_cast<size_t>(other - flows.begin()), *other);
+    }
+    flows.push_back(std::move(flow));
+  });
+  settings.flows = MergeFlows(std::move(flows));
+}
+
+// The key of the endpoint that is used.
+std::string_view TakeEndpoint(config::Reader& reader, AgentSettings& settings) {
+  constexpr std::string_view kFirehose = "firehose.endpoint";
+  constexpr std::string_view kKinesis = "kinesis.endpoint";
+  std::string firehose;
+  std::string kinesis;
+  reader.String({kFirehose, "the Tarn server"}, firehose);
+  reader.String({kKinesis, "the Tarn server"}, kinesis);
+  const std::string_view used = firehose.empty() ? kKinesis : kFirehose;
+  const std::string& endpoint = firehose.empty() ? kinesis : firehose;
+  if (endpoint.empty()) {
+    reader.Fail("", "'firehose.endpoint' is missing: set it to the URL of the Tarn server");
+    return used;
+  }
+  if (endpoint.find(".amazonaws.com") != std::string::npos) {
+    reader.Fail(used, fmt::format("'{}' is still AWS; write the URL of the Tarn server", endpoint));
+  }
+  if (!firehose.empty() && !kinesis.empty()) {
+    settings.notes.emplace_back("kinesis.endpoint is ignored: the server is firehose.endpoint");
+  }
+  settings.servers = {WithScheme(endpoint)};
+  return used;
+}
+
+size_t EndOfString(std::string_view text, size_t at) {
+  for (++at; at < text.size() && text[at] != '"'; ++at) {
+    if (text[at] == '\\') ++at;
+  }
+  return std::min(at + 1, text.size());
+}
+
+// Where the comment that begins at `at` ends; `at` if none begins there, npos if it has no
+// end.
+size_t EndOfComment(std::string_view text, size_t at) {
+  if (text.substr(at).starts_with("//")) return std::min(text.find('\n', at), text.size());
+  if (!text.substr(at).starts_with("/*")) return at;
+  const size_t end = text.find("*/", at + 2);
+  return end == std::string_view::npos ? end : end + 2;
+}
+
+// With spaces in place of comments, so that all else keeps its line and column.
+Result<std::string> WithoutComments(std::string_view text, const std::string& file_name) {
+  std::string plain(text);
+  for (size_t i = 0; i < text.size();) {
+    const bool quoted = text[i] == '"';
+    const size_t end = quoted ? EndOfString(text, i) : EndOfComment(text, i);
+    if (end == std::string_view::npos) {
+      const auto line =
+          1 + std::count(plain.begin(), plain.begin() + static_cast<int64_t>(i), '\n');
+      const size_t column = i - text.substr(0, i).rfind('\n');  // npos is -1
+      return InvalidArgument(
+          fmt::format("{}:{}:{}: this comment has no end", file_name, line, column));
+    }
+    for (size_t at = quoted ? end : i; at < end; ++at) {
+      if (plain[at] != '\n') plain[at] = ' ';
+    }
+    i = std::max(end, i + 1);
+  }
+  return plain;
 }
 
 void BindTarnKeys(config::Reader& reader, AgentSettings& settings) {
@@ -312,31 +434,30 @@ void BindTarnKeys(config::Reader& reader, AgentSettings& settings) {
 
 }  // namespace
 
+bool IsKinesisFile(std::string_view text) {
+  const size_t first = std::min(text.find_first_not_of(" \t\r\n"), text.size());
+  return text.substr(first).starts_with('{') || EndOfComment(text, first) != first;
+}
+
 Result<AgentSettings> LoadKinesisSettings(std::string_view text, const std::string& file_name,
                                           const std::string& machine_name) {
   // JSON is YAML, and this way each problem has its place.
-  TARN_ASSIGN_OR_RETURN(const config::Node root, config::ParseYaml(text, file_name));
+  TARN_ASSIGN_OR_RETURN(const std::string plain, WithoutComments(text, file_name));
+  TARN_ASSIGN_OR_RETURN(const config::Node root, config::ParseYaml(plain, file_name));
   config::Problems problems(file_name);
   config::Reader reader(root, "", problems);
   AgentSettings settings;
   settings.host = machine_name;
-  std::string firehose;
-  std::string kinesis;
-  reader.String({"firehose.endpoint", "the Tarn server"}, firehose);
-  reader.String({"kinesis.endpoint", "the Tarn server"}, kinesis);
-  if (firehose.empty()) firehose = kinesis;
-  if (firehose.empty()) {
-    reader.Fail("", "'firehose.endpoint' is missing: set it to the URL of the Tarn server");
-  } else {
-    settings.servers = {WithScheme(firehose)};
-  }
+  const std::string_view endpoint = TakeEndpoint(reader, settings);
   BindTarnKeys(reader, settings);
-  reader.List({"flows", "what to tail", true}, [&](config::Reader& flow) {
-    BindKinesisFlow(flow, settings.flows.emplace_back(), settings);
-  });
-  MergeFlows(reader, settings.flows);
+  TakeFlows(reader, settings);
   NoteIgnored(reader, kIgnoredGlobal, settings.notes);
-  CheckSettings(reader, settings, "firehose.endpoint");
+  if (settings.key.empty()) {
+    settings.notes.emplace_back(
+        "tarn.key is missing: the server wants a key of the role ingest, unless it runs without "
+        "keys");
+  }
+  CheckSettings(reader, settings, endpoint);
   reader.Finish();
   TARN_TRY(problems.ToStatus());
   return settings;

@@ -4,14 +4,19 @@
 
 namespace tarn::agent {
 
-// Reads a Kinesis Agent's agent.json: flows, filePattern, deliveryStream or kinesisStream,
-// initialPosition (END_OF_FILE unless stated, as there), multiLineStartPattern,
-// dataProcessingOptions, maxBufferAgeMillis, firehose.endpoint or kinesis.endpoint. Every other key
-// is listed in `notes` with the reason why it is not needed. A relative `state_dir` never results.
+// Begins as JSON does, with comments or without.
+bool IsKinesisFile(std::string_view text);
+
+// Reads a Kinesis Agent's agent.json, in which // and /* */ are comments: flows, filePattern,
+// deliveryStream or kinesisStream, initialPosition (END_OF_FILE unless stated, as there),
+// multiLineStartPattern, skipHeaderLines, dataProcessingOptions, maxBufferAgeMillis,
+// firehose.endpoint or kinesis.endpoint. Every other key is listed in `notes` with the reason why
+// it is not needed. A relative `state_dir` never results.
 Result<AgentSettings> LoadKinesisSettings(std::string_view text, const std::string& file_name,
                                           const std::string& machine_name);
 
 // Checks across keys, shared by both kinds of file.
+void CheckSource(config::Reader& reader, std::string_view key, std::string_view source);
 void CheckFlow(config::Reader& reader, const FlowSettings& flow);
 void CheckSettings(config::Reader& reader, const AgentSettings& settings,
                    std::string_view server_key);

@@ -37,7 +37,7 @@ examples:
   tarn-agent --config old-logs.yaml --once
   watch tarn-agent --config agent.yaml --status
 
-an agent.yaml that fits `tarn init --template retail` (agent.example.yaml there is one):
+an agent.yaml for a project of the template retail (agent.example.yaml there is one):
   server: http://127.0.0.1:8700
   key: ${file:/etc/tarn-agent/key}
   state_dir: /var/lib/tarn-agent
@@ -99,6 +99,8 @@ Result<AgentSettings> ReadSettings(os::FileSystem& files, const std::string& pat
   return LoadSettings(text, path, MachineName(), config::SystemResolver(os::ParentOf(path)));
 }
 
+std::string Files(size_t count) { return fmt::format("{} file{}", count, count == 1 ? "" : "s"); }
+
 int PrintStatus(os::FileSystem& files, const AgentSettings& settings) {
   const auto text = files.ReadFile(os::JoinPath(settings.state_dir, kCheckpointName));
   if (!text.ok()) return Fail(text.error());
@@ -116,7 +118,7 @@ int PrintStatus(os::FileSystem& files, const AgentSettings& settings) {
     fmt::print("{:<10} {:>14} {:>14}  {:<9} {}\n", file.source, file.acked, lag,
                file.finished ? "finished" : (there ? "tailing" : "gone"), file.path);
   }
-  fmt::print("{} files, {} behind\n", checkpoint->files.size(), FormatBytes(behind));
+  fmt::print("{}, {} behind\n", Files(checkpoint->files.size()), FormatBytes(behind));
   return 0;
 }
 
@@ -148,9 +150,10 @@ class StatusLine {
         if (!done_) wake_.WaitFor(mutex_, kStatusLineMicros);
         if (done_) return;
       }
-      fmt::print(stdout, "\r\033[K{} files  {} lines/s  {}/s  sent {}  behind {}",
-                 agent_.open_files(), lines_.value() - lines, FormatBytes(bytes_.value() - bytes),
-                 FormatBytes(bytes_.value()), FormatBytes(agent_.total_lag_bytes()));
+      fmt::print(stdout, "\r\033[K{}  {} lines/s  {}/s  sent {}  behind {}",
+                 Files(agent_.open_files()), lines_.value() - lines,
+                 FormatBytes(bytes_.value() - bytes), FormatBytes(bytes_.value()),
+                 FormatBytes(agent_.total_lag_bytes()));
       std::fflush(stdout);
       bytes = bytes_.value();
       lines = lines_.value();
@@ -178,7 +181,7 @@ struct Process {
 // One agent from its start to its end; `started` once it runs.
 Status RunOnce(const Process& process, const AgentSettings& settings, bool once,
                const Agent::EndCheck& end, bool& started) {
-  for (const std::string& note : settings.notes) process.events.SettingIgnored(note);
+  for (const std::string& note : settings.notes) process.events.SettingNoted(note);
   if (settings.tls_insecure) process.events.CertificateUnchecked();
   std::vector<Url> servers;
   for (const std::string& server : settings.servers) {

@@ -34,7 +34,7 @@ Result<std::unique_ptr<MetricsDoor>> MetricsDoor::Open(int port,
   if (bind(fd, generic, size) != 0 || listen(fd, 8) != 0 || getsockname(fd, generic, &size) != 0) {
     const std::string reason = std::generic_category().message(errno);
     close(fd);
-    return AlreadyExists(fmt::format("metrics port {}: {}", port, reason));
+    return Conflict(fmt::format("metrics port {}: {}", port, reason));
   }
   const int wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (wake < 0) {

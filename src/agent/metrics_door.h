@@ -18,7 +18,7 @@ class MetricsDoor {
  public:
   static constexpr int64_t kCallMicros = 2'000'000;
 
-  // `port` 0: any free one. AlreadyExists if it is taken. `print` is called on the door's thread.
+  // `port` 0: any free one. Conflict if it is taken. `print` is called on the door's thread.
   static Result<std::unique_ptr<MetricsDoor>> Open(int port, std::function<std::string()> print);
   ~MetricsDoor();
 

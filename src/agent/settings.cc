@@ -14,7 +14,7 @@ namespace tarn::agent {
 namespace {
 
 void BindFlow(config::Reader& reader, FlowSettings& flow) {
-  reader.String({"source", "name of the source on the server; letters, digits, _ - and .", true},
+  reader.String({"source", "name of the source on the server; letters, digits, _ and -", true},
                 flow.source);
   reader.Strings({"paths", "files to tail; * ? [a-z] work in folders and names", true}, flow.paths);
   reader.String({"format", "a format's name or an Apache LogFormat string"}, flow.format);
@@ -44,23 +44,32 @@ void Bind(config::Reader& reader, AgentSettings& s) {
   reader.Bytes({"rate_limit", "bytes of log sent per second at most; 0: no limit"}, s.rate_limit);
   reader.List({"flows", "what to tail", true}, [&](config::Reader& flow) {
     BindFlow(flow, s.flows.emplace_back());
+    CheckSource(flow, "source", s.flows.back().source);
     CheckFlow(flow, s.flows.back());
   });
 }
 
+constexpr size_t kMaxSourceBytes = 128;
+
+bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+
+// As catalog::ValidateDatasetName on the server.
 bool ValidSource(std::string_view name) {
-  return !name.empty() && name.size() <= 100 && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-' || c == '.';
-  });
+  return !name.empty() && name.size() <= kMaxSourceBytes && IsLetter(name[0]) &&
+         std::all_of(name.begin(), name.end(),
+                     [](char c) { return IsLetter(c) || (c >= '0' && c <= '9') || c == '-'; });
 }
 
 }  // namespace
 
+void CheckSource(config::Reader& reader, std::string_view key, std::string_view source) {
+  if (!reader.Has(key) || ValidSource(source)) return;
+  reader.Fail(key, fmt::format("letters, digits, '_' and '-' only, a letter or '_' first, 1 to {} "
+                               "of them, as sources in tarn.yaml are called",
+                               kMaxSourceBytes));
+}
+
 void CheckFlow(config::Reader& reader, const FlowSettings& flow) {
-  if (reader.Has("source") && !ValidSource(flow.source)) {
-    reader.Fail("source", "letters, digits, '_', '-' and '.' only, 1 to 100 of them");
-  }
   for (const std::string& path : flow.paths) {
     if (!path.starts_with('/')) {
       reader.Fail("paths", fmt::format("'{}' is no absolute path", path));
@@ -106,10 +115,7 @@ void CheckSettings(config::Reader& reader, const AgentSettings& settings,
 Result<AgentSettings> LoadSettings(std::string_view text, const std::string& file_name,
                                    const std::string& machine_name,
                                    const config::Resolver& resolver) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first != std::string_view::npos && text[first] == '{') {
-    return LoadKinesisSettings(text, file_name, machine_name);
-  }
+  if (IsKinesisFile(text)) return LoadKinesisSettings(text, file_name, machine_name);
   TARN_ASSIGN_OR_RETURN(config::Node root, config::ParseYaml(text, file_name));
   TARN_TRY(config::ExpandReferences(root, resolver, file_name));
   config::Problems problems(file_name);

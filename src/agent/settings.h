@@ -17,6 +17,7 @@ struct FlowSettings {
   std::string format = "combined";
   bool from_start = true;       // files found at the very first start: from the start, or the end
   std::string multiline_start;  // RE2; empty: each line is a record
+  int64_t skip_lines = 0;       // at the beginning of each file: a heading, which is not sent
   bool operator==(const FlowSettings&) const = default;
 };
 
@@ -33,11 +34,11 @@ struct AgentSettings {
   int64_t metrics_port = 0;  // on 127.0.0.1; 0: no metrics
   uint64_t rate_limit = 0;   // bytes of log a second; 0: none
   std::vector<FlowSettings> flows;
-  std::vector<std::string> notes;  // what was ignored while reading the file, and why
+  std::vector<std::string> notes;  // what a person should know of the file: ignored keys, and why
   bool operator==(const AgentSettings&) const = default;
 };
 
-// agent.yaml, or a Kinesis Agent's agent.json (told apart by its first character, '{'). All
+// agent.yaml, or a Kinesis Agent's agent.json (told apart by how it begins: '{', // or /*). All
 // problems at once in InvalidArgument, each with file, line, column, key path and nearest word.
 // `machine_name` is the default of `host`.
 Result<AgentSettings> LoadSettings(std::string_view text, const std::string& file_name,

@@ -1,5 +1,7 @@
 #include "agent/settings.h"
 
+#include <fmt/format.h>
+
 #include "agent/identity.h"
 #include "agent/socket_transport.h"
 #include "agent/test_rig.h"
@@ -102,7 +104,7 @@ TEST(Settings, KinesisConversionsWithoutAFormatOfOursUseTheSources) {
   EXPECT_EQ(settings.flows[0].format, "");
   EXPECT_EQ(settings.flows[1].format, "");
   EXPECT_EQ(settings.flows[2].format, "tsv:first_name,b");
-  ASSERT_EQ(settings.notes.size(), 2U);
+  ASSERT_EQ(settings.notes.size(), 4U);
   EXPECT_NE(settings.notes[0].find("SYSLOG is not known here"), std::string::npos);
 }
 
@@ -149,6 +151,124 @@ TEST(Settings, KinesisFieldNamesOfAKnownFormatAreNotedAsIgnored) {
       LoadOption(R"~("logFormat": "COMMONAPACHELOG", "customFieldNames": ["a"])~").value();
   EXPECT_EQ(settings.flows[0].format, "common");
   EXPECT_NE(settings.notes[0].find("customFieldNames is ignored"), std::string::npos);
+}
+
+// A file with one flow into `stream`; `more` are further members of the flow.
+Result<AgentSettings> LoadFlow(std::string_view stream, std::string_view more) {
+  return LoadText(
+      fmt::format("{{\"firehose.endpoint\": \"https://x\", \"tarn.key\": \"k\", \"flows\": [\n"
+                  "{{\"filePattern\": \"/a\", \"deliveryStream\": \"{}\"{}}}]}}",
+                  stream, more));
+}
+std::string ProblemOf(const Result<AgentSettings>& settings) {
+  return settings.ok() ? "fine" : settings.error().message();
+}
+
+TEST(Settings, KinesisHeadingIsSkippedAndAFooterIsALine) {
+  const auto settings =
+      LoadFlow("w", R"(, "skipHeaderLines": 2, "fileFooterPattern": "^EOF")").value();
+  EXPECT_EQ(settings.flows[0].skip_lines, 2);
+  ASSERT_EQ(settings.notes.size(), 1U);
+  EXPECT_EQ(settings.notes[0],
+            "flows[0].fileFooterPattern is ignored: a footer is sent as any other line");
+}
+
+TEST(Settings, KinesisFileMayHaveComments) {
+  const auto settings = LoadText(R"(/* of
+  the old agent */ // one more
+  { // the server
+    "firehose.endpoint": "https://x", /* "flows": [] */ "tarn.key": "a//b/*c*/\"//d",
+    "flows": [ {"filePattern": "/var/log/*/*.log", // all of them
+                "deliveryStream": "w"} /**/ ] } // end)");
+  ASSERT_TRUE(settings.ok()) << settings.error().message();
+  EXPECT_EQ(settings->key, "a//b/*c*/\"//d");
+  EXPECT_EQ(settings->flows[0].paths, std::vector<std::string>{"/var/log/*/*.log"});
+  EXPECT_EQ(ProblemOf(LoadText("{ // one\n /* two\n \"flows\": [] }")),
+            "agent.yaml:2:2: this comment has no end");
+  EXPECT_NE(
+      ProblemOf(LoadText("/* a\n */ // b\n{\n \"flos\": [] }")).find("agent.yaml:4:2: unknown"),
+      std::string::npos)
+      << ProblemOf(LoadText("/* a\n */ // b\n{\n \"flos\": [] }"));
+}
+
+TEST(Settings, KinesisFlowsThatCannotShareAStreamAreNamed) {
+  const auto load = [](std::string_view second, std::string_view third) {
+    return LoadText(
+        fmt::format("{{\"firehose.endpoint\": \"https://x\", \"flows\": [\n"
+                    "{{\"filePattern\": \"/a\", \"deliveryStream\": \"w\"}},\n"
+                    "{{\"filePattern\": \"/b\", \"deliveryStream\": \"w\"{}}},\n"
+                    "{{\"filePattern\": \"/c\", \"deliveryStream\": \"w\"{}}}]}}",
+                    second, third));
+  };
+  const auto same = load("", "").value();
+  ASSERT_EQ(same.flows.size(), 1U);
+  EXPECT_EQ(same.flows[0].paths, (std::vector<std::string>{"/a", "/b", "/c"}));
+  EXPECT_EQ(
+      ProblemOf(load(R"(, "initialPosition": "START_OF_FILE", "skipHeaderLines": 1)",
+                     R"(, "multiLineStartPattern": "^x")")),
+      "agent.yaml:3:65: flows[1].initialPosition: differs from that of flows[0], and both go "
+      "into 'w'; give one of them another stream name\n"
+      "agent.yaml:3:101: flows[1].skipHeaderLines: differs from that of flows[0], and both go "
+      "into 'w'; give one of them another stream name\n"
+      "agent.yaml:4:71: flows[2].multiLineStartPattern: differs from that of flows[0], and "
+      "both go into 'w'; give one of them another stream name");
+  EXPECT_NE(ProblemOf(load(R"(, "dataProcessingOptions": [{"optionName": "LOGTOJSON"}])", ""))
+                .find("flows[1].dataProcessingOptions: differs from that of flows[0]"),
+            std::string::npos);
+}
+
+TEST(Settings, KinesisFileOfAnAgentForAwsIsToldWhatItLacks) {
+  const auto load = [](std::string_view keys) {
+    return LoadText(
+        fmt::format(R"({{{}, "flows": [{{"filePattern": "/a", "deliveryStream": "w"}}]}})", keys));
+  };
+  EXPECT_EQ(load(R"("firehose.endpoint": "tarn:8700")").value().notes,
+            std::vector<std::string>{"tarn.key is missing: the server wants a key of the role "
+                                     "ingest, unless it runs without keys"});
+  for (const char* key : {"firehose.endpoint", "kinesis.endpoint"}) {
+    EXPECT_EQ(ProblemOf(load(fmt::format(R"("{}": "firehose.eu-west-1.amazonaws.com")", key))),
+              fmt::format("agent.yaml:1:{}: {}: 'firehose.eu-west-1.amazonaws.com' is still AWS; "
+                          "write the URL of the Tarn server",
+                          std::string_view(key).size() + 6, key));
+  }
+  EXPECT_EQ(load(R"("firehose.endpoint": "tarn", "tarn.key": "k",
+                    "kinesis.endpoint": "kinesis.eu-west-1.amazonaws.com")")
+                .value()
+                .notes,
+            std::vector<std::string>{"kinesis.endpoint is ignored: the server is "
+                                     "firehose.endpoint"});
+}
+
+TEST(Settings, SourceIsCalledAsTarnYamlMayCallIt) {
+  for (const char* good : {"w", "_w", "Web-log_1"}) EXPECT_TRUE(LoadFlow(good, "").ok()) << good;
+  for (const char* bad : {"s.1", "1s", "-s", "a b"}) {
+    EXPECT_EQ(ProblemOf(LoadFlow(bad, "")),
+              "agent.yaml:2:41: flows[0].deliveryStream: letters, digits, '_' and '-' only, a "
+              "letter or '_' first, 1 to 128 of them, as sources in tarn.yaml are called")
+        << bad;
+  }
+}
+
+TEST(Settings, KinesisColumnsThatTheServerRefusesAreNamed) {
+  const auto load = [](std::string_view names) {
+    return LoadFlow("w", fmt::format(R"(, "dataProcessingOptions": [{{"optionName": "CSVTOJSON",
+                                         "customFieldNames": [{}]}}])",
+                                     names));
+  };
+  const auto renamed = load(R"("First Name", "b")").value();
+  EXPECT_EQ(renamed.flows[0].format, "csv:First_Name,b");
+  EXPECT_EQ(renamed.notes, std::vector<std::string>{
+                               "flows[0].dataProcessingOptions[0].customFieldNames: 'First Name' "
+                               "is called 'First_Name' here"});
+  constexpr std::pair<std::string_view, std::string_view> kBad[] = {
+      {R"("a", "2nd")",
+       "customFieldNames: '2nd' is no column name: letters, digits and _, not a "
+       "digit first"},
+      {R"("a", "")", "'' is no column name"},
+      {R"("a b", "a_b")", "'a_b' stands twice"}};
+  for (const auto& [names, problem] : kBad) {
+    EXPECT_NE(ProblemOf(load(names)).find(problem), std::string::npos) << ProblemOf(load(names));
+  }
 }
 
 TEST(Settings, KinesisTypoIsNamed) {

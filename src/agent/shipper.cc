@@ -13,6 +13,7 @@ namespace {
 constexpr size_t kShownAnswerBytes = 200;
 
 std::string Shown(std::string_view body) {
+  while (body.ends_with('\n')) body.remove_suffix(1);
   return ReplaceInvalidUtf8(body.substr(0, kShownAnswerBytes));
 }
 

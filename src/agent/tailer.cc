@@ -13,15 +13,23 @@ namespace {
 constexpr int64_t kDiskRetryMicros = 10'000'000;
 constexpr int64_t kGzipRetryMicros = 1'000'000;
 
-uint64_t CountRefused(std::string_view payload,
-                      const std::function<bool(std::string_view)>& check) {
-  uint64_t refused = 0;
-  while (!payload.empty()) {
-    const size_t end = std::min(payload.find('\n'), payload.size());
-    if (!check(payload.substr(0, end))) ++refused;
-    payload.remove_prefix(std::min(end + 1, payload.size()));
+// Where the first `count` lines end; 0: not in these bytes.
+size_t EndOfFirstLines(std::string_view bytes, int64_t count) {
+  size_t end = 0;
+  for (; count > 0; --count) {
+    end = bytes.find('\n', end) + 1;
+    if (end == 0) return 0;
   }
-  return refused;
+  return end;
+}
+
+// A compressed file's size is only known as far as it was read: the rest is due at once.
+void NotePackedSize(TrackedFile& file) {
+  const auto known = file.reader->Size();
+  const uint64_t least = file.read_offset + (file.reader->complete() ? 0 : 1);
+  file.size = std::max(known.ok() ? *known : least, least);
+  file.reader->Release(file.read_offset);
+  if (file.size == file.read_offset) file.reader->Rest();
 }
 
 // Of the line that the payload, which is next, ends inside of.
@@ -88,6 +96,31 @@ std::optional<PendingBatch> Tailer::Next() {
   return std::nullopt;
 }
 
+bool Tailer::NothingFollows(const TrackedFile& file, int64_t now) {
+  return file.reader->compressed() ? file.reader->complete() : Ended(file, now);
+}
+
+bool Tailer::PassHeading(TrackedFile& file, int64_t now) {
+  const int64_t lines = settings_.flows[file.flow].skip_lines;
+  if (lines == 0 || file.read_offset > 0) return true;
+  std::string heading(kMaxLineBytes, '\0');
+  const auto count = file.reader->Read(0, heading);
+  if (!count.ok()) return true;  // as the next read will say
+  heading.resize(*count);
+  size_t end = EndOfFirstLines(heading, lines);
+  if (end == 0 && *count == kMaxLineBytes) return true;  // that is no heading
+  if (end == 0 && NothingFollows(file, now)) end = *count;
+  if (end == 0) return false;
+  if (!table_.CheckIntact(file)) return false;
+  heading.resize(end);
+  NoteHandedOut(file, heading, LineHashes(heading));
+  file.read_offset = end;
+  if (file.reader->compressed()) NotePackedSize(file);
+  if (file.size <= file.read_offset) file.pending_since = 0;
+  MoveTo(file, end);
+  return true;
+}
+
 Frame Tailer::FrameOf(TrackedFile& file, std::string& buffer, int64_t now) {
   const size_t limit = static_cast<size_t>(LimitOf(file));
   for (size_t wanted = limit;; wanted = kMaxLineBytes) {
@@ -101,9 +134,8 @@ Frame Tailer::FrameOf(TrackedFile& file, std::string& buffer, int64_t now) {
     buffer.resize(*count);
     const int64_t still = now - file.last_growth;
     const bool at_end = *count < wanted;
-    const bool ended = file.reader->compressed() ? file.reader->complete() : Ended(file, now);
     const bool quiet = at_end && (flush_ || still >= kQuietMicros);
-    const bool final = at_end && (flush_ || ended);
+    const bool final = at_end && (flush_ || NothingFollows(file, now));
     const Framer& framer = framers_[file.flow];
     Frame frame = file.line_begin ? framer.FindInside(buffer, quiet, final)
                                   : framer.Find(buffer, quiet, final);
@@ -111,22 +143,30 @@ Frame Tailer::FrameOf(TrackedFile& file, std::string& buffer, int64_t now) {
   }
 }
 
+// For more of the file.
+void Tailer::Wait(TrackedFile& file, int64_t now) const {
+  file.stuck_size = file.size;
+  const bool waits_for_quiet =
+      framers_[file.flow].multiline() && now - file.last_growth < kQuietMicros;
+  file.next_try = waits_for_quiet ? file.last_growth + kQuietMicros
+                                  : std::max(file.last_growth, file.left_at) + kPartialMicros;
+  if (file.reader->compressed()) file.next_try = now + kGzipRetryMicros;
+  if (file.reader->compressed() && file.reader->complete()) {
+    file.size = file.read_offset;
+    file.reader->Rest();
+  }
+  if (file.next_try <= now) file.next_try = now + kPartialMicros;
+}
+
 std::optional<PendingBatch> Tailer::Cut(uint64_t slot, TrackedFile& file) {
   const int64_t now = clock_.MonotonicMicros();
+  const bool passed = PassHeading(file, now);
+  if (!file.reader) return std::nullopt;  // it is another file
   std::string buffer;
-  Frame frame = FrameOf(file, buffer, now);
+  Frame frame;
+  if (passed) frame = FrameOf(file, buffer, now);
   if (frame.size == 0) {
-    file.stuck_size = file.size;
-    const bool waits_for_quiet =
-        framers_[file.flow].multiline() && now - file.last_growth < kQuietMicros;
-    file.next_try = waits_for_quiet ? file.last_growth + kQuietMicros
-                                    : std::max(file.last_growth, file.left_at) + kPartialMicros;
-    if (file.reader->compressed()) file.next_try = now + kGzipRetryMicros;
-    if (file.reader->compressed() && file.reader->complete()) {
-      file.size = file.read_offset;
-      file.reader->Rest();
-    }
-    if (file.next_try <= now) file.next_try = now + kPartialMicros;
+    Wait(file, now);
     return std::nullopt;
   }
   // Whatever was read under a changed head belongs to another file.
@@ -137,7 +177,6 @@ std::optional<PendingBatch> Tailer::Cut(uint64_t slot, TrackedFile& file) {
 
 PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::string payload) {
   if (frame.cut) events_.LineCut(file.state.path, file.read_offset);
-  if (line_check_) events_.LinesMalformed(CountRefused(payload, line_check_));
   PendingBatch batch;
   batch.slot = slot;
   batch.epoch = file.epoch;
@@ -163,13 +202,7 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
   NoteHandedOut(file, payload, with_lines ? LineHashes(payload) : std::vector<uint32_t>());
   file.read_offset = header.end_offset;
   const bool packed = file.reader->compressed();
-  if (packed) {  // its size is only known as far as it was read: the rest is due at once
-    const auto known = file.reader->Size();
-    const uint64_t least = file.read_offset + (file.reader->complete() ? 0 : 1);
-    file.size = std::max(known.ok() ? *known : least, least);
-    file.reader->Release(file.read_offset);
-    if (file.size == file.read_offset) file.reader->Rest();
-  }
+  if (packed) NotePackedSize(file);
   if (file.size <= file.read_offset) {
     file.pending_since = 0;
   } else if (!was_full && !packed) {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -63,10 +62,6 @@ class Tailer {
   Tailer(FileTable& table, const AgentSettings& settings, const os::Clock& clock, Events& events,
          Identity identity);
 
-  // Counts the lines it says no to; they are sent all the same.
-  void SetLineCheck(std::function<bool(std::string_view line)> check) {
-    line_check_ = std::move(check);
-  }
   // Everything is due at once, unfinished last lines too.
   void SetFlush(bool flush) { flush_ = flush; }
 
@@ -88,6 +83,10 @@ class Tailer {
   bool MayInflate(uint64_t slot, int64_t now);
   uint64_t LimitOf(const TrackedFile& file) const;
   std::optional<PendingBatch> Cut(uint64_t slot, TrackedFile& file);
+  static bool NothingFollows(const TrackedFile& file, int64_t now);
+  // Moves over the lines that the flow skips. False: they are not all there.
+  bool PassHeading(TrackedFile& file, int64_t now);
+  void Wait(TrackedFile& file, int64_t now) const;
   Frame FrameOf(TrackedFile& file, std::string& buffer, int64_t now);
   PendingBatch Make(uint64_t slot, TrackedFile& file, Frame frame, std::string payload);
   static void NoteHandedOut(TrackedFile& file, std::string_view payload,
@@ -104,7 +103,6 @@ class Tailer {
   Events& events_;
   Identity identity_;
   std::vector<Framer> framers_;  // by flow
-  std::function<bool(std::string_view)> line_check_;
   bool flush_ = false;
   bool changed_ = false;
   uint64_t turn_ = 0;      // slot that was served last

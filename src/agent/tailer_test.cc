@@ -64,6 +64,96 @@ TEST(Tailer, InitialPositionEndCountsAtTheFirstStartOnly) {
   EXPECT_EQ(rig.server.files.size(), 3U);
 }
 
+AgentSettings SettingsWithHeading(const std::string& glob) {
+  AgentSettings settings = SettingsFor(glob);
+  settings.flows[0].skip_lines = 2;
+  return settings;
+}
+
+TEST(Tailer, HeadingIsNotSent) {
+  TempFolder folder;
+  Rig rig(SettingsWithHeading(folder / "*.csv"));
+  Append(folder / "a.csv", "one\n");
+  rig.Settle();
+  EXPECT_EQ(rig.server.requests, 0);
+  Append(folder / "a.csv", "two\nthree");
+  rig.Settle();
+  EXPECT_EQ(rig.server.requests, 0);
+  Append(folder / "a.csv", "\nfour\n");
+  rig.Settle();
+  EXPECT_EQ(rig.server.AllBytes(), "three\nfour\n");
+  EXPECT_EQ(rig.server.headers_seen[0].begin_offset, 8U);
+  EXPECT_EQ(rig.server.headers_seen[0].file_id, FileIdOf("shop", "one\n"));
+  rig.Kill();  // nothing was saved
+  Append(folder / "a.csv", "five\n");
+  rig.Settle();
+  EXPECT_EQ(rig.server.AllBytes(), "three\nfour\nfive\n");
+  rig.Save();
+  rig.Kill();
+  Append(folder / "a.csv", "six\n");
+  rig.Settle();
+  EXPECT_EQ(rig.server.AllBytes(), "three\nfour\nfive\nsix\n");
+  EXPECT_EQ(rig.server.files.size(), 1U);
+}
+
+TEST(Tailer, EachFileHasAHeadingAfterEveryKindOfRotation) {
+  TempFolder folder;
+  Rig rig(SettingsWithHeading(folder / "a.csv*"));
+  const std::string heading = "date,path\n----\n";
+  Append(folder / "a.csv", heading + Lines(0, 3));
+  rig.Settle(1);
+  std::filesystem::rename(folder / "a.csv", folder / "a.csv.1");
+  Append(folder / "a.csv.1", Lines(3, 3));
+  Append(folder / "a.csv", heading + Lines(10, 3));
+  rig.Settle();
+  CopyTruncate(folder / "a.csv", folder / "a.csv.2");
+  Append(folder / "a.csv", heading + Lines(20, 9));
+  rig.Settle();
+  Append(folder / "b", "time,path\n----\n" + Lines(30, 3));
+  Gzip(folder / "b");
+  std::filesystem::rename(folder / "b.gz", folder / "a.csv.3.gz");
+  rig.Settle();
+  std::multiset<std::string> sent;
+  for (const auto& [id, file] : rig.server.files) sent.insert(file.bytes);
+  EXPECT_EQ(sent,
+            (std::multiset<std::string>{Lines(0, 6), Lines(10, 3), Lines(20, 9), Lines(30, 3)}));
+}
+
+TEST(Tailer, FileThatIsAllHeadingIsDoneWith) {
+  for (const std::string text : {"one\n", "one\ntwo\n"}) {
+    TempFolder folder;
+    Rig rig(SettingsWithHeading(folder / "a.csv"));
+    Append(folder / "a.csv", text);
+    rig.Settle();
+    std::filesystem::remove(folder / "a.csv");
+    rig.Settle();
+    EXPECT_TRUE(rig.tailer().Idle());
+    EXPECT_EQ(rig.server.requests, 0);
+    EXPECT_EQ(rig.registry.GetCounter("tarn_agent_lost_files_total", "").value(), 0U) << text;
+  }
+}
+
+TEST(Tailer, HeadingIsSentWithWhatItBeginsIfItIsNone) {
+  TempFolder folder;
+  Rig rig(SettingsWithHeading(folder / "a.csv"));
+  const std::string text = "one\n" + std::string(agent_wire::kMaxLineBytes + 9, 'x') + "\nthree\n";
+  Append(folder / "a.csv", text);
+  rig.Settle();
+  EXPECT_EQ(rig.server.AllBytes(), text);
+}
+
+TEST(Tailer, HeadingSurvivesAPowerCut) {
+  TempFolder folder;
+  Rig rig(SettingsWithHeading(folder / "a.csv"));
+  Append(folder / "a.csv", "one\ntwo\n");
+  rig.Settle();
+  rig.Save();
+  rig.Reboot();
+  Append(folder / "a.csv", "three\n");
+  rig.Settle();
+  EXPECT_EQ(rig.server.AllBytes(), "three\n");
+}
+
 TEST(Tailer, UnfinishedLineOfALiveFileWaitsForItsRest) {
   TempFolder folder;
   Rig rig(SettingsFor(folder / "a.log"));
@@ -337,16 +427,6 @@ TEST(Tailer, UnreadableFileDoesNotStopTheOthers) {
   Append(folder / "b.log", "two\n");
   rig.Settle(1);
   EXPECT_EQ(rig.server.AllBytes(), "two\n");
-}
-
-TEST(Tailer, CountsLinesTheCheckRefuses) {
-  TempFolder folder;
-  Rig rig(SettingsFor(folder / "a.log"));
-  rig.tailer().SetLineCheck([](std::string_view line) { return line != "bad"; });
-  Append(folder / "a.log", "good\nbad\ngood\nbad\n");
-  rig.Settle(1);
-  EXPECT_EQ(rig.registry.GetCounter("tarn_agent_malformed_lines_total", "").value(), 2U);
-  EXPECT_EQ(rig.server.AllBytes().size(), 18U);
 }
 
 }  // namespace

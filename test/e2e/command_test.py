@@ -201,6 +201,8 @@ class Completion(harness.Case):
         self.expect(["tarn", "sql", "--out", "acc"], "access.log")
         self.expect(["tarn", "serve", "lo"], "logs")
         self.expect(["tarn-agent", "--con"], "--config")
+        self.expect(["tarn-agent", "--"], "--check", "--config", "--debug", "--help", "--help-config",
+                    "--json-log", "--once", "--status", "--version")
         self.expect(["tarn-agent", "--config", "acc"], "access.log")
 
 

@@ -7,6 +7,7 @@
 #include "source/access_log/compile.h"
 #include "source/access_log/directives.h"
 #include "source/access_log/match.h"
+#include "source/format_name/format_name.h"
 
 namespace tarn::access_log {
 namespace {
@@ -73,16 +74,6 @@ Result<TypeKind> TypeOfWord(std::string_view word, std::string_view column) {
                        : "choose int, long, double, boolean, string or timestamptz"));
 }
 
-bool ValidName(std::string_view name) {
-  if (name.empty() || (name[0] >= '0' && name[0] <= '9')) return false;
-  for (const char c : name) {
-    if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_')) {
-      return false;
-    }
-  }
-  return true;
-}
-
 // What stands before and behind the first `separator`; all and nothing if there is none.
 std::pair<std::string_view, std::string_view> Cut(std::string_view text, char separator) {
   for (size_t i = 0; i < text.size(); ++i) {
@@ -96,10 +87,7 @@ Status AddColumns(std::string_view list, Program& program) {
   for (const std::string_view item : Split(list, ',')) {
     const auto [head, key] = Cut(item, '=');
     const auto [name, type_word] = Cut(head, ':');
-    if (!ValidName(name)) {
-      return InvalidArgument(
-          fmt::format("'{}' is no column name: letters, digits and _, not a digit first", name));
-    }
+    TARN_TRY(format_name::CheckColumnName(name));
     if (item.ends_with('=')) {
       return InvalidArgument(fmt::format("column '{}' has no key behind its '='", name));
     }

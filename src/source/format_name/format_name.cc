@@ -45,4 +45,15 @@ Status CheckFormatName(std::string_view format) {
   return InvalidArgument(std::move(message));
 }
 
+Status CheckColumnName(std::string_view name) {
+  const bool valid = !name.empty() && (name[0] < '0' || name[0] > '9') &&
+                     std::all_of(name.begin(), name.end(), [](char c) {
+                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                              (c >= '0' && c <= '9') || c == '_';
+                     });
+  if (valid) return {};
+  return InvalidArgument(
+      fmt::format("'{}' is no column name: letters, digits and _, not a digit first", name));
+}
+
 }  // namespace tarn::format_name

@@ -19,4 +19,7 @@ std::span<const NamedFormat> NamedFormats();
 // parser can tell of it. InvalidArgument names the nearest valid word.
 Status CheckFormatName(std::string_view format);
 
+// What a column of json:, csv: and tsv: is called. InvalidArgument names the rule.
+Status CheckColumnName(std::string_view name);
+
 }  // namespace tarn::format_name

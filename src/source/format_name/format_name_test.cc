@@ -26,5 +26,12 @@ TEST(FormatName, NamesTheNearestWordOrAll) {
   EXPECT_NE(ErrorOf(""), "");
 }
 
+TEST(FormatName, ColumnsAreNamedAsInSql) {
+  for (const char* good : {"a", "_", "First_Name", "a2"}) EXPECT_TRUE(CheckColumnName(good).ok());
+  for (const char* bad : {"", "2nd", "First Name", "a-b", "a.b", "\xc3\xa9"}) {
+    EXPECT_FALSE(CheckColumnName(bad).ok()) << bad;
+  }
+}
+
 }  // namespace
 }  // namespace tarn::format_name
