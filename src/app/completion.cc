@@ -8,7 +8,6 @@
 
 #include "app/command_line.h"
 #include "auth/api_key.h"
-#include "catalog/sqlite_catalog.h"
 
 namespace tarn::app {
 namespace {
@@ -30,12 +29,7 @@ Result<Project> ProjectOfWords(Context& context, const std::vector<std::string>&
 
 Candidates DatasetsOf(Context& context, const Project& project) {
   Candidates found;
-  Machine& machine = context.machine;
-  catalog::SqliteOptions options;
-  options.path = project.catalog_file();
-  options.mode = catalog::SqliteMode::kReadOnly;
-  const auto catalog =
-      catalog::OpenSqliteCatalog(options, {machine.files, machine.clock, machine.random});
+  const auto catalog = OpenCatalog(context.machine, project);
   if (!catalog.ok()) return found;
   const auto datasets = (*catalog)->ListDatasets(std::nullopt);
   if (!datasets.ok()) return found;

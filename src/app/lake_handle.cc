@@ -82,17 +82,19 @@ Status RequireSamePlace(const store::LocalStore& store, catalog::Catalog& catalo
   return {};
 }
 
+Result<std::unique_ptr<catalog::Catalog>> OpenCatalog(Machine& machine, const Project& project) {
+  catalog::SqliteOptions options;
+  options.path = project.catalog_file();
+  options.mode = catalog::SqliteMode::kReadOnly;
+  return catalog::OpenSqliteCatalog(options, {machine.files, machine.clock, machine.random});
+}
+
 Result<std::unique_ptr<LakeHandle>> OpenLake(Machine& machine, const Project& project) {
   TARN_TRY(RequireCatalog(machine, project));
   auto handle = std::make_unique<LakeHandle>();
   TARN_ASSIGN_OR_RETURN(
       handle->store, store::LocalStore::Open(machine.files, machine.random, project.lake_folder));
-  catalog::SqliteOptions options;
-  options.path = project.catalog_file();
-  options.mode = catalog::SqliteMode::kReadOnly;
-  TARN_ASSIGN_OR_RETURN(
-      handle->catalog,
-      catalog::OpenSqliteCatalog(options, {machine.files, machine.clock, machine.random}));
+  TARN_ASSIGN_OR_RETURN(handle->catalog, OpenCatalog(machine, project));
   TARN_TRY(RequireSamePlace(*handle->store, *handle->catalog));
   handle->resolver =
       std::make_unique<lake::LakeResolver>(*handle->store, *handle->catalog, handle->manifests);

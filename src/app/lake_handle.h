@@ -48,7 +48,10 @@ Status RequireCatalog(Machine& machine, const Project& project);
 // now has: Iceberg metadata holds absolute addresses.
 Status RequireSamePlace(const store::LocalStore& store, catalog::Catalog& catalog);
 
-// The errors of both, and those of opening the catalog.
+// The catalog alone, to be read, wherever the project lies.
+Result<std::unique_ptr<catalog::Catalog>> OpenCatalog(Machine& machine, const Project& project);
+
+// The errors of RequireCatalog and RequireSamePlace, and those of opening the catalog.
 Result<std::unique_ptr<LakeHandle>> OpenLake(Machine& machine, const Project& project);
 
 // The catalog for a command that changes something, beside a running or stopped server. Only for
