@@ -244,8 +244,7 @@ Result<iceberg::DataFile> Compactor::Rewrite(const iceberg::TableMetadata& table
   const Field* time = columns.FindById(table.spec().fields.front().source_id);
   const std::string statement =
       fmt::format("SELECT {} FROM lake.chosen ORDER BY {}", names, Quoted(time->name));
-  const std::string key = DataKey(
-      dataset, group.hour, FormatUuid(work_.random.NewUuidV7(work_.clock.Now())) + ".parquet");
+  const std::string key = DataKey(dataset, group.hour, work_.random.NewUuidV7(work_.clock.Now()));
   TARN_ASSIGN_OR_RETURN(auto sink, work_.store.OpenWriter(key));
   parquet::WriterOptions options;
   options.row_group_bytes = kRowGroupBytes;

@@ -7,6 +7,7 @@
 
 #include "base/id.h"
 #include "lake/committer.h"
+#include "lake/layout.h"
 #include "lake/table.h"
 
 namespace tarn::lake {
@@ -33,6 +34,15 @@ Error DataDamage(const std::string& table, const iceberg::DataFile& file, Error 
                                ? "is missing"
                                : fmt::format("is damaged ({})", error.message());
   return DataLoss(DescribeLoss(table, file, what));
+}
+
+Result<parquet::ExpectedFile> Expected(const store::ObjectStore& store,
+                                       const iceberg::DataFile& file) {
+  TARN_ASSIGN_OR_RETURN(std::string key, store.KeyOf(file.path));
+  const bool ours = IsWrittenByTarn(key);
+  return parquet::ExpectedFile{.key = std::move(key),
+                               .size = static_cast<uint64_t>(file.file_size_in_bytes),
+                               .has_checksum = ours};
 }
 
 Result<iceberg::Plan> PlanAll(const Workspace& work, const catalog::DatasetName& dataset) {
@@ -62,8 +72,8 @@ Error MetadataDamage(const std::string& table, Error error) {
 
 Status CheckEnd(const store::ObjectStore& store, const std::string& table,
                 const iceberg::DataFile& file) {
-  TARN_ASSIGN_OR_RETURN(const std::string key, store.KeyOf(file.path));
-  Status checked = parquet::CheckFooter(store, key, static_cast<uint64_t>(file.file_size_in_bytes));
+  TARN_ASSIGN_OR_RETURN(const parquet::ExpectedFile expected, Expected(store, file));
+  Status checked = parquet::CheckFooter(store, expected);
   if (!checked.ok()) return DataDamage(table, file, std::move(checked).error());
   return {};
 }
@@ -71,9 +81,8 @@ Status CheckEnd(const store::ObjectStore& store, const std::string& table,
 Result<parquet::Checked> CheckWhole(const store::ObjectStore& store, const std::string& table,
                                     const iceberg::DataFile& file,
                                     const std::function<Status()>& go_on) {
-  TARN_ASSIGN_OR_RETURN(const std::string key, store.KeyOf(file.path));
-  auto checked =
-      parquet::CheckFile(store, key, static_cast<uint64_t>(file.file_size_in_bytes), go_on);
+  TARN_ASSIGN_OR_RETURN(const parquet::ExpectedFile expected, Expected(store, file));
+  auto checked = parquet::CheckFile(store, expected, go_on);
   if (!checked.ok()) return DataDamage(table, file, std::move(checked).error());
   return checked;
 }

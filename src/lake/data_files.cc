@@ -64,8 +64,7 @@ parquet::WriterOptions OptionsFor(const event::Schema& columns, const event::Col
 
 Result<iceberg::DataFile> DataFiles::Write(const TableTarget& target, Hour hour,
                                            const event::ColumnBatch& rows) {
-  const std::string name = FormatUuid(work_.random.NewUuidV7(work_.clock.Now())) + ".parquet";
-  const std::string key = DataKey(target.name, hour, name);
+  const std::string key = DataKey(target.name, hour, work_.random.NewUuidV7(work_.clock.Now()));
   TARN_ASSIGN_OR_RETURN(auto sink, batch_->OpenWriter(key));
   TARN_ASSIGN_OR_RETURN(
       const auto writer,

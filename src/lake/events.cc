@@ -46,6 +46,15 @@ void RecordRefused::Emit(const Workspace& work) const {
                  {{"position", static_cast<int64_t>(position)}, {"error", error.ToString()}});
 }
 
+void LinesMissing::Emit(const Workspace& work) const {
+  work.log.Write(obs::Level::kError, "landing.lines_missing",
+                 {{"source", header.source},
+                  {"host", header.host},
+                  {"path", header.path},
+                  {"from", static_cast<int64_t>(from)},
+                  {"to", static_cast<int64_t>(header.begin_offset)}});
+}
+
 void RecordsMissing::Emit(const Workspace& work) const {
   work.log.Write(obs::Level::kError, "landing.loss_accepted",
                  {{"from", static_cast<int64_t>(from)}, {"to", static_cast<int64_t>(to)}});

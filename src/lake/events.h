@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "agent_wire/batch.h"
 #include "catalog/commit.h"
 #include "lake/workspace.h"
 
@@ -39,6 +40,14 @@ struct LandingFailed {
 struct RecordRefused {
   uint64_t position;
   const Error& error;
+  void Emit(const Workspace& work) const;
+};
+
+// The journal has the bytes of a file before `from` and those from `to` on; the doors take no batch
+// that leaves a gap, so the record between was lost.
+struct LinesMissing {
+  const agent_wire::BatchHeader& header;
+  uint64_t from;
   void Emit(const Workspace& work) const;
 };
 

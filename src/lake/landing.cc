@@ -3,18 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
-#include <functional>
-#include <iterator>
-#include <set>
 #include <utility>
 
 #include "base/text.h"
-#include "codec/zstd.h"
-#include "lake/data_files.h"
 #include "lake/events.h"
 #include "lake/journal_record.h"
-#include "lake/json_rows.h"
 #include "lake/log_schema.h"
 #include "lake/table.h"
 
@@ -26,14 +19,8 @@ constexpr int64_t kIdleMicros = 50'000;
 constexpr int64_t kRetryMicros = 1'000'000;
 // As SqliteOptions::watermark_keep_micros.
 constexpr int64_t kWatermarkKeepMicros = 7 * kMicrosPerDay;
-// Threads that encode the hours of a flush, at most; the landing's own is one of them. More than
-// there are cores would take the door's share of them.
-constexpr size_t kMaxFlushThreads = 4;
 // Of all buffers, before a flush: each is a file or three.
 constexpr size_t kMaxBufferedHours = 2'000;
-// Lines of a host that do not fit, one after the other, before that is an error of the host's:
-// visitors that probe the port write a few such lines into any log.
-constexpr uint64_t kManyLines = 10;
 // Watermarks remembered; the others are asked for. About 300 bytes each.
 constexpr size_t kMaxMarks = 100'000;
 
@@ -59,64 +46,7 @@ Status CheckColumnCount(const event::Schema& table, const event::Schema& wanted)
                   columns, Landing::kMaxColumns));
 }
 
-// Cut where a character ends.
-std::string_view Cut(std::string_view text, size_t bytes) {
-  if (text.size() <= bytes) return text;
-  constexpr unsigned kLeadMask = 0xc0;
-  constexpr unsigned kContinues = 0x80;
-  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & kLeadMask) == kContinues) --bytes;
-  return text.substr(0, bytes);
-}
-
-// Of a batch that goes to quarantine as a whole; empty for others. Each host keeps one.
-std::string WhyRefused(const agent_wire::BatchHeader& header, std::string_view format,
-                       const LineCounts& counts) {
-  if (counts.rejected < counts.lines) return "";
-  return fmt::format("none of the {} lines of the last batch, of {}, fits '{}': {}", counts.lines,
-                     Cut(header.path, 200), Cut(format, 80), Cut(counts.first_reason, 200));
-}
-
-// What a commit says of a host's errors is added to what was known.
-void NoteErrors(const HostStatus& counted, Timestamp committed, HostStatus& host) {
-  if (counted.lines == 0) return;
-  if (counted.lines > counted.rejected) host.refused_in_a_row = 0;
-  host.refused_in_a_row += counted.refused_in_a_row;
-  if (counted.last_error.empty()) {
-    host.last_error.clear();
-  } else if (host.refused_in_a_row >= kManyLines) {
-    host.last_error = counted.last_error;
-    host.last_error_at = committed;
-  }
-}
-
-double SecondsBetween(Timestamp from, Timestamp to) {
-  return static_cast<double>(to.micros - from.micros) / kMicrosPerSecond;
-}
-
-template <typename Item>
-void ForEachInParallel(std::vector<Item>& items, const std::function<void(Item&)>& work) {
-  std::atomic<size_t> next = 0;
-  const auto run = [&] {
-    for (size_t i = next++; i < items.size(); i = next++) work(items[i]);
-  };
-  const size_t count = std::min({items.size(), size_t{os::CoreCount()}, kMaxFlushThreads});
-  std::vector<os::Thread> threads;
-  for (size_t i = 1; i < count; ++i) {
-    threads.emplace_back("flush", run);
-  }
-  run();
-}
-
 }  // namespace
-
-struct Landing::FlushRound {
-  explicit FlushRound(const Workspace& work) : writer(work) {}
-  uint64_t first = 0;  // journal positions [first, last]
-  uint64_t last = 0;
-  DataFiles writer;
-  std::map<catalog::DatasetName, std::vector<iceberg::DataFile>> files;
-  std::set<std::string> json_keys;
-};
 
 Result<std::unique_ptr<Landing>> Landing::Start(const Workspace& work, journal::Journal& journal,
                                                 LandingOptions options) {
@@ -135,11 +65,7 @@ Landing::Landing(const Workspace& work, journal::Journal& journal, LandingOption
       options_(std::move(options)),
       committer_(work, kExpire, static_cast<int64_t>(options_.reader_grace_micros)) {
   for (const LogSource& config : options_.sources) {
-    Source& source = sources_[config.name];
-    source.config = config;
-    source.raw = {catalog::Zone::kRaw, config.name};
-    source.clean = {catalog::Zone::kClean, config.name};
-    source.quarantine = {catalog::Zone::kQuarantine, config.name};
+    sources_.emplace(config.name, Source{SourceTables(config), {}});
   }
 }
 
@@ -178,17 +104,17 @@ Status Landing::Recover() {
         position, begin, journal_.end().value));
   }
   for (auto& [name, source] : sources_) {
-    TARN_TRY(OpenTables(source));
+    TARN_TRY(OpenTables(source.tables));
   }
   TARN_TRY(RemoveLeftovers(position));
   TARN_ASSIGN_OR_RETURN(cursor_, journal_.ReadFrom({next_position_}));
   os::MutexLock lock(mutex_);
   status_.position = next_position_;
-  for (const auto& [name, source] : sources_) status_.sources[name];
+  for (const auto& [name, source] : sources_) landed_.AddSource(name);
   return {};
 }
 
-Status Landing::OpenTables(Source& source) {
+Status Landing::OpenTables(const SourceTables& source) {
   TARN_ASSIGN_OR_RETURN(const auto format, access_log::Format::Compile(source.config.format));
   const event::Schema& columns = format.schema();
   const std::string& name = source.config.name;
@@ -352,12 +278,13 @@ void Landing::HoldBack(journal::Record record, const Error& error) {
 
 Status Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timestamp ingested_at) {
   const agent_wire::BatchHeader& header = batch.header;
-  const catalog::WatermarkKey key{source.config.name, header.host, header.file_id};
+  const catalog::WatermarkKey key{source.tables.config.name, header.host, header.file_id};
   TARN_ASSIGN_OR_RETURN(catalog::Watermark mark, MarkOf(key));
   const auto from = static_cast<uint64_t>(mark.end_offset);
-  const std::string& format = header.format.empty() ? source.config.format : header.format;
+  const std::string& format = header.format.empty() ? source.tables.config.format : header.format;
   LineCounts counts;
   bool format_refused = false;
+  if (from > 0 && header.begin_offset > from) LinesMissing{header, from}.Emit(work_);
   if (header.end_offset > from) {
     TARN_ASSIGN_OR_RETURN(LogBuffer* const buffer, BufferOf(source, format));
     format_refused = buffer->refuses();
@@ -367,25 +294,15 @@ Status Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timesta
     buffered_.bytes += after.bytes - before.bytes;
     buffered_.hours += after.hours - before.hours;
     if (counts.hours_refused > 0) {
-      HoursRefused{source.config.name, header.host, counts.hours_refused}.Emit(work_);
+      HoursRefused{source.tables.config.name, header.host, counts.hours_refused}.Emit(work_);
     }
   }
   mark.end_offset = std::max(mark.end_offset, static_cast<int64_t>(header.end_offset));
   mark.last_batch = static_cast<int64_t>(header.batch_number);
   pending_[key] = mark;
-  HostStatus& host = buffered_hosts_[{source.config.name, header.host}];
-  host.source = source.config.name;
-  host.host = header.host;
-  host.lines += counts.lines;
-  host.rejected += counts.rejected;
-  host.bytes += counts.bytes;
-  host.last_read = std::max(host.last_read, header.read_time);
-  host.last_ingested = std::max(host.last_ingested, ingested_at);
-  if (counts.lines > 0) {
-    host.last_error = WhyRefused(header, format, counts);
-    const uint64_t refused = format_refused ? kManyLines : counts.lines;
-    host.refused_in_a_row = host.last_error.empty() ? 0 : host.refused_in_a_row + refused;
-  }
+  HostStatus& host = buffered_hosts_[{source.tables.config.name, header.host}];
+  CountBatch({header, source.tables.config.name, format, counts, format_refused, ingested_at},
+             host);
   return {};
 }
 
@@ -398,7 +315,7 @@ Result<catalog::Watermark> Landing::MarkOf(const catalog::WatermarkKey& key) {
 
 Result<LogBuffer*> Landing::BufferOf(Source& source, const std::string& format) {
   // Formats past the limit share one buffer, which refuses.
-  const bool too_many = format != source.config.format && !source.buffers.contains(format) &&
+  const bool too_many = format != source.tables.config.format && !source.buffers.contains(format) &&
                         source.buffers.size() >= kMaxFormats;
   auto& slot = source.buffers[too_many ? std::string() : format];
   if (slot) return slot.get();
@@ -415,7 +332,7 @@ Result<LogBuffer*> Landing::BufferOf(Source& source, const std::string& format) 
     return std::move(made).error();
   }
   // Nothing is dropped: the lines go to quarantine with the reason and can be replayed.
-  FormatRefused{source.config.name, format, made.error()}.Emit(work_);
+  FormatRefused{source.tables.config.name, format, made.error()}.Emit(work_);
   slot = LogBuffer::Refusing(format, made.error().message());
   return slot.get();
 }
@@ -423,12 +340,12 @@ Result<LogBuffer*> Landing::BufferOf(Source& source, const std::string& format) 
 Result<std::unique_ptr<LogBuffer>> Landing::MakeBuffer(Source& source, const std::string& format) {
   TARN_ASSIGN_OR_RETURN(auto compiled, access_log::Format::Compile(format));
   TARN_TRY(CheckColumns(compiled.schema()));
-  if (format != source.config.format) {
-    TARN_ASSIGN_OR_RETURN(const auto table, committer_.Table(source.raw));
+  if (format != source.tables.config.format) {
+    TARN_ASSIGN_OR_RETURN(const auto table, committer_.Table(source.tables.raw));
     TARN_TRY(CheckColumnCount(table.schema(), RawSchema(compiled.schema())));
   }
-  TARN_TRY(committer_.Evolve(source.raw, RawSchema(compiled.schema())));
-  TARN_TRY(committer_.Evolve(source.clean, CleanSchema(compiled.schema())));
+  TARN_TRY(committer_.Evolve(source.tables.raw, RawSchema(compiled.schema())));
+  TARN_TRY(committer_.Evolve(source.tables.clean, CleanSchema(compiled.schema())));
   return std::make_unique<LogBuffer>(std::move(compiled));
 }
 
@@ -451,24 +368,14 @@ Status Landing::Settle() {
 
 Status Landing::Flush() {
   if (unsettled_) TARN_TRY(Settle());
-  FlushRound round(work_);
-  round.first = committed_position();
-  round.last = next_position_ - 1;
-  const Status written = WriteFiles(round);
-  CommitRequest request;
-  for (auto& [dataset, files] : round.files) {
-    request.tables.push_back({dataset, {.operation = "append", .added = std::move(files)}});
-  }
-  if (!written.ok()) {
-    std::vector<std::string> urls;
-    for (const TableChange& table : request.tables) {
-      for (const iceberg::DataFile& file : table.change.added) urls.push_back(file.path);
-    }
-    // What cannot be deleted now is an orphan.
-    (void)iceberg::DeleteFiles(work_.store, urls);
-    DropJson(round);
+  FlushFiles files(work_, committer_, committed_position(), next_position_ - 1);
+  if (Status written = WriteFiles(files); !written.ok()) {
+    files.DropData();
+    DropJson(files);
     return written;
   }
+  CommitRequest request;
+  request.tables = files.TakeChanges();
   catalog::Commit& commit = request.commit;
   commit.pipeline = kPipeline;
   commit.token = token_;
@@ -487,7 +394,7 @@ Status Landing::Flush() {
     // names of ours.
     unsettled_ =
         Committer::OutcomeUnknown(receipt.error()) || receipt.error().code() == Code::kConflict;
-    if (!unsettled_) DropJson(round);
+    if (!unsettled_) DropJson(files);
     return std::move(receipt).error();
   }
   committed_position_ = commit.new_position;
@@ -497,19 +404,16 @@ Status Landing::Flush() {
   return {};
 }
 
-Status Landing::WriteFiles(FlushRound& round) {
+Status Landing::WriteFiles(FlushFiles& files) {
   for (auto& [name, source] : sources_) {
-    for (auto& [format, buffer] : source.buffers) TARN_TRY(WriteBuffer(source, *buffer, round));
+    for (auto& [format, buffer] : source.buffers) TARN_TRY(files.Write(source.tables, *buffer));
   }
-  return round.writer.Publish();
+  return files.Publish();
 }
 
-// Of a flush that failed for sure. One that stays would count double: Settle finds it before
-// anything else is committed.
-void Landing::DropJson(const FlushRound& round) {
-  for (const std::string& key : round.json_keys) {
-    if (!work_.store.Delete(key).ok()) unsettled_ = true;
-  }
+// Of a flush that failed for sure. What stays is found by Settle before anything else is committed.
+void Landing::DropJson(FlushFiles& files) {
+  if (!files.DropJson().ok()) unsettled_ = true;
 }
 
 void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
@@ -525,23 +429,7 @@ void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
     std::erase_if(marks_, [&](const auto& mark) { return mark.second.updated < oldest; });
   }
   os::MutexLock lock(mutex_);
-  for (const auto& [key, counted] : buffered_hosts_) {
-    HostStatus& host = hosts_[key];
-    host.source = counted.source;
-    host.host = counted.host;
-    host.lines += counted.lines;
-    host.rejected += counted.rejected;
-    host.bytes += counted.bytes;
-    host.last_read = std::max(host.last_read, counted.last_read);
-    host.last_ingested = std::max(host.last_ingested, counted.last_ingested);
-    NoteErrors(counted, receipt.committed, host);
-    host.lag_seconds = SecondsBetween(counted.last_read, receipt.committed);
-    std::deque<Landed>& landed = rates_[key];
-    landed.push_back({work_.clock.MonotonicMicros(), counted.lines});
-    while (landed.front().at_micros < landed.back().at_micros - kRateMicros) landed.pop_front();
-  }
-  CountInSources(receipt.committed);
-  ForgetOldHosts();
+  landed_.AddCommit(buffered_hosts_, receipt.committed, work_.clock.MonotonicMicros());
   ClearBuffers();
   status_.position = next_position_;
   status_.buffered_bytes = 0;
@@ -549,33 +437,6 @@ void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
   status_.last_commit = receipt.committed;
   ++status_.commits;
   changed_.NotifyAll();
-}
-
-void Landing::CountInSources(Timestamp committed) {
-  std::set<std::string_view> seen;
-  for (const auto& [key, counted] : buffered_hosts_) {
-    SourceStatus& source = status_.sources[counted.source];
-    source.lines += counted.lines;
-    source.rejected += counted.rejected;
-    source.bytes += counted.bytes;
-    source.last_read = std::max(source.last_read, counted.last_read);
-    const double lag = SecondsBetween(counted.last_read, committed);
-    const bool first = seen.insert(counted.source).second;
-    source.lag_seconds = first ? lag : std::max(source.lag_seconds, lag);
-  }
-}
-
-// A tenth of the hosts, those silent for longest, so that the search is paid for rarely.
-void Landing::ForgetOldHosts() {
-  if (hosts_.size() <= kMaxHosts) return;
-  std::vector<std::pair<Timestamp, HostKey>> all;
-  for (const auto& [key, host] : hosts_) all.emplace_back(host.last_ingested, key);
-  std::sort(all.begin(), all.end());
-  all.resize(hosts_.size() - kMaxHosts + kMaxHosts / 10);
-  for (const auto& [time, key] : all) {
-    hosts_.erase(key);
-    rates_.erase(key);
-  }
 }
 
 // A disk error may pass; damage needs a person. Either way the record stays the next one.
@@ -589,94 +450,6 @@ void Landing::NoteUnreadable(const Error& error) {
   if (news) RecordRefused{next_position_, error}.Emit(work_);
   os::MutexLock lock(mutex_);
   if (!stopping_) changed_.WaitFor(mutex_, kRetryMicros);
-}
-
-// The rows of one hour, and the files they became.
-struct Landing::HourJob {
-  Hour hour;
-  event::ColumnBatch* rows;
-  std::string json_key;  // empty: does not land so
-  std::optional<iceberg::DataFile> raw;
-  std::optional<iceberg::DataFile> clean;
-  Status status;
-};
-
-// What the jobs of one buffer share.
-struct Landing::Layouts {
-  iceberg::TableMetadata raw_table;
-  iceberg::TableMetadata clean_table;
-  event::Schema raw;
-  event::Schema clean;
-};
-
-Status Landing::WriteBuffer(Source& source, LogBuffer& buffer, FlushRound& round) {
-  Layouts layouts;
-  TARN_ASSIGN_OR_RETURN(layouts.raw_table, committer_.Table(source.raw));
-  TARN_ASSIGN_OR_RETURN(layouts.clean_table, committer_.Table(source.clean));
-  layouts.raw = WithIdsOf(layouts.raw_table, buffer.schema());
-  layouts.clean = WithIdsOf(layouts.clean_table, CleanSchema(buffer.format().schema()));
-  std::vector<HourJob> jobs;
-  for (auto& [hour, rows] : buffer.hours()) {
-    if (rows.rows() > 0) jobs.push_back({hour, &rows, NewJsonKey(source, hour, round)});
-  }
-  const bool rejected = buffer.rejected().rows() > 0;
-  if (rejected) {
-    jobs.push_back({std::nullopt, &buffer.rejected(), NewJsonKey(source, std::nullopt, round)});
-  }
-  ForEachInParallel<HourJob>(
-      jobs, [&](HourJob& job) { job.status = WriteHour(source, buffer, layouts, job, round); });
-  Status status;
-  for (HourJob& job : jobs) {
-    if (job.raw) round.files[source.raw].push_back(std::move(*job.raw));
-    if (job.clean) round.files[source.clean].push_back(std::move(*job.clean));
-    if (status.ok()) status = std::move(job.status);
-  }
-  if (!status.ok() || !rejected) return status;
-  return WriteQuarantine(source, buffer, round);
-}
-
-Status Landing::WriteHour(const Source& source, LogBuffer& buffer, const Layouts& layouts,
-                          HourJob& job, FlushRound& round) {
-  if (source.config.land.parquet) {
-    TARN_ASSIGN_OR_RETURN(job.raw, round.writer.Write({source.raw, layouts.raw_table, layouts.raw},
-                                                      job.hour, *job.rows));
-  }
-  if (!job.json_key.empty()) {
-    codec::ZstdCompressor zstd(1);
-    TARN_TRY(round.writer.Put(job.json_key, zstd.Compress(JsonLines(buffer.schema(), *job.rows))));
-  }
-  if (job.rows == &buffer.rejected()) return {};
-  const event::ColumnBatch valid = ToCleanRows(buffer.format().schema(), std::move(*job.rows));
-  TARN_ASSIGN_OR_RETURN(
-      job.clean,
-      round.writer.Write({source.clean, layouts.clean_table, layouts.clean}, job.hour, valid));
-  return {};
-}
-
-// Buffers of several formats may hold the same hour: the first free name wins.
-std::string Landing::NewJsonKey(const Source& source, Hour hour, FlushRound& round) {
-  if (!source.config.land.json) return "";
-  constexpr std::string_view kEnding = ".json.zst";
-  const std::string first_name = JsonKey(source.raw, hour, round.first, round.last);
-  std::string key = first_name;
-  for (int number = 2; round.json_keys.contains(key); ++number) {
-    key = first_name;
-    key.insert(key.size() - kEnding.size(), fmt::format(".{}", number));
-  }
-  round.json_keys.insert(key);
-  return key;
-}
-
-Status Landing::WriteQuarantine(Source& source, LogBuffer& buffer, FlushRound& round) {
-  TARN_ASSIGN_OR_RETURN(const auto table, committer_.Table(source.quarantine));
-  const event::Schema columns = WithIdsOf(table, QuarantineSchema());
-  const event::ColumnBatch rows =
-      ToQuarantineRows(buffer.format().schema(), buffer.rejected(), buffer.format_text());
-  TARN_ASSIGN_OR_RETURN(auto files,
-                        round.writer.WriteByHour({source.quarantine, table, columns}, rows));
-  auto& all = round.files[source.quarantine];
-  std::move(files.begin(), files.end(), std::back_inserter(all));
-  return {};
 }
 
 void Landing::ClearBuffers() {
@@ -721,18 +494,8 @@ Status Landing::FlushAll(int64_t timeout_micros) {
 LandingStatus Landing::status() const {
   os::MutexLock lock(mutex_);
   LandingStatus status = status_;
-  const int64_t since = work_.clock.MonotonicMicros() - kRateMicros;
-  const Timestamp now = work_.clock.Now();
-  for (const auto& [key, host] : hosts_) {
-    HostStatus& shown = status.hosts.emplace_back(host);
-    shown.last_error = host.ErrorAt(now);
-    const auto landed = rates_.find(key);
-    if (landed == rates_.end()) continue;
-    uint64_t lines = 0;
-    for (const Landed& commit : landed->second)
-      lines += commit.at_micros >= since ? commit.lines : 0;
-    shown.lines_per_second = static_cast<double>(lines) * kMicrosPerSecond / kRateMicros;
-  }
+  status.sources = landed_.sources();
+  status.hosts = landed_.HostsAt(work_.clock.Now(), work_.clock.MonotonicMicros());
   return status;
 }
 

@@ -8,6 +8,8 @@
 namespace tarn::lake {
 namespace {
 
+constexpr std::string_view kOwnPrefix = "tarn-";
+
 std::string HourFolder(Hour hour) {
   if (!hour) return "undated";
   const Civil civil = CivilFromTimestamp({*hour * kMicrosPerHour});
@@ -20,8 +22,13 @@ std::string TablePrefix(const catalog::DatasetName& table) {
   return fmt::format("{}/{}", catalog::ZoneName(table.zone), table.table);
 }
 
-std::string DataKey(const catalog::DatasetName& table, Hour hour, const std::string& name) {
-  return fmt::format("{}/data/{}/{}", TablePrefix(table), HourFolder(hour), name);
+std::string DataKey(const catalog::DatasetName& table, Hour hour, const Uuid& id) {
+  return fmt::format("{}/data/{}/{}{}.parquet", TablePrefix(table), HourFolder(hour), kOwnPrefix,
+                     FormatUuid(id));
+}
+
+bool IsWrittenByTarn(std::string_view data_key) {
+  return data_key.substr(data_key.rfind('/') + 1).starts_with(kOwnPrefix);
 }
 
 std::string JsonPrefix(const catalog::DatasetName& table) { return TablePrefix(table) + "/json/"; }

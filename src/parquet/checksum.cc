@@ -14,28 +14,16 @@ std::string Hex(uint64_t hash) { return fmt::format("{:016x}", hash); }
 constexpr std::string_view kBeforeDigits = "\x18\x09tarn.xxh3\x18\x20";
 constexpr std::string_view kAfterDigits("\0\x18\x04Tarn\x19", 8);
 constexpr std::string_view kColumnOrder("\x1c\0\0", 3);
-// Of the bytes around the digits, more than damage changes without an end to the whole footer.
-constexpr size_t kStrayBytes = 8;
-
-// How many bytes of `expected` are others in `bytes` from `at` on.
-size_t CountDifferent(std::string_view bytes, size_t at, std::string_view expected) {
-  size_t different = 0;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    if (bytes[at + i] != expected[i]) ++different;
-  }
-  return different;
-}
-
 // Found from the end, at a distance that nothing in the file but its number of columns decides: no
 // value of a column can be taken for it. A footer that another engine wrote has another name there,
-// whatever it copied. Some bytes may differ: such damage is a wrong checksum, not none.
+// whatever it copied.
 std::optional<size_t> FindDigits(std::string_view footer) {
   constexpr size_t kStop = 1;
   constexpr size_t kOrder = kColumnOrder.size();
   size_t columns = 0;
-  for (; footer.size() >= kStop + (columns + 1) * kOrder; ++columns) {
-    if (CountDifferent(footer, footer.size() - kStop - (columns + 1) * kOrder, kColumnOrder) > 1)
-      break;
+  while (footer.size() >= kStop + (columns + 1) * kOrder &&
+         footer.substr(footer.size() - kStop - (columns + 1) * kOrder, kOrder) == kColumnOrder) {
+    ++columns;
   }
   if (columns == 0) return std::nullopt;
   // The list's length: within its type's byte, or in bytes of 7 bits behind it.
@@ -47,9 +35,10 @@ std::optional<size_t> FindDigits(std::string_view footer) {
   if (footer.size() < kBeforeDigits.size() + kChecksumDigits + after_bytes) return std::nullopt;
   const size_t after = footer.size() - after_bytes;
   const size_t digits = after - kChecksumDigits;
-  const size_t different = CountDifferent(footer, digits - kBeforeDigits.size(), kBeforeDigits) +
-                           CountDifferent(footer, after, kAfterDigits);
-  if (different > kStrayBytes) return std::nullopt;
+  if (!footer.substr(0, digits).ends_with(kBeforeDigits) ||
+      !footer.substr(after).starts_with(kAfterDigits)) {
+    return std::nullopt;
+  }
   return digits;
 }
 

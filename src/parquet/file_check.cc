@@ -52,29 +52,34 @@ Result<Footer> ReadFooter(const store::ObjectStore& store, const std::string& ke
   return footer;
 }
 
-constexpr const char* kFooterDamaged = "its footer does not match its checksum";
+// nullopt: a file of another writer.
+Result<std::optional<Checksum>> CheckedFooter(Footer footer, const ExpectedFile& expected) {
+  auto checksum = ReadChecksum(std::move(footer.bytes));
+  const bool damaged = checksum ? !checksum->footer_intact : expected.has_checksum;
+  if (damaged) return DataLoss("its footer does not match its checksum");
+  return checksum;
+}
 
 }  // namespace
 
-Status CheckFooter(const store::ObjectStore& store, const std::string& key, uint64_t size) {
-  TARN_ASSIGN_OR_RETURN(Footer footer, ReadFooter(store, key, size));
-  const auto checksum = ReadChecksum(std::move(footer.bytes));
-  if (checksum && !checksum->footer_intact) return DataLoss(kFooterDamaged);
+Status CheckFooter(const store::ObjectStore& store, const ExpectedFile& expected) {
+  TARN_ASSIGN_OR_RETURN(Footer footer, ReadFooter(store, expected.key, expected.size));
+  TARN_TRY(CheckedFooter(std::move(footer), expected));
   return {};
 }
 
-Result<Checked> CheckFile(const store::ObjectStore& store, const std::string& key, uint64_t size,
+Result<Checked> CheckFile(const store::ObjectStore& store, const ExpectedFile& expected,
                           const std::function<Status()>& go_on) {
   if (go_on) TARN_TRY(go_on());
-  TARN_ASSIGN_OR_RETURN(Footer footer, ReadFooter(store, key, size));
-  const auto checksum = ReadChecksum(std::move(footer.bytes));
+  TARN_ASSIGN_OR_RETURN(Footer footer, ReadFooter(store, expected.key, expected.size));
+  const uint64_t end = footer.offset;
+  TARN_ASSIGN_OR_RETURN(const auto checksum, CheckedFooter(std::move(footer), expected));
   if (!checksum) return Checked::kHasNoChecksum;
-  if (!checksum->footer_intact) return DataLoss(kFooterDamaged);
   codec::Xxh3Stream hash;
-  for (uint64_t at = 0; at < footer.offset; at += kPieceBytes) {
+  for (uint64_t at = 0; at < end; at += kPieceBytes) {
     if (go_on) TARN_TRY(go_on());
     TARN_ASSIGN_OR_RETURN(const std::string bytes,
-                          ReadExactly(store, key, at, std::min(kPieceBytes, footer.offset - at)));
+                          ReadExactly(store, expected.key, at, std::min(kPieceBytes, end - at)));
     hash.Add(bytes);
   }
   if (fmt::format("{:016x}", hash.Digest()) != checksum->body) {

@@ -46,9 +46,9 @@ class FileCheckTest : public testing::Test {
     ASSERT_TRUE(writer->Finish().ok());
     bytes_ = *store_->Get("f");
   }
-  Result<Checked> Check(std::string_view bytes) {
+  Result<Checked> Check(std::string_view bytes, bool has_checksum = true) {
     std::ofstream(store_->PathOf("f"), std::ios::binary) << bytes;
-    return CheckFile(*store_, "f", bytes_.size());
+    return CheckFile(*store_, {"f", bytes_.size(), has_checksum});
   }
   // The file as another engine writes it; false if there is none here.
   bool Rewrite(const std::string& metadata) {
@@ -72,7 +72,7 @@ TEST_F(FileCheckTest, EveryBitCounts) {
   WriteFile();
   ASSERT_TRUE(Check(bytes_).ok());
   EXPECT_EQ(*Check(bytes_), Checked::kEveryByte);
-  EXPECT_TRUE(CheckFooter(*store_, "f", bytes_.size()).ok());
+  EXPECT_TRUE(CheckFooter(*store_, {"f", bytes_.size(), true}).ok());
   const size_t footer = bytes_.size() - 8 - GetFixed<uint32_t>(bytes_.data() + bytes_.size() - 8);
   for (size_t at = 0; at < bytes_.size(); ++at) {
     for (int bit = 0; bit < 8; ++bit) {
@@ -81,7 +81,21 @@ TEST_F(FileCheckTest, EveryBitCounts) {
       const auto checked = Check(damaged);
       ASSERT_FALSE(checked.ok()) << "byte " << at << ", bit " << bit;
       EXPECT_EQ(checked.error().code(), Code::kDataLoss) << at;
-      EXPECT_EQ(CheckFooter(*store_, "f", bytes_.size()).ok(), at < footer) << at;
+      EXPECT_EQ(CheckFooter(*store_, {"f", bytes_.size(), true}).ok(), at < footer) << at;
+    }
+  }
+}
+
+// A sector of nothing, or a line of something else, over any part of the file.
+TEST_F(FileCheckTest, EveryBurstCounts) {
+  WriteFile();
+  for (const size_t length : {size_t{2}, size_t{16}, size_t{64}, size_t{512}}) {
+    for (size_t at = 0; at + length <= bytes_.size(); ++at) {
+      std::string damaged = bytes_;
+      for (size_t i = at; i < at + length; ++i) damaged[i] = static_cast<char>(~damaged[i]);
+      const auto checked = Check(damaged);
+      ASSERT_FALSE(checked.ok()) << length << " bytes from " << at;
+      EXPECT_EQ(checked.error().code(), Code::kDataLoss) << at;
     }
   }
 }
@@ -97,10 +111,10 @@ TEST_F(FileCheckTest, ValueThatLooksLikeAChecksumIsNone) {
     WriteFile(value);
     EXPECT_EQ(*Check(bytes_), Checked::kEveryByte);
     if (!Rewrite("without")) GTEST_SKIP() << "no Python with pyarrow";
-    const auto checked = Check(bytes_);
+    const auto checked = Check(bytes_, false);
     ASSERT_TRUE(checked.ok()) << checked.error().message();
     EXPECT_EQ(*checked, Checked::kHasNoChecksum);
-    EXPECT_TRUE(CheckFooter(*store_, "f", bytes_.size()).ok());
+    EXPECT_TRUE(CheckFooter(*store_, {"f", bytes_.size(), false}).ok());
   }
 }
 
@@ -108,10 +122,10 @@ TEST_F(FileCheckTest, ChecksumThatAnotherEngineCopiedDoesNotCount) {
   WriteFile();
   if (!Rewrite("with")) GTEST_SKIP() << "no Python with pyarrow";
   ASSERT_NE(bytes_.find("tarn.xxh3"), std::string::npos);
-  const auto checked = Check(bytes_);
+  const auto checked = Check(bytes_, false);
   ASSERT_TRUE(checked.ok()) << checked.error().message();
   EXPECT_EQ(*checked, Checked::kHasNoChecksum);
-  EXPECT_TRUE(CheckFooter(*store_, "f", bytes_.size()).ok());
+  EXPECT_TRUE(CheckFooter(*store_, {"f", bytes_.size(), false}).ok());
 }
 
 TEST_F(FileCheckTest, LengthCounts) {
@@ -120,7 +134,7 @@ TEST_F(FileCheckTest, LengthCounts) {
     EXPECT_EQ(Check(bytes_.substr(0, size)).error().code(), Code::kDataLoss) << size;
   }
   EXPECT_EQ(Check(bytes_ + "PAR1").error().code(), Code::kDataLoss);
-  EXPECT_EQ(CheckFooter(*store_, "no such", 100).error().code(), Code::kNotFound);
+  EXPECT_EQ(CheckFooter(*store_, {"no such", 100, true}).error().code(), Code::kNotFound);
 }
 
 // Shorter, so that it leaves the checksum out.
@@ -137,7 +151,8 @@ TEST_F(FileCheckTest, FileOfAnotherWriterHasNoChecksum) {
       "PAR1\x15\x02"
       "footer----\x0c\0\0\0PAR1",
       24);
-  EXPECT_EQ(*Check(bytes_), Checked::kHasNoChecksum);
+  EXPECT_EQ(*Check(bytes_, false), Checked::kHasNoChecksum);
+  EXPECT_EQ(Check(bytes_).error().code(), Code::kDataLoss);
 }
 
 }  // namespace

@@ -451,6 +451,11 @@ class Damage(harness.Case):
         segment.write_bytes(data)
         self.refuses("journal/*", segment, "offset", "record 1", "--accept-loss")
         self.accept_loss(50)
+        missing, = (line for line in self.shop.server.log.read_text().splitlines()
+                    if "landing.lines_missing" in line)
+        for part in ("h1", "/var/log/access.log", str(len(lines(0, 40))),
+                     str(len(lines(0, 50)))):
+            self.assertIn(part, missing)
 
     def test_a_journal_that_is_gone_is_said_and_can_be_gone_on_without(self):
         self.fill()
