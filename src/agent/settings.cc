@@ -105,7 +105,7 @@ void CheckSettings(config::Reader& reader, const AgentSettings& settings,
   }
   std::set<std::string_view> sources;
   for (const FlowSettings& flow : settings.flows) {
-    if (!sources.insert(flow.source).second) {
+    if (!flow.source.empty() && !sources.insert(flow.source).second) {
       reader.Fail("flows", fmt::format("source '{}' stands twice; put all its paths in one flow",
                                        flow.source));
     }
@@ -117,8 +117,8 @@ Result<AgentSettings> LoadSettings(std::string_view text, const std::string& fil
                                    const config::Resolver& resolver) {
   if (IsKinesisFile(text)) return LoadKinesisSettings(text, file_name, machine_name);
   TARN_ASSIGN_OR_RETURN(config::Node root, config::ParseYaml(text, file_name));
-  TARN_TRY(config::ExpandReferences(root, resolver, file_name));
   config::Problems problems(file_name);
+  config::ExpandReferences(root, resolver, problems.AddUnresolved());
   config::Reader reader(root, "", problems);
   AgentSettings settings;
   settings.host = machine_name;

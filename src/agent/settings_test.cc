@@ -17,6 +17,10 @@ Result<AgentSettings> LoadText(std::string_view text) {
   return LoadSettings(text, "agent.yaml", "box", resolver);
 }
 
+std::string ProblemOf(const Result<AgentSettings>& settings) {
+  return settings.ok() ? "fine" : settings.error().message();
+}
+
 TEST(Settings, ReadsAgentYaml) {
   const auto settings =
       LoadText(
@@ -46,6 +50,37 @@ TEST(Settings, SaysEverythingThatIsWrong) {
         "flows[1].multiline_start: no valid pattern", "source 's' stands twice"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\nin\n" << text;
   }
+}
+
+TEST(Settings, SaysReferencesThatFailWithAllElseInTheFilesOrder) {
+  config::Resolver nothing;
+  nothing.env = [](const std::string& name) -> Result<std::string> {
+    return NotFound("environment variable '" + name + "' is not set");
+  };
+  nothing.file = [](const std::string& path) -> Result<std::string> {
+    return NotFound(path + " is missing");
+  };
+  const auto settings = LoadSettings(
+      "server: ${env:SERVER}\nbatch_age: 1ms\nkey: ${file:key}\nflows:\n"
+      "  - source: ${env:ONE}\n    paths: [x]\n  - source: ${env:TWO}\n    paths: [/y]\n"
+      "hots: web1\n",
+      "agent.yaml", "box", nothing);
+  EXPECT_EQ(ProblemOf(settings),
+            "agent.yaml:1:9: server: environment variable 'SERVER' is not set\n"
+            "agent.yaml:2:12: batch_age: expected duration, 10ms to 1m (like 250ms, 90s, 2m, 1h, "
+            "7d), found '1ms'\n"
+            "agent.yaml:3:6: key: key is missing\n"
+            "agent.yaml:5:13: flows[0].source: environment variable 'ONE' is not set\n"
+            "agent.yaml:6:12: flows[0].paths: 'x' is no absolute path\n"
+            "agent.yaml:7:13: flows[1].source: environment variable 'TWO' is not set\n"
+            "agent.yaml:9:1: unknown key 'hots'; did you mean 'host'?");
+}
+
+// The key's own place says it; there is no second problem of the same kind.
+TEST(Settings, FlowsWithoutSourceAreNotCalledTheSame) {
+  const auto settings =
+      LoadText("server: http://a\nflows:\n  - {paths: [/x]}\n  - {paths: [/y]}\n");
+  EXPECT_EQ(ProblemOf(settings).find("stands twice"), std::string::npos) << ProblemOf(settings);
 }
 
 TEST(Settings, HasAtMostFifteenKeys) {
@@ -159,9 +194,6 @@ Result<AgentSettings> LoadFlow(std::string_view stream, std::string_view more) {
       fmt::format("{{\"firehose.endpoint\": \"https://x\", \"tarn.key\": \"k\", \"flows\": [\n"
                   "{{\"filePattern\": \"/a\", \"deliveryStream\": \"{}\"{}}}]}}",
                   stream, more));
-}
-std::string ProblemOf(const Result<AgentSettings>& settings) {
-  return settings.ok() ? "fine" : settings.error().message();
 }
 
 TEST(Settings, KinesisHeadingIsSkippedAndAFooterIsALine) {

@@ -247,11 +247,7 @@ Result<Project> ParseProject(const std::string& text, const std::string& folder)
   if (node.kind == config::NodeKind::kNull)
     return InvalidArgument(path + ":1:1: is empty; the least is `name: shop`");
   config::Problems problems(path);
-  config::ExpandReferences(
-      node, config::SystemResolver(root),
-      [&](const config::Node& at, const std::string& key, const std::string& reason) {
-        problems.Add(at.line, at.column, key, reason);
-      });
+  config::ExpandReferences(node, config::SystemResolver(root), problems.AddUnresolved());
   Reader reader(node, "", problems);
   ProjectFile file;
   Bind(reader, file);

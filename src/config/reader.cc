@@ -74,6 +74,12 @@ void Problems::Add(int line, int column, std::string_view path, std::string_view
   found_.emplace(std::pair(line, column), text.append(message));
 }
 
+OnUnresolved Problems::AddUnresolved() {
+  return [this](const Node& at, const std::string& path, const std::string& reason) {
+    Add(at.line, at.column, path, reason);
+  };
+}
+
 std::string Problems::Place(int line, int column, std::string_view path) const {
   std::string place = file_name_;
   if (line > 0) place += fmt::format(":{}:{}", line, column);

@@ -25,6 +25,9 @@ class Problems {
   // order of the file, whatever the order they are found in.
   void Add(int line, int column, std::string_view path, std::string_view message);
 
+  // Adds references that cannot be resolved.
+  OnUnresolved AddUnresolved();
+
   // "file:line:column: path"
   std::string Place(int line, int column, std::string_view path) const;
 
