@@ -22,7 +22,7 @@ constexpr std::string_view kUsage =
 
 usage: tarn-agent --config FILE [--once | --check | --status]
 
-  --config FILE  agent.yaml, or a Kinesis Agent's agent.json
+  --config FILE  agent.yaml, or a Kinesis Agent's agent.json; then agent.d beside it counts too
   --once         ship everything that is there, unfinished last lines too, then exit
   --check        say what is wrong with the file, start nothing
   --status       files, what was sent of them and what was not; also beside a running agent
@@ -55,7 +55,6 @@ exit codes: 0 done or stopped; others as in docs/exit-codes.md (2 for a wrong co
 
 constexpr int kUsageExit = 2;
 constexpr int64_t kStatusLineMicros = 1'000'000;
-constexpr size_t kMaxSettingsBytes = config::kMaxYamlBytes;
 
 struct Arguments {
   std::string config;
@@ -94,9 +93,8 @@ std::string MachineName() {
 }
 
 Result<AgentSettings> ReadSettings(os::FileSystem& files, const std::string& path) {
-  TARN_ASSIGN_OR_RETURN(const auto file, files.Open(path, os::OpenMode::kRead));
-  TARN_ASSIGN_OR_RETURN(const std::string text, file->ReadAt(0, kMaxSettingsBytes + 1));
-  return LoadSettings(text, path, MachineName(), config::SystemResolver(os::ParentOf(path)));
+  TARN_ASSIGN_OR_RETURN(const auto read, ReadSettingsFiles(files, path));
+  return LoadSettings(read, MachineName(), config::SystemResolver(os::ParentOf(path)));
 }
 
 std::string Files(size_t count) { return fmt::format("{} file{}", count, count == 1 ? "" : "s"); }
