@@ -121,7 +121,6 @@ class Words(harness.Case):
     def test_words_that_mean_nothing(self):
         self.refused("completion", "fish", says="tarn completion: SHELL: there is no 'fish'; choose "
                      "bash or zsh")
-        self.refused("sql", "shop", "", says="tarn: '' is no statement")
         self.refused("quarantine", "show", "a", "--limit", "0", says="tarn: --limit is 1 at least")
 
     def test_an_overview_help_and_version(self):
