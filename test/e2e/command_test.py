@@ -201,7 +201,7 @@ class Completion(harness.Case):
         self.expect(["tarn", "serve", "lo"], "logs")
         self.expect(["tarn-agent", "--con"], "--config")
         self.expect(["tarn-agent", "--"], "--check", "--config", "--debug", "--help", "--help-config",
-                    "--json-log", "--once", "--status", "--version")
+                    "--json", "--json-log", "--once", "--status", "--version")
         self.expect(["tarn-agent", "--config", "acc"], "access.log")
 
 
