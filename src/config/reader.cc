@@ -303,12 +303,6 @@ void Reader::Fail(std::string_view key, std::string_view message) {
   problems_.Add(place.line, place.column, key.empty() ? path_ : PathOf(key), message);
 }
 
-std::string Reader::PlaceOf(std::string_view key) const {
-  const Node* value = node_.Find(key);
-  const Node& place = value != nullptr ? *value : node_;
-  return problems_.Place(place.line, place.column, PathOf(key));
-}
-
 void Reader::Finish() {
   if (docs_ != nullptr) return;
   const std::vector<std::string_view> known(known_.begin(), known_.end());

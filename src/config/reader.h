@@ -108,8 +108,6 @@ class Reader {
   bool HasText(std::string_view key) const;
   // A problem at the value of `key` (at this map if the key is absent): for checks across keys.
   void Fail(std::string_view key, std::string_view message);
-  // Where the value of `key` stands (this map if the key is absent), for a later message.
-  std::string PlaceOf(std::string_view key) const;
   // Reports unknown keys. Call once, last.
   void Finish();
 
