@@ -80,6 +80,15 @@ constexpr Ignored kIgnoredFlow[] = {
     {"aggregatedRecordSizeBytes", "batches hold many lines anyway"},
 };
 
+constexpr std::string_view kOfAgentJson = "it counts in agent.json alone";
+
+constexpr Ignored kIgnoredInAgentD[] = {
+    {"firehose.endpoint", kOfAgentJson}, {"kinesis.endpoint", kOfAgentJson},
+    {"tarn.key", kOfAgentJson},          {"tarn.tlsCa", kOfAgentJson},
+    {"tarn.tlsInsecure", kOfAgentJson},  {"tarn.host", kOfAgentJson},
+    {"tarn.stateDir", kOfAgentJson},     {"tarn.metricsPort", kOfAgentJson},
+};
+
 // Keys of the reader's map that are known but without use here.
 void NoteIgnored(config::Reader& reader, std::span<const Ignored> keys,
                  std::vector<std::string>& notes) {
@@ -313,54 +322,69 @@ std::string WithScheme(std::string endpoint) {
   return endpoint;
 }
 
-std::vector<FlowSettings>::iterator SameSource(std::vector<FlowSettings>& flows,
-                                               std::string_view source) {
-  return std::find_if(flows.begin(), flows.end(),
-                      [&](const FlowSettings& flow) { return flow.source == source; });
-}
+// The flows of all files, as they stand there.
+class Flows {
+ public:
+  explicit Flows(AgentSettings& settings) : settings_(settings) {}
 
-// Flows into one stream become one flow, so they must agree in all but their files.
-void CheckShared(config::Reader& reader, const FlowSettings& flow, size_t other_number,
-                 const FlowSettings& other) {
-  const std::pair<std::string_view, bool> options[] = {
-      {"dataProcessingOptions", flow.format == other.format},
-      {"initialPosition", flow.from_start == other.from_start},
-      {"multiLineStartPattern", flow.multiline_start == other.multiline_start},
-      {"skipHeaderLines", flow.skip_lines == other.skip_lines}};
-  for (const auto& [key, same] : options) {
-    if (same) continue;
-    reader.Fail(key, fmt::format("differs from that of flows[{}], and both go into '{}'; give one "
-                                 "of them another stream name",
-                                 other_number, flow.source));
+  void Take(config::Reader& reader, const std::string& file, bool required) {
+    reader.List({"flows", "what to tail", required}, [&](config::Reader& item) {
+      FlowSettings flow;
+      BindKinesisFlow(item, flow, settings_);
+      const auto other = std::find_if(placed_.begin(), placed_.end(), [&](const Placed& placed) {
+        return placed.flow.source == flow.source;
+      });
+      if (other != placed_.end() && !flow.source.empty()) {
+        const std::string in = other->file == file ? "" : other->file + ": ";
+        CheckShared(item, flow, other->flow, in + other->path);
+      }
+      placed_.push_back({std::move(flow), file, item.path()});
+    });
   }
-}
 
-std::vector<FlowSettings> MergeFlows(std::vector<FlowSettings> flows) {
-  std::vector<FlowSettings> merged;
-  for (FlowSettings& flow : flows) {
-    const auto same = SameSource(merged, flow.source);
-    if (same == merged.end()) {
-      merged.push_back(std::move(flow));
-    } else {
-      same->paths.insert(same->paths.end(), flow.paths.begin(), flow.paths.end());
+  // Those into one stream become one.
+  std::vector<FlowSettings> Merged() const {
+    std::vector<FlowSettings> merged;
+    for (const Placed& placed : placed_) {
+      const auto same = std::find_if(merged.begin(), merged.end(), [&](const FlowSettings& flow) {
+        return flow.source == placed.flow.source;
+      });
+      if (same == merged.end()) {
+        merged.push_back(placed.flow);
+      } else {
+        const auto& paths = placed.flow.paths;
+        same->paths.insert(same->paths.end(), paths.begin(), paths.end());
+      }
     }
+    return merged;
   }
-  return merged;
-}
 
-void TakeFlows(config::Reader& reader, AgentSettings& settings) {
-  std::vector<FlowSettings> flows;
-  reader.List({"flows", "what to tail", true}, [&](config::Reader& item) {
+ private:
+  struct Placed {
     FlowSettings flow;
-    BindKinesisFlow(item, flow, settings);
-    const auto other = SameSource(flows, flow.source);
-    if (other != flows.end() && !flow.source.empty()) {
-      CheckShared(item, flow, static_cast<size_t>(other - flows.begin()), *other);
+    std::string file;
+    std::string path;  // "flows[0]"
+  };
+
+  // As they become one, they must agree in all but their files.
+  static void CheckShared(config::Reader& reader, const FlowSettings& flow,
+                          const FlowSettings& other, const std::string& other_place) {
+    const std::pair<std::string_view, bool> options[] = {
+        {"dataProcessingOptions", flow.format == other.format},
+        {"initialPosition", flow.from_start == other.from_start},
+        {"multiLineStartPattern", flow.multiline_start == other.multiline_start},
+        {"skipHeaderLines", flow.skip_lines == other.skip_lines}};
+    for (const auto& [key, same] : options) {
+      if (same) continue;
+      reader.Fail(key, fmt::format("differs from that of {}, and both go into '{}'; give one of "
+                                   "them another stream name",
+                                   other_place, flow.source));
     }
-    flows.push_back(std::move(flow));
-  });
-  settings.flows = MergeFlows(std::move(flows));
-}
+  }
+
+  AgentSettings& settings_;
+  std::vector<Placed> placed_;
+};
 
 // The key of the endpoint that is used.
 std::string_view TakeEndpoint(config::Reader& reader, AgentSettings& settings) {
@@ -432,6 +456,28 @@ void BindTarnKeys(config::Reader& reader, AgentSettings& settings) {
   reader.Int({"tarn.metricsPort", "metrics on 127.0.0.1"}, settings.metrics_port, {0, 65'535});
 }
 
+// JSON is YAML, and this way each problem has its place.
+Result<config::Node> ParseFile(const SettingsFile& file) {
+  TARN_ASSIGN_OR_RETURN(const std::string plain, WithoutComments(file.text, file.name));
+  return config::ParseYaml(plain, file.name);
+}
+
+// A file of agent.d. What it says beside flows has no meaning there either.
+Status TakeFlowFile(const SettingsFile& file, Flows& flows, AgentSettings& settings) {
+  TARN_ASSIGN_OR_RETURN(const config::Node root, ParseFile(file));
+  config::Problems problems(file.name);
+  config::Reader reader(root, "", problems);
+  const size_t noted = settings.notes.size();
+  flows.Take(reader, file.name, false);
+  NoteIgnored(reader, kIgnoredInAgentD, settings.notes);
+  NoteIgnored(reader, kIgnoredGlobal, settings.notes);
+  for (size_t i = noted; i < settings.notes.size(); ++i) {
+    settings.notes[i] = fmt::format("{}: {}", file.name, settings.notes[i]);
+  }
+  reader.Finish();
+  return problems.ToStatus();
+}
+
 }  // namespace
 
 bool IsKinesisFile(std::string_view text) {
@@ -439,28 +485,39 @@ bool IsKinesisFile(std::string_view text) {
   return text.substr(first).starts_with('{') || EndOfComment(text, first) != first;
 }
 
-Result<AgentSettings> LoadKinesisSettings(std::string_view text, const std::string& file_name,
+Result<AgentSettings> LoadKinesisSettings(const std::vector<SettingsFile>& files,
                                           const std::string& machine_name) {
-  // JSON is YAML, and this way each problem has its place.
-  TARN_ASSIGN_OR_RETURN(const std::string plain, WithoutComments(text, file_name));
-  TARN_ASSIGN_OR_RETURN(const config::Node root, config::ParseYaml(plain, file_name));
-  config::Problems problems(file_name);
+  const SettingsFile& main = files.front();
+  const std::span more = std::span(files).subspan(1);
+  TARN_ASSIGN_OR_RETURN(const config::Node root, ParseFile(main));
+  config::Problems problems(main.name);
   config::Reader reader(root, "", problems);
   AgentSettings settings;
   settings.host = machine_name;
   const std::string_view endpoint = TakeEndpoint(reader, settings);
   BindTarnKeys(reader, settings);
-  TakeFlows(reader, settings);
+  Flows flows(settings);
+  flows.Take(reader, main.name, more.empty());
   NoteIgnored(reader, kIgnoredGlobal, settings.notes);
   if (settings.key.empty()) {
     settings.notes.emplace_back(
         "tarn.key is missing: the server wants a key of the role ingest, unless it runs without "
         "keys");
   }
+  std::string wrong;
+  for (const SettingsFile& file : more) {
+    const Status taken = TakeFlowFile(file, flows, settings);
+    if (!taken.ok()) wrong += "\n" + taken.error().message();
+  }
+  settings.flows = flows.Merged();
+  if (!more.empty() && settings.flows.empty() && wrong.empty()) {
+    reader.Fail("flows", "none here and none in agent.d");
+  }
   CheckSettings(reader, settings, endpoint);
   reader.Finish();
-  TARN_TRY(problems.ToStatus());
-  return settings;
+  if (const Status fine = problems.ToStatus(); !fine.ok()) wrong = fine.error().message() + wrong;
+  if (wrong.empty()) return settings;
+  return InvalidArgument(wrong.substr(wrong.find_first_not_of('\n')));
 }
 
 }  // namespace tarn::agent

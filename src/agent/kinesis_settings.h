@@ -10,9 +10,10 @@ bool IsKinesisFile(std::string_view text);
 // Reads a Kinesis Agent's agent.json, in which // and /* */ are comments: flows, filePattern,
 // deliveryStream or kinesisStream, initialPosition (END_OF_FILE unless stated, as there),
 // multiLineStartPattern, skipHeaderLines, dataProcessingOptions, maxBufferAgeMillis,
-// firehose.endpoint or kinesis.endpoint. Every other key is listed in `notes` with the reason why
-// it is not needed. A relative `state_dir` never results.
-Result<AgentSettings> LoadKinesisSettings(std::string_view text, const std::string& file_name,
+// firehose.endpoint or kinesis.endpoint. Of the files after the first, those of agent.d, the flows
+// alone. Every other key is listed in `notes` with the reason why it is not needed. A relative
+// `state_dir` never results.
+Result<AgentSettings> LoadKinesisSettings(const std::vector<SettingsFile>& files,
                                           const std::string& machine_name);
 
 // Checks across keys, shared by both kinds of file.

@@ -12,6 +12,7 @@
 #include "agent/settings.h"
 #include "agent/socket_transport.h"
 #include "base/text.h"
+#include "codec/json.h"
 #include "os/posix_file_system.h"
 
 namespace tarn::agent {
@@ -20,12 +21,13 @@ namespace {
 constexpr std::string_view kUsage =
     R"(tarn-agent ships log files to a Tarn server, each line exactly once.
 
-usage: tarn-agent --config FILE [--once | --check | --status]
+usage: tarn-agent --config FILE [--once | --check | --status [--json]]
 
-  --config FILE  agent.yaml, or a Kinesis Agent's agent.json
+  --config FILE  agent.yaml, or a Kinesis Agent's agent.json; then agent.d beside it counts too
   --once         ship everything that is there, unfinished last lines too, then exit
   --check        say what is wrong with the file, start nothing
   --status       files, what was sent of them and what was not; also beside a running agent
+  --json         the same as JSON
   --json-log     log lines as JSON
   --debug        log more
   --help-config  the keys of agent.yaml
@@ -55,13 +57,13 @@ exit codes: 0 done or stopped; others as in docs/exit-codes.md (2 for a wrong co
 
 constexpr int kUsageExit = 2;
 constexpr int64_t kStatusLineMicros = 1'000'000;
-constexpr size_t kMaxSettingsBytes = config::kMaxYamlBytes;
 
 struct Arguments {
   std::string config;
   bool once = false;
   bool check = false;
   bool status = false;
+  bool json = false;
   bool json_log = false;
   bool debug = false;
 };
@@ -94,31 +96,73 @@ std::string MachineName() {
 }
 
 Result<AgentSettings> ReadSettings(os::FileSystem& files, const std::string& path) {
-  TARN_ASSIGN_OR_RETURN(const auto file, files.Open(path, os::OpenMode::kRead));
-  TARN_ASSIGN_OR_RETURN(const std::string text, file->ReadAt(0, kMaxSettingsBytes + 1));
-  return LoadSettings(text, path, MachineName(), config::SystemResolver(os::ParentOf(path)));
+  TARN_ASSIGN_OR_RETURN(const auto read, ReadSettingsFiles(files, path));
+  return LoadSettings(read, MachineName(), config::SystemResolver(os::ParentOf(path)));
 }
 
 std::string Files(size_t count) { return fmt::format("{} file{}", count, count == 1 ? "" : "s"); }
 
-int PrintStatus(os::FileSystem& files, const AgentSettings& settings) {
+// A file of the checkpoint as it is now.
+struct FileStatus {
+  const FileState& file;
+  std::string_view state;
+  uint64_t size;
+  uint64_t behind;
+};
+
+FileStatus StatusOf(const os::FileSystem& files, const FileState& file) {
+  const auto info = files.Stat(file.path);
+  const bool there = info.ok() && info->inode == file.inode && info->device == file.device;
+  const uint64_t size = there && !file.path.ends_with(".gz") ? info->size : file.size;
+  const uint64_t behind = file.finished || size < file.acked ? 0 : size - file.acked;
+  return {file, file.finished ? "finished" : (there ? "tailing" : "gone"), size, behind};
+}
+
+void PrintAsTable(const std::string& agent_id, const std::vector<FileStatus>& files,
+                  uint64_t behind) {
+  fmt::print("agent {}\n{:<10} {:>14} {:>14}  {:<9} {}\n", agent_id, "source", "sent", "behind",
+             "state", "path");
+  for (const FileStatus& status : files) {
+    fmt::print("{:<10} {:>14} {:>14}  {:<9} {}\n", status.file.source, status.file.acked,
+               status.behind, status.state, status.file.path);
+  }
+  fmt::print("{}, {} behind\n", Files(files.size()), FormatBytes(behind));
+}
+
+void PrintAsJson(const std::string& agent_id, const std::vector<FileStatus>& files,
+                 uint64_t behind) {
+  codec::Json::Array all;
+  for (const FileStatus& status : files) {
+    codec::Json file;
+    file.Set("source", status.file.source);
+    file.Set("path", ReplaceInvalidUtf8(status.file.path));
+    file.Set("file_id", status.file.file_id);
+    file.Set("state", std::string(status.state));
+    file.Set("size_bytes", static_cast<int64_t>(status.size));
+    file.Set("sent_bytes", static_cast<int64_t>(status.file.acked));
+    file.Set("behind_bytes", static_cast<int64_t>(status.behind));
+    file.Set("last_seen", FormatTimestamp(status.file.last_seen));
+    all.push_back(std::move(file));
+  }
+  codec::Json json;
+  json.Set("agent_id", agent_id);
+  json.Set("behind_bytes", static_cast<int64_t>(behind));
+  json.Set("files", std::move(all));
+  fmt::print("{}\n", codec::DumpJson(json, true));
+}
+
+int PrintStatus(os::FileSystem& files, const AgentSettings& settings, bool as_json) {
   const auto text = files.ReadFile(os::JoinPath(settings.state_dir, kCheckpointName));
   if (!text.ok()) return Fail(text.error());
   auto checkpoint = DecodeCheckpoint(*text);
   if (!checkpoint.ok()) return Fail(std::move(checkpoint).error().In("checkpoint"));
-  fmt::print("agent {}\n{:<10} {:>14} {:>14}  {:<9} {}\n", checkpoint->agent_id, "source", "sent",
-             "behind", "state", "path");
+  std::vector<FileStatus> all;
   uint64_t behind = 0;
   for (const FileState& file : checkpoint->files) {
-    const auto info = files.Stat(file.path);
-    const bool there = info.ok() && info->inode == file.inode && info->device == file.device;
-    const uint64_t size = there && !file.path.ends_with(".gz") ? info->size : file.size;
-    const uint64_t lag = file.finished || size < file.acked ? 0 : size - file.acked;
-    behind += lag;
-    fmt::print("{:<10} {:>14} {:>14}  {:<9} {}\n", file.source, file.acked, lag,
-               file.finished ? "finished" : (there ? "tailing" : "gone"), file.path);
+    all.push_back(StatusOf(files, file));
+    behind += all.back().behind;
   }
-  fmt::print("{}, {} behind\n", Files(checkpoint->files.size()), FormatBytes(behind));
+  (as_json ? PrintAsJson : PrintAsTable)(checkpoint->agent_id, all, behind);
   return 0;
 }
 
@@ -251,9 +295,9 @@ int RunAgent(os::FileSystem& files, AgentSettings settings, const Arguments& arg
 Result<Arguments> ParseArguments(int argc, char** argv) {
   Arguments arguments;
   const std::pair<std::string_view, bool*> flags[] = {
-      {"--once", &arguments.once},     {"--check", &arguments.check},
-      {"--status", &arguments.status}, {"--json-log", &arguments.json_log},
-      {"--debug", &arguments.debug},
+      {"--once", &arguments.once},         {"--check", &arguments.check},
+      {"--status", &arguments.status},     {"--json", &arguments.json},
+      {"--json-log", &arguments.json_log}, {"--debug", &arguments.debug},
   };
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
@@ -271,8 +315,8 @@ Result<Arguments> ParseArguments(int argc, char** argv) {
                                     [&](const auto& f) { return f.first == argument; });
     if (flag == std::end(flags)) {
       const auto nearest =
-          NearestWord(argument, {"--config", "--once", "--check", "--status", "--json-log",
-                                 "--debug", "--help", "--help-config", "--version"});
+          NearestWord(argument, {"--config", "--once", "--check", "--status", "--json",
+                                 "--json-log", "--debug", "--help", "--help-config", "--version"});
       return InvalidArgument(fmt::format("no option '{}'; {}", argument,
                                          nearest ? fmt::format("did you mean '{}'?", *nearest)
                                                  : std::string("see tarn-agent --help")));
@@ -281,6 +325,7 @@ Result<Arguments> ParseArguments(int argc, char** argv) {
   }
   if (arguments.config.empty())
     return InvalidArgument("--config FILE is missing; see tarn-agent --help");
+  if (arguments.json && !arguments.status) return InvalidArgument("--json is for --status");
   return arguments;
 }
 
@@ -316,7 +361,7 @@ int Main(int argc, char** argv) {
                settings->flows.size() == 1 ? "" : "s");
     return 0;
   }
-  if (arguments->status) return PrintStatus(files, *settings);
+  if (arguments->status) return PrintStatus(files, *settings, arguments->json);
   KeepBuffers();
   return RunAgent(files, *settings, *arguments);
 }

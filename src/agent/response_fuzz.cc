@@ -10,6 +10,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   tarn::config::Resolver resolver;
   resolver.env = [](const std::string& name) -> tarn::Result<std::string> { return name; };
   resolver.file = resolver.env;
-  (void)tarn::agent::LoadSettings(text, "fuzz", "host", resolver).ok();
+  (void)tarn::agent::LoadSettings({{"fuzz", std::string(text)}}, "host", resolver).ok();
+  (void)tarn::agent::LoadSettings({{"fuzz", "{}"}, {"agent.d", std::string(text)}}, "host",
+                                  resolver)
+      .ok();
   return 0;
 }

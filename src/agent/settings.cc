@@ -49,6 +49,8 @@ void Bind(config::Reader& reader, AgentSettings& s) {
   });
 }
 
+constexpr std::string_view kFlowFolder = "agent.d";
+constexpr size_t kMaxFlowFiles = 1'000;
 constexpr size_t kMaxSourceBytes = 128;
 
 bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
@@ -58,6 +60,13 @@ bool ValidSource(std::string_view name) {
   return !name.empty() && name.size() <= kMaxSourceBytes && IsLetter(name[0]) &&
          std::all_of(name.begin(), name.end(),
                      [](char c) { return IsLetter(c) || (c >= '0' && c <= '9') || c == '-'; });
+}
+
+Result<SettingsFile> ReadSettingsFile(os::FileSystem& files, const std::string& path) {
+  TARN_ASSIGN_OR_RETURN(const auto file, files.Open(path, os::OpenMode::kRead));
+  // One byte past what the parser takes: then it says that it is too long.
+  TARN_ASSIGN_OR_RETURN(std::string text, file->ReadAt(0, config::kMaxYamlBytes + 1));
+  return SettingsFile{path, std::move(text)};
 }
 
 }  // namespace
@@ -105,20 +114,42 @@ void CheckSettings(config::Reader& reader, const AgentSettings& settings,
   }
   std::set<std::string_view> sources;
   for (const FlowSettings& flow : settings.flows) {
-    if (!sources.insert(flow.source).second) {
+    if (!flow.source.empty() && !sources.insert(flow.source).second) {
       reader.Fail("flows", fmt::format("source '{}' stands twice; put all its paths in one flow",
                                        flow.source));
     }
   }
 }
 
-Result<AgentSettings> LoadSettings(std::string_view text, const std::string& file_name,
+Result<std::vector<SettingsFile>> ReadSettingsFiles(os::FileSystem& files,
+                                                    const std::string& path) {
+  std::vector<SettingsFile> read;
+  TARN_ASSIGN_OR_RETURN(read.emplace_back(), ReadSettingsFile(files, path));
+  if (!IsKinesisFile(read.front().text)) return read;
+  const std::string folder = os::JoinPath(os::ParentOf(path), kFlowFolder);
+  if (!files.Exists(folder)) return read;
+  TARN_ASSIGN_OR_RETURN(const auto names, files.List(folder));
+  for (const std::string& name : names) {
+    const std::string file = os::JoinPath(folder, name);
+    if (name.starts_with('.')) continue;
+    TARN_ASSIGN_OR_RETURN(const os::FileInfo info, files.Stat(file));
+    if (info.is_directory) continue;
+    if (read.size() > kMaxFlowFiles) {
+      return InvalidArgument(fmt::format("{} holds more than {} files", folder, kMaxFlowFiles));
+    }
+    TARN_ASSIGN_OR_RETURN(read.emplace_back(), ReadSettingsFile(files, file));
+  }
+  return read;
+}
+
+Result<AgentSettings> LoadSettings(const std::vector<SettingsFile>& files,
                                    const std::string& machine_name,
                                    const config::Resolver& resolver) {
-  if (IsKinesisFile(text)) return LoadKinesisSettings(text, file_name, machine_name);
+  const auto& [file_name, text] = files.front();
+  if (IsKinesisFile(text)) return LoadKinesisSettings(files, machine_name);
   TARN_ASSIGN_OR_RETURN(config::Node root, config::ParseYaml(text, file_name));
-  TARN_TRY(config::ExpandReferences(root, resolver, file_name));
   config::Problems problems(file_name);
+  config::ExpandReferences(root, resolver, problems.AddUnresolved());
   config::Reader reader(root, "", problems);
   AgentSettings settings;
   settings.host = machine_name;

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "config/reader.h"
+#include "os/file_system.h"
 
 namespace tarn::agent {
 
@@ -38,10 +39,19 @@ struct AgentSettings {
   bool operator==(const AgentSettings&) const = default;
 };
 
-// agent.yaml, or a Kinesis Agent's agent.json (told apart by how it begins: '{', // or /*). All
-// problems at once in InvalidArgument, each with file, line, column, key path and nearest word.
-// `machine_name` is the default of `host`.
-Result<AgentSettings> LoadSettings(std::string_view text, const std::string& file_name,
+struct SettingsFile {
+  std::string name;  // as given on the command line; for messages
+  std::string text;
+};
+
+// The file at `path`; after the agent.json of a Kinesis Agent also the files of the folder agent.d
+// beside it, whose flows count as well: all but those that begin with a dot, by name.
+Result<std::vector<SettingsFile>> ReadSettingsFiles(os::FileSystem& files, const std::string& path);
+
+// agent.yaml, or a Kinesis Agent's agent.json (told apart by how it begins: '{', // or /*) and the
+// files of its agent.d. All problems at once in InvalidArgument, each with file, line, column, key
+// path and nearest word. `machine_name` is the default of `host`.
+Result<AgentSettings> LoadSettings(const std::vector<SettingsFile>& files,
                                    const std::string& machine_name,
                                    const config::Resolver& resolver);
 

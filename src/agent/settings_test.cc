@@ -14,7 +14,11 @@ Result<AgentSettings> LoadText(std::string_view text) {
   config::Resolver resolver;
   resolver.env = [](const std::string&) -> Result<std::string> { return std::string("k1"); };
   resolver.file = resolver.env;
-  return LoadSettings(text, "agent.yaml", "box", resolver);
+  return LoadSettings({{"agent.yaml", std::string(text)}}, "box", resolver);
+}
+
+std::string ProblemOf(const Result<AgentSettings>& settings) {
+  return settings.ok() ? "fine" : settings.error().message();
 }
 
 TEST(Settings, ReadsAgentYaml) {
@@ -46,6 +50,38 @@ TEST(Settings, SaysEverythingThatIsWrong) {
         "flows[1].multiline_start: no valid pattern", "source 's' stands twice"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\nin\n" << text;
   }
+}
+
+TEST(Settings, SaysReferencesThatFailWithAllElseInTheFilesOrder) {
+  config::Resolver nothing;
+  nothing.env = [](const std::string& name) -> Result<std::string> {
+    return NotFound("environment variable '" + name + "' is not set");
+  };
+  nothing.file = [](const std::string& path) -> Result<std::string> {
+    return NotFound(path + " is missing");
+  };
+  const auto settings = LoadSettings(
+      {{"agent.yaml",
+        "server: ${env:SERVER}\nbatch_age: 1ms\nkey: ${file:key}\nflows:\n"
+        "  - source: ${env:ONE}\n    paths: [x]\n  - source: ${env:TWO}\n    paths: [/y]\n"
+        "hots: web1\n"}},
+      "box", nothing);
+  EXPECT_EQ(ProblemOf(settings),
+            "agent.yaml:1:9: server: environment variable 'SERVER' is not set\n"
+            "agent.yaml:2:12: batch_age: expected duration, 10ms to 1m (like 250ms, 90s, 2m, 1h, "
+            "7d), found '1ms'\n"
+            "agent.yaml:3:6: key: key is missing\n"
+            "agent.yaml:5:13: flows[0].source: environment variable 'ONE' is not set\n"
+            "agent.yaml:6:12: flows[0].paths: 'x' is no absolute path\n"
+            "agent.yaml:7:13: flows[1].source: environment variable 'TWO' is not set\n"
+            "agent.yaml:9:1: unknown key 'hots'; did you mean 'host'?");
+}
+
+// The key's own place says it; there is no second problem of the same kind.
+TEST(Settings, FlowsWithoutSourceAreNotCalledTheSame) {
+  const auto settings =
+      LoadText("server: http://a\nflows:\n  - {paths: [/x]}\n  - {paths: [/y]}\n");
+  EXPECT_EQ(ProblemOf(settings).find("stands twice"), std::string::npos) << ProblemOf(settings);
 }
 
 TEST(Settings, HasAtMostFifteenKeys) {
@@ -160,9 +196,6 @@ Result<AgentSettings> LoadFlow(std::string_view stream, std::string_view more) {
                   "{{\"filePattern\": \"/a\", \"deliveryStream\": \"{}\"{}}}]}}",
                   stream, more));
 }
-std::string ProblemOf(const Result<AgentSettings>& settings) {
-  return settings.ok() ? "fine" : settings.error().message();
-}
 
 TEST(Settings, KinesisHeadingIsSkippedAndAFooterIsALine) {
   const auto settings =
@@ -215,6 +248,86 @@ TEST(Settings, KinesisFlowsThatCannotShareAStreamAreNamed) {
   EXPECT_NE(ProblemOf(load(R"(, "dataProcessingOptions": [{"optionName": "LOGTOJSON"}])", ""))
                 .find("flows[1].dataProcessingOptions: differs from that of flows[0]"),
             std::string::npos);
+}
+
+// agent.json and agent.d of a Kinesis Agent in a folder.
+class KinesisFolder : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    Write("agent.json", R"({"firehose.endpoint": "https://x", "tarn.key": "k",
+                            "flows": [{"filePattern": "/a", "deliveryStream": "w"}]})");
+  }
+  void Write(const std::string& path, std::string_view text) {
+    ASSERT_TRUE(files_.CreateDirectories(os::ParentOf(folder_ / path)).ok());
+    testing::Append(folder_ / path, std::string(text));
+  }
+  Result<AgentSettings> Load() {
+    TARN_ASSIGN_OR_RETURN(const auto read, ReadSettingsFiles(files_, folder_ / "agent.json"));
+    return LoadSettings(read, "box", config::Resolver());
+  }
+
+  testing::TempFolder folder_;
+  os::PosixFileSystem files_;
+};
+
+TEST_F(KinesisFolder, FlowsOfAgentDCount) {
+  Write("agent.d/20.json", R"({"flows": [{"filePattern": "/c", "deliveryStream": "w"}]})");
+  Write("agent.d/10", R"(// as it is there, by whatever name
+      {"flows": [{"filePattern": "/b", "deliveryStream": "v", "skipHeaderLines": 1,
+                  "partitionKeyOption": "RANDOM"}],
+       "cloudwatch.emitMetrics": true, "firehose.endpoint": "https://y"})");
+  Write("agent.d/.20.json.swp", "{");
+  Write("agent.d/old/x.json", "{");
+  Write("agent.d/empty.json", "");
+  const auto settings = Load();
+  ASSERT_TRUE(settings.ok()) << settings.error().message();
+  EXPECT_EQ(settings->servers, std::vector<std::string>{"https://x"});
+  ASSERT_EQ(settings->flows.size(), 2U);
+  EXPECT_EQ(settings->flows[0].paths, (std::vector<std::string>{"/a", "/c"}));
+  EXPECT_EQ(settings->flows[1].source, "v");
+  EXPECT_EQ(settings->flows[1].skip_lines, 1);
+  const std::string file = folder_ / "agent.d/10";
+  EXPECT_EQ(settings->notes,
+            (std::vector<std::string>{
+                file + ": flows[0].partitionKeyOption is ignored: order within a file is always "
+                       "kept",
+                file + ": firehose.endpoint is ignored: it counts in agent.json alone",
+                file + ": cloudwatch.emitMetrics is ignored: metrics are served on "
+                       "tarn.metricsPort instead of CloudWatch"}));
+}
+
+TEST_F(KinesisFolder, ProblemsOfAllFilesAreToldEachWithItsFile) {
+  Write("agent.d/a.json", R"({"flows": [{"deliveryStream": "v"}], "flos": 1})");
+  Write("agent.d/b.json", "{");
+  Write("agent.d/c.json", R"({"flows": [{"filePattern": "/c", "deliveryStream": "w",
+                              "skipHeaderLines": 1}]})");
+  const std::string problem = ProblemOf(Load());
+  const std::string folder = folder_ / "agent.d";
+  for (const std::string& part :
+       {folder + "/a.json:1:12: flows[0]: 'filePattern' is missing",
+        folder + "/a.json:1:38: unknown key 'flos'; did you mean 'flows'?", folder + "/b.json:",
+        folder + "/c.json:2:50: flows[0].skipHeaderLines: differs from that of " +
+            (folder_ / "agent.json") + ": flows[0], and both go into 'w'"}) {
+    EXPECT_NE(problem.find(part), std::string::npos) << part << "\nin\n" << problem;
+  }
+}
+
+TEST_F(KinesisFolder, AllFlowsMayBeInAgentD) {
+  ASSERT_TRUE(files_.Remove(folder_ / "agent.json").ok());
+  Write("agent.json", R"({"firehose.endpoint": "https://x", "flows": []})");
+  EXPECT_NE(ProblemOf(Load()).find("flows: expected at least one item"), std::string::npos);
+  Write("agent.d/a.json", R"({"flows": []})");
+  EXPECT_NE(ProblemOf(Load()).find("agent.json:1:45: flows: none here and none in agent.d"),
+            std::string::npos)
+      << ProblemOf(Load());
+  Write("agent.d/b.json", R"({"flows": [{"filePattern": "/b", "deliveryStream": "v"}]})");
+  EXPECT_EQ(Load().value().flows.size(), 1U);
+}
+
+TEST_F(KinesisFolder, AgentDIsOfNoConcernToAgentYaml) {
+  Write("agent.d/b.json", "{");
+  Write("agent.yaml", "server: http://a\nflows:\n  - {source: w, paths: /a}\n");
+  EXPECT_EQ(ReadSettingsFiles(files_, folder_ / "agent.yaml").value().size(), 1U);
 }
 
 TEST(Settings, KinesisFileOfAnAgentForAwsIsToldWhatItLacks) {

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <memory>
@@ -10,7 +9,6 @@
 #include "app/text_table.h"
 #include "base/text.h"
 #include "codec/json.h"
-#include "obs/log.h"
 
 namespace tarn::app {
 
@@ -21,6 +19,18 @@ Result<Project> ProjectOf(Context& context, const std::string& folder) {
 }
 
 namespace {
+
+// The same with the files a server needs to start.
+Result<Project> ProjectToServe(Context& context, const std::string& folder) {
+  Machine& machine = context.machine;
+  std::string found = folder;
+  if (found.empty()) {
+    TARN_ASSIGN_OR_RETURN(found, FindProject(machine.files, "."));
+  }
+  return LoadProject(machine.files, found, [&machine](const auth::TlsSettings& settings) {
+    return auth::LoadTls(machine.files, settings, machine.clock.Now());
+  });
+}
 
 codec::Json::Array Strings(const std::vector<std::string>& texts) {
   codec::Json::Array array;
@@ -45,10 +55,7 @@ void PrintCheck(const Project& project, bool as_json) {
 }
 
 Status Check(Context& context, const std::string& folder, bool as_json) {
-  auto project = ProjectOf(context, folder);
-  if (project.ok()) {
-    if (const auto tls = LoadTlsOf(context.machine, *project); !tls.ok()) project = tls.error();
-  }
+  const auto project = ProjectToServe(context, folder);
   if (project.ok()) {
     PrintCheck(*project, as_json);
     return {};
@@ -119,11 +126,8 @@ void AddServe(CLI::App& app, Context& context, Run& run) {
       "Examples:\n  tarn serve shop\n  tarn serve shop --listen 0.0.0.0:8700");
   command->callback([&context, &run, folder, options, listen] {
     run = [&context, folder, options, listen]() -> Status {
-      TARN_ASSIGN_OR_RETURN(Project project, ProjectOf(context, *folder));
+      TARN_ASSIGN_OR_RETURN(Project project, ProjectToServe(context, *folder));
       if (!listen->empty()) TARN_TRY(ListenOn(*listen, project));
-      obs::Logger log(context.machine.clock, STDERR_FILENO, project.log_format, project.log_level);
-      for (const std::string& warning : WarningsOf(project))
-        log.Write(obs::Level::kWarn, "settings.unsafe", {{"reason", warning}});
       return Serve(context.machine, project, *options);
     };
   });

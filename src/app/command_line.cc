@@ -80,8 +80,9 @@ CLI::Option* AddWord(CLI::App& command, std::string_view name, std::string& valu
   return command.add_option(std::string(name), value, help)->type_name("");
 }
 
-void AddProjectFolder(CLI::App& command, std::string& folder) {
-  AddWord(command, kFolderWord, folder, "Project folder (default: this one, or the nearest above)");
+CLI::Option* AddProjectFolder(CLI::App& command, std::string& folder) {
+  return AddWord(command, kFolderWord, folder,
+                 "Project folder (default: this one, or the nearest above)");
 }
 
 CLI::Option* OneOf(CLI::Option* option, const std::vector<std::string>& words) {

@@ -24,7 +24,7 @@ inline constexpr std::string_view kKeyWord = "KEY";
 CLI::Option* AddWord(CLI::App& command, std::string_view name, std::string& value,
                      const std::string& help);
 // The project's folder, which may be left out.
-void AddProjectFolder(CLI::App& command, std::string& folder);
+CLI::Option* AddProjectFolder(CLI::App& command, std::string& folder);
 // The option takes one of these words, "{a,b}" in --help; another one is answered with the nearest.
 CLI::Option* OneOf(CLI::Option* option, const std::vector<std::string>& words);
 // The words OneOf was given; none of another option.

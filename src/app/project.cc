@@ -42,9 +42,8 @@ void BindName(Reader& reader, std::string& name) {
                                     kMaxNameBytes));
 }
 
-void BindFile(Reader& reader, config::Key key, std::string& path, std::string& place) {
+void BindFile(Reader& reader, config::Key key, std::string& path) {
   reader.String(key, path);
-  place = reader.PlaceOf(key.name);
   if (reader.HasText(key.name) && path.empty()) reader.Fail(key.name, "is empty; name a file");
 }
 
@@ -62,9 +61,8 @@ void BindListen(Reader& reader, ProjectFile& file) {
       {"tls", "encrypt the door; needed before it listens beyond this machine"}, [&](Reader& tls) {
         Project& project = file.project;
         BindFile(tls, {"certificate", "PEM file: the server's certificate, then its chain", true},
-                 project.tls.certificate_file, project.tls_certificate_place);
-        BindFile(tls, {"key", "PEM file: its private key", true}, project.tls.key_file,
-                 project.tls_key_place);
+                 project.tls.certificate_file);
+        BindFile(tls, {"key", "PEM file: its private key", true}, project.tls.key_file);
       });
 }
 
@@ -208,6 +206,22 @@ void CheckFolders(Reader& reader, const ProjectFile& file, const std::string& ro
            "the folders of the lake and of the state lie apart, neither in the other");
 }
 
+// Of what the file names; that it names both is checked elsewhere.
+void CheckTls(const Reader& root, const auth::TlsSettings& tls, const TlsLoader& load_tls,
+              config::Problems& problems) {
+  const config::Node* listen = root.node().Find("listen");
+  const config::Node* node = listen == nullptr ? nullptr : listen->Find("tls");
+  if (node == nullptr || !tls.enabled()) return;
+  const auth::LoadedTls loaded = load_tls(tls);
+  Reader reader(*node, "listen.tls", problems);
+  if (!loaded.certificate.ok() && !tls.certificate_file.empty()) {
+    reader.Fail("certificate", loaded.certificate.error().message());
+  }
+  if (!loaded.key.ok() && !tls.key_file.empty()) {
+    reader.Fail("key", loaded.key.error().message());
+  }
+}
+
 obs::Level LevelOf(const std::string& name) {
   if (name == "debug") return obs::Level::kDebug;
   if (name == "warn") return obs::Level::kWarn;
@@ -228,7 +242,8 @@ std::vector<std::string> Project::source_names() const {
   return names;
 }
 
-Result<Project> LoadProject(os::FileSystem& files, const std::string& folder) {
+Result<Project> LoadProject(os::FileSystem& files, const std::string& folder,
+                            const TlsLoader& load_tls) {
   const std::string root = RootOf(folder);
   const std::string path = os::JoinPath(root, "tarn.yaml");
   const auto text = files.ReadFile(path);
@@ -237,26 +252,27 @@ Result<Project> LoadProject(os::FileSystem& files, const std::string& folder) {
     return NotFound(
         fmt::format("{} has no tarn.yaml; `tarn init DIR --template retail` makes one", root));
   }
-  return ParseProject(*text, root);
+  return ParseProject(*text, root, load_tls);
 }
 
-Result<Project> ParseProject(const std::string& text, const std::string& folder) {
+Result<Project> ParseProject(const std::string& text, const std::string& folder,
+                             const TlsLoader& load_tls) {
   const std::string root = RootOf(folder);
   const std::string path = os::JoinPath(root, "tarn.yaml");
   TARN_ASSIGN_OR_RETURN(config::Node node, config::ParseYaml(text, path));
   if (node.kind == config::NodeKind::kNull)
     return InvalidArgument(path + ":1:1: is empty; the least is `name: shop`");
   config::Problems problems(path);
-  config::ExpandReferences(
-      node, config::SystemResolver(root),
-      [&](const config::Node& at, const std::string& key, const std::string& reason) {
-        problems.Add(at.line, at.column, key, reason);
-      });
+  config::ExpandReferences(node, config::SystemResolver(root), problems.AddUnresolved());
   Reader reader(node, "", problems);
   ProjectFile file;
   Bind(reader, file);
   CheckTimeZone(reader, file.project.time_zone);
   CheckFolders(reader, file, root, problems);
+  for (std::string* pem : {&file.project.tls.certificate_file, &file.project.tls.key_file}) {
+    if (!pem->empty()) *pem = Below(root, *pem);
+  }
+  if (load_tls) CheckTls(reader, file.project.tls, load_tls, problems);
   if (file.project.sources.size() > lake::kMaxSources) {
     reader.Fail("sources", fmt::format("{} sources; one project has at most {}",
                                        file.project.sources.size(), lake::kMaxSources));
@@ -270,10 +286,6 @@ Result<Project> ParseProject(const std::string& text, const std::string& folder)
   project.state_folder = Below(root, file.state_path);
   project.log_format = file.log_format == "json" ? obs::LogFormat::kJson : obs::LogFormat::kText;
   project.log_level = LevelOf(file.log_level);
-  if (project.tls.enabled()) {
-    project.tls.certificate_file = Below(root, project.tls.certificate_file);
-    project.tls.key_file = Below(root, project.tls.key_file);
-  }
   return project;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,6 @@ struct Project {
   std::string listen_address = "127.0.0.1";
   uint16_t listen_port = 8700;
   auth::TlsSettings tls;
-  std::string tls_certificate_place;  // in tarn.yaml, for messages: "FILE:LINE:COLUMN: KEY"
-  std::string tls_key_place;
   std::string lake_folder;
   std::string state_folder;
   uint64_t journal_max_bytes = 4'000'000'000;
@@ -48,9 +47,14 @@ struct Project {
 
 // Reads DIR/tarn.yaml. NotFound if there is none; InvalidArgument with every problem, a line each:
 // "tarn.yaml:7:3: sources.web_log: unknown key 'fromat'; did you mean 'format'?".
-Result<Project> LoadProject(os::FileSystem& files, const std::string& folder);
+// Problems of the files of listen.tls are among them where `load_tls` is given, which only a start
+// needs.
+using TlsLoader = std::function<auth::LoadedTls(const auth::TlsSettings&)>;
+Result<Project> LoadProject(os::FileSystem& files, const std::string& folder,
+                            const TlsLoader& load_tls = {});
 // The same of a text that is to become DIR/tarn.yaml.
-Result<Project> ParseProject(const std::string& text, const std::string& folder);
+Result<Project> ParseProject(const std::string& text, const std::string& folder,
+                             const TlsLoader& load_tls = {});
 
 // The folder itself, or the nearest one above it that holds a tarn.yaml.
 Result<std::string> FindProject(os::FileSystem& files, const std::string& folder);

@@ -134,6 +134,16 @@ Status OpenLanding(const Project& project, const ServeOptions& options, Parts& p
   return {};
 }
 
+// Its problems were told with those of tarn.yaml; what is left is a change since.
+Status LoadTls(Machine& machine, const Project& project, Parts& parts) {
+  if (!project.tls.enabled()) return {};
+  auth::LoadedTls loaded = auth::LoadTls(machine.files, project.tls, machine.clock.Now());
+  TARN_TRY(loaded.certificate);
+  TARN_TRY(loaded.key);
+  parts.tls = std::move(loaded.files);
+  return {};
+}
+
 // Inode and time of the keys' file, which is replaced as a whole: others mean another content.
 std::pair<uint64_t, int64_t> LookAtKeys(Machine& machine, const Project& project) {
   const auto info = machine.files.Stat(project.keys_file());
@@ -223,7 +233,10 @@ Status Serve(Machine& machine, const Project& project, const ServeOptions& optio
   const sigset_t signals = BlockEndSignals();
   const int64_t started = machine.clock.MonotonicMicros();
   Parts parts(machine, project);
-  TARN_ASSIGN_OR_RETURN(parts.tls, LoadTlsOf(machine, project));
+  for (const std::string& warning : WarningsOf(project)) {
+    parts.log.Write(obs::Level::kWarn, "settings.unsafe", {{"reason", warning}});
+  }
+  TARN_TRY(LoadTls(machine, project, parts));
   TARN_TRY(OpenStorage(machine, project, options, parts));
   TARN_TRY(OpenLanding(project, options, parts));
   TARN_TRY(OpenDoor(machine, project, parts));
@@ -251,17 +264,6 @@ Status Serve(Machine& machine, const Project& project, const ServeOptions& optio
   (void)machine.files.Remove(project.server_file());
   parts.log.Write(obs::Level::kInfo, "server.stopped", {});
   return {};
-}
-
-Result<auth::TlsFiles> LoadTlsOf(Machine& machine, const Project& project) {
-  if (!project.tls.enabled()) return auth::TlsFiles();
-  auto tls = auth::LoadTls(machine.files, project.tls, machine.clock.Now());
-  if (tls.ok()) return tls;
-  // The reason begins with the file it is about.
-  const std::string& reason = tls.error().message();
-  const bool of_key = reason.find(project.tls.key_file) < reason.find(project.tls.certificate_file);
-  return InvalidArgument(fmt::format(
-      "{}: {}", of_key ? project.tls_key_place : project.tls_certificate_place, reason));
 }
 
 Result<RunningServer> FindServer(Machine& machine, const Project& project) {

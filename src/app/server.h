@@ -15,10 +15,6 @@ struct ServeOptions {
 // journal or catalog.
 Status Serve(Machine& machine, const Project& project, const ServeOptions& options);
 
-// The certificate of listen.tls and its key; empty without TLS. An error names the place in
-// tarn.yaml.
-Result<auth::TlsFiles> LoadTlsOf(Machine& machine, const Project& project);
-
 // Where a project's server listens: from state/server.json. NotFound if none runs; a server that
 // was killed leaves the file behind, and does not answer.
 struct RunningServer {

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <sstream>
 
 #include "app/command.h"
@@ -25,22 +26,23 @@ namespace {
 struct SqlOptions {
   std::string first;  // [DIR] [QUERY]
   std::string second;
+  size_t words = 0;  // of them that were given; an empty one is one
   std::string format;
   std::string out;
   bool fresh = false;
-  bool empty_word = false;
 };
 
 // `tarn sql "SELECT …"`, `tarn sql DIR`, `tarn sql DIR "SELECT …"`: one word is SQL if it is no
 // folder.
 struct Words {
   std::string folder;
-  std::string statement;
+  std::optional<std::string> statements;
 };
 Words SortWords(os::FileSystem& files, const SqlOptions& options) {
-  if (!options.second.empty() || options.first.empty()) return {options.first, options.second};
+  if (options.words == 0) return {};
+  if (options.words == 2) return {options.first, options.second};
   const auto info = files.Stat(options.first);
-  if (info.ok() && info->is_directory) return {options.first, ""};
+  if (info.ok() && info->is_directory) return {options.first, std::nullopt};
   return {"", options.first};
 }
 
@@ -62,14 +64,13 @@ Status RunScript(Interrupter& interrupter, sql::Session& session, SqlOutput& out
 }
 
 Status Sql(Context& context, const SqlOptions& options) {
-  if (options.empty_word) return InvalidArgument("'' is no statement");
   Machine& machine = context.machine;
   const Words words = SortWords(machine.files, options);
   TARN_ASSIGN_OR_RETURN(const auto output,
                         SqlOutput::Open(machine.random, options.format, options.out));
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, words.folder));
   if (!options.out.empty()) TARN_TRY(RequireOutside(project, options.out));
-  const bool prompt = words.statement.empty() && isatty(STDIN_FILENO) != 0;
+  const bool prompt = !words.statements && isatty(STDIN_FILENO) != 0;
   if (prompt && !(options.format.empty() && options.out.empty())) {
     return InvalidArgument(
         "--format and --out are for a statement or a script, not for the prompt");
@@ -97,8 +98,8 @@ Status Sql(Context& context, const SqlOptions& options) {
   const auto session =
       sql::Session::Open(*engine, *lake->resolver, {.timeout_micros = project.sql_timeout_micros});
   if (prompt) return RunPrompt({machine, project, interrupter, *session, *lake->resolver});
-  std::istringstream given(words.statement);
-  TARN_TRY(RunScript(interrupter, *session, *output, words.statement.empty() ? std::cin : given));
+  std::istringstream given(words.statements.value_or(""));
+  TARN_TRY(RunScript(interrupter, *session, *output, words.statements ? given : std::cin));
   return output->Finish(machine.files);
 }
 
@@ -108,8 +109,8 @@ void AddSql(CLI::App& app, Context& context, Run& run) {
   auto options = std::make_shared<SqlOptions>();
   CLI::App* command = app.add_subcommand(
       "sql", "Query the lake; without a statement, a prompt, or a script from standard input");
-  AddProjectFolder(*command, options->first);
-  CLI::Option* const query = AddWord(
+  const CLI::Option* const folder = AddProjectFolder(*command, options->first);
+  const CLI::Option* const query = AddWord(
       *command, "QUERY", options->second,
       "One or more statements; without them, a prompt, or the script that standard input is. A "
       "single word is the folder if there is such a folder, else the statement");
@@ -132,8 +133,8 @@ void AddSql(CLI::App& app, Context& context, Run& run) {
       "  tarn sql shop < report.sql\n"
       "  tarn sql shop --out day.parquet --format parquet \\\n"
       "    \"SELECT * FROM clean.web_log WHERE time >= '2026-11-24'\"");
-  command->callback([&context, &run, options, query] {
-    options->empty_word = query->count() > 0 && options->second.empty();
+  command->callback([&context, &run, options, folder, query] {
+    options->words = folder->count() + query->count();
     run = [&context, options] { return Sql(context, *options); };
   });
 }

@@ -122,6 +122,10 @@ Status SqlOutput::Run(Interrupter& interrupter, sql::Session& session,
 
 Status SqlOutput::Finish(os::FileSystem& files) {
   if (out_.empty()) return {};
+  if (results_ == 0) {
+    Discard();
+    return InvalidArgument(fmt::format("there is no statement; {} is left as it was", out_));
+  }
   Status written = partial_.empty() ? Close() : PutInPlace(files);
   if (!written.ok()) Discard();
   return written;
@@ -138,7 +142,6 @@ Status SqlOutput::Close() {
 
 Status SqlOutput::PutInPlace(os::FileSystem& files) {
   TARN_TRY(Close());
-  if (parquet_ && results_ == 0) return InvalidArgument("a Parquet file needs a statement");
   (void)chmod(partial_.c_str(), ModeFor(place_));  // where that cannot be said, it stays private
   TARN_TRY(files.Rename(partial_, place_));
   const std::string folder = os::ParentOf(place_);

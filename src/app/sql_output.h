@@ -32,6 +32,7 @@ class SqlOutput {
   Status Begin();
   // Ctrl-C cancels it.
   Status Run(Interrupter& interrupter, sql::Session& session, const std::string& statement);
+  // InvalidArgument if nothing ran and a file was wanted: it is left alone.
   Status Finish(os::FileSystem& files);
   // From any thread, when the program ends without Finish: removes what was written.
   void Discard() const;

@@ -9,6 +9,8 @@
 #include "app/server_client.h"
 #include "app/text_table.h"
 #include "base/text.h"
+#include "journal/inspect.h"
+#include "lake/landing.h"
 #include "serve/rest/operation_routes.h"
 
 namespace tarn::app {
@@ -80,10 +82,22 @@ void PrintDatasets(const Json& status) {
   fmt::print("\n{}", table.Print());
 }
 
+void PrintStopped(const Project& project, const Json& status) {
+  fmt::print("{}: no server runs\n", project.name);
+  const Json* journal = status.Find("journal");
+  if (journal == nullptr) return;
+  if (journal->Find("error") != nullptr) {
+    fmt::print("journal: DAMAGED or unreadable, a server would not start\n");
+  } else {
+    fmt::print("journal: {} waiting for a server\n",
+               Counted(IntOf(*journal, "waiting"), "batch", "batches"));
+  }
+}
+
 void PrintStatus(const Project& project, const Json& status, const std::string& url,
                  Timestamp now) {
   if (url.empty()) {
-    fmt::print("{}: no server runs\n", project.name);
+    PrintStopped(project, status);
   } else {
     const Json& journal = *status.Find("journal");
     const Json& landing = *status.Find("landing");
@@ -104,31 +118,64 @@ void PrintStatus(const Project& project, const Json& status, const std::string& 
   PrintDatasets(status);
 }
 
-// Without a server: what the catalog says.
-Result<Json> CatalogStatus(Context& context, const Project& project) {
-  TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(context.machine, project));
-  TARN_ASSIGN_OR_RETURN(const auto datasets, lake->catalog->ListDatasets(std::nullopt));
+// What is shown, and whether a server could start on it.
+struct Shown {
   Json status;
-  status.Set("server", Json());
-  status.Set("datasets", serve::rest::DatasetsJson(datasets));
-  return status;
+  Status sound;
+};
+
+// Records that wait in the journal for the lake.
+Result<uint64_t> WaitingRecords(Machine& machine, const Project& project,
+                                catalog::Catalog& catalog) {
+  TARN_ASSIGN_OR_RETURN(const std::string landed,
+                        catalog.GetPosition(std::string(lake::Landing::kPipeline)));
+  const std::optional<uint64_t> next = ParseUint64(landed);
+  TARN_ASSIGN_OR_RETURN(const journal::Held held,
+                        journal::Inspect(machine.files, project.journal_folder(), next));
+  return held.end - next.value_or(held.begin);
+}
+
+// Without a server: what the catalog and the journal say.
+Result<Shown> StoppedStatus(Machine& machine, const Project& project) {
+  TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(machine, project));
+  TARN_ASSIGN_OR_RETURN(const auto datasets, lake->catalog->ListDatasets(std::nullopt));
+  Shown shown;
+  Json journal;
+  const auto waiting = WaitingRecords(machine, project, *lake->catalog);
+  if (waiting.ok()) {
+    journal.Set("waiting", static_cast<int64_t>(*waiting));
+  } else if (const auto lock = machine.files.Lock(project.lock_file());
+             lock.ok() || lock.error().code() != Code::kConflict) {
+    journal.Set("error", waiting.error().message());
+    shown.sound = waiting.error();
+  }  // else a server has started meanwhile and changes it
+  shown.status.Set("server", Json());
+  if (journal.AsObject() != nullptr) shown.status.Set("journal", std::move(journal));
+  shown.status.Set("datasets", serve::rest::DatasetsJson(datasets));
+  return shown;
+}
+
+Result<Shown> RunningStatus(Machine& machine, const Project& project,
+                            const RunningServer& running) {
+  TARN_ASSIGN_OR_RETURN(Json status,
+                        AskServer(machine, project, running, http::Method::kGet, "/v1/status"));
+  return Shown{std::move(status), {}};
 }
 
 Status ShowStatus(Context& context, const std::string& folder, bool as_json) {
+  Machine& machine = context.machine;
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, folder));
-  const auto running = FindServer(context.machine, project);
+  const auto running = FindServer(machine, project);
   if (!running.ok() && running.error().code() != Code::kNotFound) return running.error();
-  const auto status =
-      running.ok() ? AskServer(context.machine, project, *running, http::Method::kGet, "/v1/status")
-                   : CatalogStatus(context, project);
-  if (!status.ok()) return status.error();
+  TARN_ASSIGN_OR_RETURN(const Shown shown, running.ok() ? RunningStatus(machine, project, *running)
+                                                        : StoppedStatus(machine, project));
   if (as_json) {
-    fmt::print("{}\n", codec::DumpJson(*status, true));
+    fmt::print("{}\n", codec::DumpJson(shown.status, true));
   } else {
-    PrintStatus(project, *status, running.ok() ? running->url : std::string(),
-                context.machine.clock.Now());
+    PrintStatus(project, shown.status, running.ok() ? running->url : std::string(),
+                machine.clock.Now());
   }
-  return {};
+  return shown.sound;
 }
 
 }  // namespace
@@ -143,7 +190,7 @@ void AddStatus(CLI::App& app, Context& context, Run& run) {
   command->footer(
       "Lines and rejected count since the server started; lines/s is of the last ten seconds; lag\n"
       "is the seconds from an agent's read of its last batch to the lake. Without a server: the\n"
-      "datasets.\n"
+      "datasets, and whether the journal is sound: 11 if it is not.\n"
       "Examples:\n  tarn status shop\n  tarn status shop --json");
   command->callback([&context, &run, folder, json] {
     run = [&context, folder, json] { return ShowStatus(context, *folder, *json); };

@@ -261,7 +261,10 @@ class LoadTlsTest : public testing::Test {
     ASSERT_TRUE(folder_.files.WritePrivateFileAtomically(settings_.key_file, pair.key).ok());
   }
   Result<TlsFiles> LoadOnDay(int64_t day) {
-    return LoadTls(folder_.files, settings_, {day * kMicrosPerDay});
+    LoadedTls loaded = LoadTls(folder_.files, settings_, {day * kMicrosPerDay});
+    TARN_TRY(loaded.certificate);
+    TARN_TRY(loaded.key);
+    return std::move(loaded.files);
   }
 
   TemporaryFolder folder_;
@@ -318,6 +321,17 @@ TEST_F(LoadTlsTest, NamesTheFileThatIsWrong) {
   EXPECT_EQ(LoadOnDay(50).error().code(), Code::kNotFound);
   settings_.key_file.clear();
   EXPECT_EQ(LoadOnDay(50).error().code(), Code::kInvalidArgument);
+}
+
+TEST_F(LoadTlsTest, SaysOfEachFileWhatIsWrong) {
+  const LoadedTls absent = LoadTls(folder_.files, settings_, {});
+  EXPECT_EQ(absent.certificate.error().code(), Code::kNotFound);
+  EXPECT_EQ(absent.key.error().code(), Code::kNotFound);
+  const Pair pair = Make();
+  Write({pair.certificate, Make().key});
+  const LoadedTls strangers = LoadTls(folder_.files, settings_, {101 * kMicrosPerDay});
+  EXPECT_NE(strangers.certificate.error().message().find("expired"), std::string::npos);
+  EXPECT_NE(strangers.key.error().message().find("is not the key"), std::string::npos);
 }
 
 }  // namespace

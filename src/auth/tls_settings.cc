@@ -45,53 +45,74 @@ Result<Timestamp> TimeOf(const ASN1_TIME* time) {
                              fields.tm_hour, fields.tm_min, fields.tm_sec, 0});
 }
 
-Status CheckValidity(const X509& certificate, Timestamp now, TlsFiles* out) {
+Status CheckValidity(const X509& certificate, Timestamp now, TlsFiles& out) {
   TARN_ASSIGN_OR_RETURN(const Timestamp not_before, TimeOf(X509_get0_notBefore(&certificate)));
-  TARN_ASSIGN_OR_RETURN(out->not_after, TimeOf(X509_get0_notAfter(&certificate)));
+  TARN_ASSIGN_OR_RETURN(out.not_after, TimeOf(X509_get0_notAfter(&certificate)));
   if (now < not_before)
     return InvalidArgument("the certificate is valid only from " + FormatTimestamp(not_before));
-  if (now >= out->not_after)
-    return InvalidArgument("the certificate expired at " + FormatTimestamp(out->not_after));
+  if (now >= out.not_after)
+    return InvalidArgument("the certificate expired at " + FormatTimestamp(out.not_after));
+  return {};
+}
+
+Result<X509Ptr> ReadCertificate(os::FileSystem& files, const std::string& path, TlsFiles& out) {
+  if (path.empty()) return InvalidArgument("TLS needs a certificate");
+  TARN_ASSIGN_OR_RETURN(out.certificate_chain_pem, ReadPem(files, path));
+  const BioPtr bio = Memory(out.certificate_chain_pem);
+  X509Ptr certificate(PEM_read_bio_X509(bio.get(), nullptr, NoPassword, nullptr));
+  ERR_clear_error();
+  if (!certificate) return InvalidArgument(path + ": holds no PEM certificate");
+  return certificate;
+}
+
+Result<KeyPtr> ReadKey(os::FileSystem& files, const std::string& path, TlsFiles& out) {
+  if (path.empty()) return InvalidArgument("TLS needs the certificate's key");
+  TARN_ASSIGN_OR_RETURN(out.private_key_pem, ReadPem(files, path));
+  const BioPtr bio = Memory(out.private_key_pem);
+  KeyPtr key(PEM_read_bio_PrivateKey(bio.get(), nullptr, NoPassword, nullptr));
+  ERR_clear_error();
+  if (!key) return InvalidArgument(path + ": holds no unencrypted PEM private key");
+  return key;
+}
+
+// Once it can be read.
+Status CheckCertificate(const X509& certificate, const std::string& path, Timestamp now,
+                        TlsFiles& out) {
+  out.certificate_sha256.resize(32);
+  X509_digest(&certificate, EVP_sha256(),
+              reinterpret_cast<unsigned char*>(out.certificate_sha256.data()), nullptr);
+  if (Status valid = CheckValidity(certificate, now, out); !valid.ok())
+    return std::move(valid).error().In(path);
+  if (out.not_after.micros - now.micros < kExpiryWarningMicros) {
+    out.warnings.push_back(path + ": the certificate expires at " + FormatTimestamp(out.not_after));
+  }
+  return {};
+}
+
+Status WarnOfReaders(os::FileSystem& files, const std::string& key_path, TlsFiles& out) {
+  TARN_ASSIGN_OR_RETURN(const os::FileInfo info, files.Stat(key_path));
+  if ((info.mode & 0077) != 0) {
+    out.warnings.push_back(key_path + ": others can read the private key; run chmod 600 on it");
+  }
   return {};
 }
 
 }  // namespace
 
-Result<TlsFiles> LoadTls(os::FileSystem& files, const TlsSettings& settings, Timestamp now) {
-  if (settings.certificate_file.empty() || settings.key_file.empty())
-    return InvalidArgument("TLS needs both certificate_file and key_file");
-  TlsFiles out;
-  TARN_ASSIGN_OR_RETURN(out.certificate_chain_pem, ReadPem(files, settings.certificate_file));
-  TARN_ASSIGN_OR_RETURN(out.private_key_pem, ReadPem(files, settings.key_file));
-
-  const BioPtr certificate_bio = Memory(out.certificate_chain_pem);
-  const X509Ptr certificate(PEM_read_bio_X509(certificate_bio.get(), nullptr, NoPassword, nullptr));
-  const BioPtr key_bio = Memory(out.private_key_pem);
-  const KeyPtr key(PEM_read_bio_PrivateKey(key_bio.get(), nullptr, NoPassword, nullptr));
-  const bool belongs =
-      certificate && key && X509_check_private_key(certificate.get(), key.get()) == 1;
-  ERR_clear_error();
-  if (!certificate)
-    return InvalidArgument(settings.certificate_file + ": holds no PEM certificate");
-  if (!key) return InvalidArgument(settings.key_file + ": holds no unencrypted PEM private key");
-  if (!belongs) {
-    return InvalidArgument(settings.key_file + ": is not the key of the certificate in " +
-                           settings.certificate_file);
+LoadedTls LoadTls(os::FileSystem& files, const TlsSettings& settings, Timestamp now) {
+  LoadedTls out;
+  const auto key = ReadKey(files, settings.key_file, out.files);
+  out.key = key.ok() ? WarnOfReaders(files, settings.key_file, out.files) : Status(key.error());
+  const auto certificate = ReadCertificate(files, settings.certificate_file, out.files);
+  if (!certificate.ok()) {
+    out.certificate = certificate.error();
+    return out;
   }
-  out.certificate_sha256.resize(32);
-  X509_digest(certificate.get(), EVP_sha256(),
-              reinterpret_cast<unsigned char*>(out.certificate_sha256.data()), nullptr);
-  if (Status valid = CheckValidity(*certificate, now, &out); !valid.ok())
-    return std::move(valid).error().In(settings.certificate_file);
-
-  TARN_ASSIGN_OR_RETURN(const os::FileInfo info, files.Stat(settings.key_file));
-  if ((info.mode & 0077) != 0) {
-    out.warnings.push_back(settings.key_file +
-                           ": others can read the private key; run chmod 600 on it");
-  }
-  if (out.not_after.micros - now.micros < kExpiryWarningMicros) {
-    out.warnings.push_back(settings.certificate_file + ": the certificate expires at " +
-                           FormatTimestamp(out.not_after));
+  out.certificate = CheckCertificate(**certificate, settings.certificate_file, now, out.files);
+  if (key.ok() && X509_check_private_key(certificate->get(), key->get()) != 1) {
+    ERR_clear_error();
+    out.key = InvalidArgument(settings.key_file + ": is not the key of the certificate in " +
+                              settings.certificate_file);
   }
   return out;
 }

@@ -26,9 +26,17 @@ struct TlsFiles {
       warnings;  // for a person: key readable by others, expires within 14 days
 };
 
+// The files, and what is wrong with each of them.
+struct LoadedTls {
+  TlsFiles files;
+  Status certificate;
+  Status key;
+};
+
 // Reads both files and checks that they are what they should be: a certificate and the key that
 // belongs to it, valid now. InvalidArgument names the file and what to do; NotFound,
-// PermissionDenied as from the file system.
-Result<TlsFiles> LoadTls(os::FileSystem& files, const TlsSettings& settings, Timestamp now);
+// PermissionDenied as from the file system. A key is that of no certificate at all only where both
+// can be read.
+LoadedTls LoadTls(os::FileSystem& files, const TlsSettings& settings, Timestamp now);
 
 }  // namespace tarn::auth

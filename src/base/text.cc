@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <utility>
 
 namespace tarn {
 namespace {
@@ -64,19 +65,28 @@ size_t AsciiPrefix(std::string_view text) {
   return at;
 }
 
+// Letters to insert, remove, replace, or swap with their neighbour: "optimal string alignment".
 size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> before_last;
+  std::vector<size_t> last(b.size() + 1);
   std::vector<size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});
   for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
+    before_last = std::exchange(last, row);
     row[0] = i;
     for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t substitution = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitution});
+      const size_t replaced = last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, replaced});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) row[j] = std::min(row[j], before_last[j - 2] + 1);
     }
   }
   return row[b.size()];
+}
+
+// Of a word that long: one letter in three, but at least one, and never all or more than four.
+size_t MistakesIn(size_t letters) {
+  return std::min({std::max<size_t>((letters + 1) / 3, 1), letters - 1, size_t{4}});
 }
 
 // Splits "64MB" into 64 and "MB".
@@ -159,7 +169,8 @@ std::string SaidBy(std::string_view program, std::string_view text) {
 std::optional<std::string_view> NearestWord(std::string_view word,
                                             const std::vector<std::string_view>& known) {
   std::optional<std::string_view> nearest;
-  size_t best = std::max<size_t>(2, word.size() / 3) + 1;
+  if (word.empty()) return nearest;
+  size_t best = MistakesIn(word.size()) + 1;
   for (const std::string_view candidate : known) {
     const size_t distance = EditDistance(word, candidate);
     if (distance < best) {

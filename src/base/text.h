@@ -25,8 +25,8 @@ std::string Join(const std::vector<std::string>& parts, std::string_view separat
 // same file ("tarn.yaml:3:1: …"), all of them begin so.
 std::string SaidBy(std::string_view program, std::string_view text);
 
-// The word of `known` nearest to `word` by edit distance, if it is near enough to be what was
-// meant.
+// The word of `known` nearest to `word` by edit distance (letters that changed places count once),
+// if it is near enough to be what was meant. Of several as near, the first.
 std::optional<std::string_view> NearestWord(std::string_view word,
                                             const std::vector<std::string_view>& known);
 

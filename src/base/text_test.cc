@@ -36,6 +36,15 @@ TEST(Text, NearestWordSuggestsOnlyWhatIsNear) {
   EXPECT_EQ(NearestWord("fromat", known), "format");
   EXPECT_EQ(NearestWord("path", known), "paths");
   EXPECT_FALSE(NearestWord("zzzzzz", known));
+  EXPECT_FALSE(NearestWord("fmt", {"fat_"}));   // half of a short word
+  EXPECT_FALSE(NearestWord("x", {"y", "xy"}));  // all of it
+  EXPECT_FALSE(NearestWord("no_such_thing_at_all", {"no_other_kind_at_all"}));
+}
+
+TEST(Text, NearestWordTakesLettersThatChangedPlacesForOneMistake) {
+  EXPECT_EQ(NearestWord("cuont", {"cot", "count"}), "count");
+  EXPECT_EQ(NearestWord("cont", {"count", "cot"}), "count");  // as near: the first
+  EXPECT_EQ(NearestWord("cont", {"cot", "count"}), "cot");
 }
 
 TEST(Text, SizesAndDurations) {

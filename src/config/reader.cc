@@ -74,6 +74,12 @@ void Problems::Add(int line, int column, std::string_view path, std::string_view
   found_.emplace(std::pair(line, column), text.append(message));
 }
 
+OnUnresolved Problems::AddUnresolved() {
+  return [this](const Node& at, const std::string& path, const std::string& reason) {
+    Add(at.line, at.column, path, reason);
+  };
+}
+
 std::string Problems::Place(int line, int column, std::string_view path) const {
   std::string place = file_name_;
   if (line > 0) place += fmt::format(":{}:{}", line, column);
@@ -295,12 +301,6 @@ void Reader::Fail(std::string_view key, std::string_view message) {
   const Node& place = value != nullptr ? *value : node_;
   if (place.unresolved) return;
   problems_.Add(place.line, place.column, key.empty() ? path_ : PathOf(key), message);
-}
-
-std::string Reader::PlaceOf(std::string_view key) const {
-  const Node* value = node_.Find(key);
-  const Node& place = value != nullptr ? *value : node_;
-  return problems_.Place(place.line, place.column, PathOf(key));
 }
 
 void Reader::Finish() {

@@ -25,6 +25,9 @@ class Problems {
   // order of the file, whatever the order they are found in.
   void Add(int line, int column, std::string_view path, std::string_view message);
 
+  // Adds references that cannot be resolved.
+  OnUnresolved AddUnresolved();
+
   // "file:line:column: path"
   std::string Place(int line, int column, std::string_view path) const;
 
@@ -105,8 +108,6 @@ class Reader {
   bool HasText(std::string_view key) const;
   // A problem at the value of `key` (at this map if the key is absent): for checks across keys.
   void Fail(std::string_view key, std::string_view message);
-  // Where the value of `key` stands (this map if the key is absent), for a later message.
-  std::string PlaceOf(std::string_view key) const;
   // Reports unknown keys. Call once, last.
   void Finish();
 

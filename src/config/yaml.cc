@@ -317,15 +317,4 @@ void ExpandReferences(Node& node, const Resolver& resolver, const OnUnresolved& 
   ExpandNode(node, std::string(), resolver, failed);
 }
 
-Status ExpandReferences(Node& node, const Resolver& resolver, std::string_view file_name) {
-  std::string failures;
-  ExpandReferences(
-      node, resolver, [&](const Node& at, const std::string& path, const std::string& reason) {
-        if (!failures.empty()) failures += '\n';
-        failures += fmt::format("{}:{}:{}: {}: {}", file_name, at.line, at.column, path, reason);
-      });
-  if (failures.empty()) return {};
-  return InvalidArgument(std::move(failures));
-}
-
 }  // namespace tarn::config

@@ -61,7 +61,5 @@ using OnUnresolved =
 // Replaces ${env:NAME} and ${file:path} in every scalar below `node` (not in keys). "$${" stands
 // for a literal "${". Values are not expanded again. A scalar that fails is told and marked.
 void ExpandReferences(Node& node, const Resolver& resolver, const OnUnresolved& failed);
-// The same; all failures are in the one error, a line each.
-Status ExpandReferences(Node& node, const Resolver& resolver, std::string_view file_name);
 
 }  // namespace tarn::config

@@ -10,6 +10,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   resolver.file = [](const std::string&) -> tarn::Result<std::string> {
     return tarn::NotFound("no files here");
   };
-  (void)tarn::config::ExpandReferences(*node, resolver, "fuzz.yaml").ok();
+  tarn::config::ExpandReferences(*node, resolver, [](const auto&, const auto&, const auto&) {});
   return 0;
 }

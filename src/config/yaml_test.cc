@@ -1,5 +1,7 @@
 #include "config/yaml.h"
 
+#include <fmt/format.h>
+
 namespace tarn::config {
 namespace {
 
@@ -87,17 +89,24 @@ TEST(Yaml, ExpandsReferencesAndReportsAllThatFail) {
   resolver.file = [](const std::string&) -> Result<std::string> { return std::string("s3cret\n"); };
   Node root =
       ParseYaml("a: x-${env:KEY}-y\nb: ${file:key.txt}\nc: $${env:KEY}\n", "a.yaml").value();
-  ASSERT_TRUE(ExpandReferences(root, resolver, "a.yaml").ok());
+  std::string failures;
+  const OnUnresolved failed = [&](const Node& at, const std::string& path,
+                                  const std::string& reason) {
+    failures += fmt::format("{}:{}: {}: {}\n", at.line, at.column, path, reason);
+  };
+  ExpandReferences(root, resolver, failed);
+  EXPECT_EQ(failures, "");
   EXPECT_EQ(root.Find("a")->scalar, "x-${env:OTHER}-y");  // not expanded again
   EXPECT_EQ(root.Find("b")->scalar, "s3cret");
   EXPECT_EQ(root.Find("c")->scalar, "${env:KEY}");
 
   Node bad = ParseYaml("a: ${env:NO}\nb: ${vault:x}\nc: ${env:KEY\n", "a.yaml").value();
-  const Status status = ExpandReferences(bad, resolver, "a.yaml");
-  EXPECT_EQ(status.error().message(),
-            "a.yaml:1:4: a: environment variable 'NO' is not set\n"
-            "a.yaml:2:4: b: '${vault:x}' is neither ${env:NAME} nor ${file:path}\n"
-            "a.yaml:3:4: c: '${' without '}'");
+  ExpandReferences(bad, resolver, failed);
+  EXPECT_EQ(failures,
+            "1:4: a: environment variable 'NO' is not set\n"
+            "2:4: b: '${vault:x}' is neither ${env:NAME} nor ${file:path}\n"
+            "3:4: c: '${' without '}'\n");
+  for (const Entry& entry : bad.entries) EXPECT_TRUE(entry.value.unresolved) << entry.key;
 }
 
 }  // namespace

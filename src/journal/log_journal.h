@@ -29,6 +29,18 @@ std::string SegmentName(uint64_t number);  // "segment-000000000017.journal"
 // What an operator is told about bytes that cannot be read.
 Error DamagedError(const std::string& path, uint64_t offset, uint64_t number);
 
+// What recovery and Inspect ask of the files before they trust them (recovery.cc).
+// The numbers of a folder's segments, in order; none if it is not there.
+Result<std::vector<uint64_t>> ListSegments(os::FileSystem& files, const std::string& folder);
+// DataLoss if there is none although records were read from one.
+Status RequireSegments(os::FileSystem& files, const std::string& folder, uint64_t resume_at);
+// DataLoss if its header is damaged or does not follow `before` (null: it is the first).
+Result<SegmentEntry> ReadEntry(os::FileSystem& files, const std::string& folder, uint64_t number,
+                               const SegmentEntry* before);
+// DataLoss if its file was cut off, or one between `before` and it is missing.
+Status RequireWhole(os::FileSystem& files, const std::string& folder, const SegmentEntry& segment,
+                    const SegmentEntry* before);
+
 // Journal over a folder of segment files.
 class LogJournal final : public Journal {
  public:
@@ -74,7 +86,6 @@ class LogJournal final : public Journal {
   enum class Health : uint8_t { kGood, kPoisoned, kFull };
 
   // Recovery, before the thread runs (recovery.cc).
-  Status RequireRecords() const;
   Status LoadSegments();
   Status LoadSpare(const std::string& name, uint64_t number);
   Status LoadSegment(uint64_t number);

@@ -50,6 +50,68 @@ Error DamagedError(const std::string& path, uint64_t offset, uint64_t number) {
                   path, offset, number));
 }
 
+Result<std::vector<uint64_t>> ListSegments(os::FileSystem& files, const std::string& folder) {
+  const auto names = files.List(folder);
+  std::vector<uint64_t> numbers;
+  if (!names.ok()) {
+    if (names.error().code() == Code::kNotFound) return numbers;
+    return names.error();
+  }
+  for (const std::string& name : *names) {
+    if (const auto number = NumberIn(name, kSegmentPrefix)) numbers.push_back(*number);
+  }
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+Status RequireSegments(os::FileSystem& files, const std::string& folder, uint64_t resume_at) {
+  if (resume_at == 0) return {};
+  TARN_ASSIGN_OR_RETURN(const auto numbers, ListSegments(files, folder));
+  if (!numbers.empty()) return {};
+  return DataLoss(fmt::format(
+      "{0}: the journal is gone or has no segment, and the lake expects record {1} next: records "
+      "from {1} on are missing, if there were any; the lake has everything before. Restore the "
+      "folder from a copy; to go on without, start with --accept-loss",
+      folder, resume_at));
+}
+
+Result<SegmentEntry> ReadEntry(os::FileSystem& files, const std::string& folder, uint64_t number,
+                               const SegmentEntry* before) {
+  const std::string path = os::JoinPath(folder, SegmentName(number));
+  TARN_ASSIGN_OR_RETURN(const auto file, files.Open(path, os::OpenMode::kRead));
+  TARN_ASSIGN_OR_RETURN(const std::string bytes, file->ReadAt(0, kSegmentHeaderBytes));
+  auto header = ParseSegmentHeader(bytes);
+  if (!header.ok() && header.error().code() == Code::kUnsupported)
+    return std::move(header).error().In(path);
+  const bool good = header.ok() && header->number == number && header->bytes <= (1ULL << 31) &&
+                    (before == nullptr || header->first >= before->first);
+  if (!good) {
+    return DataLoss(fmt::format(
+        "{}, offset 0: the segment's header is damaged, so none of its records can be read; "
+        "restore the file from a copy, or start with --accept-loss to set it aside",
+        path));
+  }
+  return SegmentEntry{.number = number, .first = header->first, .bytes = header->bytes};
+}
+
+Status RequireWhole(os::FileSystem& files, const std::string& folder, const SegmentEntry& segment,
+                    const SegmentEntry* before) {
+  const std::string path = os::JoinPath(folder, SegmentName(segment.number));
+  TARN_ASSIGN_OR_RETURN(const os::FileInfo info, files.Stat(path));
+  if (info.size < segment.bytes) {
+    return DataLoss(fmt::format(
+        "{}, offset {}: the file was cut off, it should have {} bytes; restore it from a copy, or "
+        "start with --accept-loss to go on with what is left",
+        path, info.size, segment.bytes));
+  }
+  if (before != nullptr && before->number + 1 != segment.number) {
+    return DataLoss(
+        fmt::format("{} is missing; restore it, or start with --accept-loss to go on without it",
+                    os::JoinPath(folder, SegmentName(before->number + 1))));
+  }
+  return {};
+}
+
 Result<std::unique_ptr<Journal>> Journal::Open(const Environment& environment,
                                                const std::string& folder, const Options& options) {
   TARN_TRY(CheckOptions(options));
@@ -60,7 +122,10 @@ Result<std::unique_ptr<Journal>> Journal::Open(const Environment& environment,
 
 Status LogJournal::Start() {
   const int64_t started = environment_.clock.MonotonicMicros();
-  TARN_TRY(RequireRecords());
+  // Before anything is made: a start that is refused leaves no journal behind.
+  if (!options_.accept_loss) {
+    TARN_TRY(RequireSegments(environment_.files, folder_, options_.resume_at));
+  }
   TARN_TRY(environment_.files.CreateDirectories(folder_));
   auto lock = environment_.files.Lock(os::JoinPath(folder_, "LOCK"));
   if (!lock.ok()) return std::move(lock).error().In("journal");
@@ -89,31 +154,13 @@ Status LogJournal::Start() {
   return {};
 }
 
-// Before anything is made: a start that is refused leaves no journal behind.
-Status LogJournal::RequireRecords() const {
-  if (options_.accept_loss || options_.resume_at == 0) return {};
-  const auto names = environment_.files.List(folder_);
-  if (!names.ok() && names.error().code() != Code::kNotFound) return names.error();
-  if (names.ok() && std::any_of(names->begin(), names->end(), [](const std::string& name) {
-        return NumberIn(name, kSegmentPrefix).has_value();
-      }))
-    return {};
-  return DataLoss(fmt::format(
-      "{0}: the journal is gone or has no segment, and the lake expects record {1} next: records "
-      "from {1} on are missing, if there were any; the lake has everything before. Restore the "
-      "folder from a copy; to go on without, start with --accept-loss",
-      folder_, options_.resume_at));
-}
-
 Status LogJournal::LoadSegments() {
   TARN_ASSIGN_OR_RETURN(const auto names, environment_.files.List(folder_));
-  std::vector<uint64_t> numbers;
   for (const std::string& name : names) {
-    if (const auto number = NumberIn(name, kSegmentPrefix)) numbers.push_back(*number);
     if (const auto number = NumberIn(name, kSparePrefix)) TARN_TRY(LoadSpare(name, *number));
     if (name == kNewName) TARN_TRY(environment_.files.Remove(os::JoinPath(folder_, name)));
   }
-  std::sort(numbers.begin(), numbers.end());
+  TARN_ASSIGN_OR_RETURN(const auto numbers, ListSegments(environment_.files, folder_));
   for (const uint64_t number : numbers) {
     next_number_ = number + 1;
     TARN_TRY(LoadSegment(number));
@@ -133,37 +180,17 @@ Status LogJournal::LoadSpare(const std::string& name, uint64_t number) {
 }
 
 Status LogJournal::LoadSegment(uint64_t number) {
-  const std::string path = PathOf(number);
-  TARN_ASSIGN_OR_RETURN(const auto file, environment_.files.Open(path, os::OpenMode::kRead));
-  TARN_ASSIGN_OR_RETURN(const std::string bytes, file->ReadAt(0, kSegmentHeaderBytes));
-  TARN_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
-  auto header = ParseSegmentHeader(bytes);
-  if (!header.ok() && header.error().code() == Code::kUnsupported)
-    return std::move(header).error().In(path);
-  const bool good = header.ok() && header->number == number && header->bytes <= (1ULL << 31) &&
-                    (segments_.empty() || header->first >= segments_.back().first);
-  if (!good) {
-    if (!options_.accept_loss) {
-      return DataLoss(fmt::format(
-          "{}, offset 0: the segment's header is damaged, so none of its records can be read; "
-          "restore the file from a copy, or start with --accept-loss to set it aside",
-          path));
-    }
+  const SegmentEntry* before = segments_.empty() ? nullptr : &segments_.back();
+  const auto entry = ReadEntry(environment_.files, folder_, number, before);
+  if (!entry.ok()) {
+    if (entry.error().code() != Code::kDataLoss || !options_.accept_loss) return entry.error();
     return SetAside(number);
   }
-  if (size < header->bytes && !options_.accept_loss) {
-    return DataLoss(fmt::format(
-        "{}, offset {}: the file was cut off, it should have {} bytes; restore it from a copy, or "
-        "start with --accept-loss to go on with what is left",
-        path, size, header->bytes));
+  if (!options_.accept_loss) {
+    TARN_TRY(RequireWhole(environment_.files, folder_, *entry, before));
   }
-  if (!segments_.empty() && segments_.back().number + 1 != number && !options_.accept_loss) {
-    return DataLoss(
-        fmt::format("{} is missing; restore it, or start with --accept-loss to go on without it",
-                    PathOf(segments_.back().number + 1)));
-  }
-  TellSetAside(header->first);
-  segments_.push_back({.number = number, .first = header->first, .bytes = header->bytes});
+  TellSetAside(entry->first);
+  segments_.push_back(*entry);
   return {};
 }
 

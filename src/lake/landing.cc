@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "journal/inspect.h"
 #include "lake/events.h"
 #include "lake/journal_record.h"
 #include "lake/log_schema.h"
@@ -96,12 +97,8 @@ Status Landing::Recover() {
   if (position < begin && options_.accept_loss) {
     RecordsMissing{position, begin}.Emit(work_);
     next_position_ = begin;
-  } else if (position < begin || position > journal_.end().value) {
-    return DataLoss(fmt::format(
-        "the lake expects record {0} of the journal next, which holds {1} to {2}: records from {0} "
-        "on are missing, if there were any; the lake has everything before. Restore the journal's "
-        "folder; to go on without them, start with --accept-loss",
-        position, begin, journal_.end().value));
+  } else {
+    TARN_TRY(journal::RequireNext(position, {begin, journal_.end().value}));
   }
   for (auto& [name, source] : sources_) {
     TARN_TRY(OpenTables(source.tables));

@@ -73,9 +73,9 @@ class Session {
   virtual ~Session() = default;
 
   // Checks and plans one statement. InvalidArgument for SQL that is wrong (with line, column and
-  // the text around it), PermissionDenied for SQL that is not allowed, NotFound for a table that is
-  // not there, and the resolver's own errors. Results are independent of each other; several may be
-  // open.
+  // the text around it), PermissionDenied for SQL that is not allowed, NotFound for a table or
+  // function that is not there, and the resolver's own errors. Results are independent of each
+  // other; several may be open.
   virtual Result<std::unique_ptr<QueryResult>> Run(std::string_view sql) = 0;
 
   // Runs a SELECT into a new Parquet file (zstd) at `path`, replacing what is there once it is

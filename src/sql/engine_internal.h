@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -79,6 +80,10 @@ class EngineImpl final : public Engine {
   Result<std::unique_ptr<Slot>> Acquire();
   void GiveBack(std::unique_ptr<Slot> slot);
 
+  // Whether DuckDB, its shell or one of its usual extensions has a function of that name (lower
+  // case), allowed or not.
+  Result<bool> HasFunction(duckdb_connection connection, const std::string& name);
+
   Watchdog& watchdog() { return watchdog_; }
   os::FileSystem& files() { return files_; }
   const EngineOptions& options() const { return options_; }
@@ -101,6 +106,7 @@ class EngineImpl final : public Engine {
   os::Mutex mutex_;
   std::vector<std::unique_ptr<Slot>> free_ TARN_GUARDED_BY(mutex_);
   uint64_t exports_ TARN_GUARDED_BY(mutex_) = 0;
+  std::set<std::string> functions_ TARN_GUARDED_BY(mutex_);  // empty: not asked for yet
   Watchdog watchdog_;
 };
 

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <initializer_list>
 
+#include "base/text.h"
 #include "sql/functions_internal.h"
 
 namespace tarn::sql {
@@ -9,10 +11,7 @@ namespace {
 // nothing. Of duckdb_functions() of the version that sandbox_test.cc names, left out are those that
 // look at settings, variables, the session, the catalog or other queries; those that parse or plan
 // SQL; those that wait, log or seed; and those that only DuckDB's own plans call.
-constexpr std::string_view kFunctions =
-    // Operators.
-    "!__postfix !~~ !~~* % & && * ** + - ->> / // <-> << <=> <@ >> @ @> ^ ^@ | || ~ ~~ ~~* ~~~ "
-    // Aggregates and window functions.
+constexpr std::string_view kAggregates =  // and window functions
     "any_value approx_count_distinct approx_quantile approx_top_k arbitrary arg_max "
     "arg_max_null arg_max_nulls_last arg_min arg_min_null arg_min_nulls_last argmax argmin "
     "array_agg avg bit_and bit_or bit_xor bitstring_agg bool_and bool_or corr count count_if "
@@ -22,7 +21,11 @@ constexpr std::string_view kFunctions =
     "min min_by mode nth_value ntile percent_rank product quantile quantile_cont quantile_disc "
     "rank rank_dense regr_avgx regr_avgy regr_count regr_intercept regr_r2 regr_slope regr_sxx "
     "regr_sxy regr_syy reservoir_quantile row_number sem skewness stddev stddev_pop "
-    "stddev_samp string_agg sum sumkahan var_pop var_samp variance wavg weighted_avg "
+    "stddev_samp string_agg sum sumkahan var_pop var_samp variance wavg weighted_avg ";
+
+constexpr std::string_view kFunctions =
+    // Operators.
+    "!__postfix !~~ !~~* % & && * ** + - ->> / // <-> << <=> <@ >> @ @> ^ ^@ | || ~ ~~ ~~* ~~~ "
     // JSON.
     "array_to_json from_json from_json_strict json json_array json_array_length json_contains "
     "json_exists json_extract json_extract_path json_extract_path_text json_extract_string "
@@ -100,28 +103,53 @@ constexpr std::string_view kFunctions =
 constexpr std::string_view kTableFunctions =
     "generate_series json_each json_tree range repeat unnest ";
 
+// What a typo most likely meant: of several names as near, these come first, then the aggregates.
+// coalesce, ifnull and grouping are syntax that looks like a function.
+constexpr std::string_view kUsual =
+    "count sum avg min max round coalesce ifnull nullif length lower upper trim replace substring "
+    "concat date_trunc date_diff date_part now strftime strptime row_number rank lag lead abs "
+    "floor ceil median string_agg split_part regexp_matches regexp_extract regexp_replace "
+    "grouping ";
+
 // Every word has a space behind it.
-std::vector<std::string_view> Sorted(std::string_view words) {
-  std::vector<std::string_view> sorted;
+void AddWords(std::string_view words, std::vector<std::string_view>& names) {
   while (!words.empty()) {
     const size_t end = words.find(' ');
-    sorted.push_back(words.substr(0, end));
+    names.push_back(words.substr(0, end));
     words.remove_prefix(end + 1);
   }
+}
+
+std::vector<std::string_view> Sorted(std::initializer_list<std::string_view> lists) {
+  std::vector<std::string_view> sorted;
+  for (const std::string_view words : lists) AddWords(words, sorted);
   std::sort(sorted.begin(), sorted.end());
   return sorted;
+}
+
+// Operators are no names, and any of them is near to a short one.
+std::vector<std::string_view> Suggestions() {
+  std::vector<std::string_view> names;
+  for (const std::string_view words : {kUsual, kAggregates, kFunctions}) AddWords(words, names);
+  std::erase_if(names, [](std::string_view name) { return name[0] < 'a' || name[0] > 'z'; });
+  return names;
 }
 
 }  // namespace
 
 const std::vector<std::string_view>& AllowedFunctions() {
-  static const std::vector<std::string_view> allowed = Sorted(kFunctions);
+  static const std::vector<std::string_view> allowed = Sorted({kAggregates, kFunctions});
   return allowed;
 }
 
 const std::vector<std::string_view>& AllowedTableFunctions() {
-  static const std::vector<std::string_view> allowed = Sorted(kTableFunctions);
+  static const std::vector<std::string_view> allowed = Sorted({kTableFunctions});
   return allowed;
+}
+
+std::optional<std::string_view> NearestFunction(std::string_view name) {
+  static const std::vector<std::string_view> suggestions = Suggestions();
+  return NearestWord(name, suggestions);
 }
 
 }  // namespace tarn::sql

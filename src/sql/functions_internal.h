@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -10,5 +11,9 @@ namespace tarn::sql {
 const std::vector<std::string_view>& AllowedFunctions();
 // The same for functions in FROM.
 const std::vector<std::string_view>& AllowedTableFunctions();
+
+// What somebody meant who wrote `name` (lower case), a function that is not there: the nearest that
+// is allowed; of several as near, the one that is used most.
+std::optional<std::string_view> NearestFunction(std::string_view name);
 
 }  // namespace tarn::sql

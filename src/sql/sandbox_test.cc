@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <fstream>
 #include <sstream>
 
@@ -17,7 +19,16 @@ class SandboxTest : public SqlTest {
     secret_ = lake_.root() + "/secret.csv";
     std::ofstream(secret_) << "a,b\n1,2\n";
   }
-  void ExpectRefused(const std::string& sql) { ExpectError(sql, Code::kPermissionDenied); }
+  // Before anything runs: it is not allowed, or no function of this engine at all.
+  void ExpectRefused(const std::string& sql) {
+    const auto got = Ask(sql);
+    ASSERT_FALSE(got.ok()) << sql << " answers " << got.value();
+    const bool unknown = got.error().code() == Code::kNotFound &&
+                         (got.error().message().starts_with("there is no function '") ||
+                          got.error().message().starts_with("there is no table function '"));
+    EXPECT_TRUE(unknown || got.error().code() == Code::kPermissionDenied) << sql << "\n"
+                                                                          << got.error().ToString();
+  }
 
   std::string file_;    // of the lake
   std::string secret_;  // outside of it
@@ -460,7 +471,9 @@ TEST_F(FunctionsTest, EachOfThisDuckdbIsOnTheListOrRefused) {
                           std::find(std::begin(kReviewedAndRefused), std::end(kReviewedAndRefused),
                                     name) != std::end(kReviewedAndRefused);
     EXPECT_NE(Has(AllowedFunctions(), name), reviewed) << name;
-    if (!Has(AllowedFunctions(), name)) ExpectRefused("SELECT " + QuotedName(name) + "()");
+    if (!Has(AllowedFunctions(), name)) {
+      ExpectError("SELECT " + QuotedName(name) + "()", Code::kPermissionDenied);
+    }
   }
 }
 
@@ -487,10 +500,51 @@ TEST_F(FunctionsTest, TheListHasNothingThatIsNotThere) {
 }
 
 TEST_F(FunctionsTest, AnUnknownOneIsNamedWithTheNearest) {
-  ExpectError("SELECT no_such_thing_at_all(1)", Code::kPermissionDenied,
-              "function 'no_such_thing_at_all' is not allowed");
-  ExpectError("SELECT lenght('x')", Code::kPermissionDenied, "did you mean 'length'?");
-  ExpectError("FROM ranje(3)", Code::kPermissionDenied, "did you mean 'range'?");
+  ExpectError("SELECT no_such_thing_at_all(1)", Code::kNotFound,
+              "there is no function 'no_such_thing_at_all'");
+  ExpectError("FROM ranje(3)", Code::kNotFound,
+              "there is no table function 'ranje'; did you mean 'range'?");
+  constexpr std::pair<const char*, const char*> kTypos[] = {{"cuont", "count"},
+                                                            {"conut", "count"},
+                                                            {"cont", "count"},
+                                                            {"sume", "sum"},
+                                                            {"agv", "avg"},
+                                                            {"mx", "max"},
+                                                            {"mim", "min"},
+                                                            {"meen", "mean"},
+                                                            {"lenght", "length"},
+                                                            {"rond", "round"},
+                                                            {"uper", "upper"},
+                                                            {"substrng", "substring"},
+                                                            {"trmi", "trim"},
+                                                            {"date_trnc", "date_trunc"},
+                                                            {"colaesce", "coalesce"},
+                                                            {"ifnul", "ifnull"},
+                                                            {"row_nubmer", "row_number"}};
+  for (const auto& [typo, meant] : kTypos) {
+    ExpectError(fmt::format("SELECT {}(i) FROM range(3) t(i)", typo), Code::kNotFound,
+                fmt::format("there is no function '{}'; did you mean '{}'?", typo, meant));
+  }
+}
+
+TEST_F(FunctionsTest, NothingFarOffIsSuggested) {
+  for (const std::string name : {"foo", "x", "zzzzzz", "no_such_thing_at_all", "getdate"}) {
+    const auto result = session_->Run("SELECT " + name + "(1)");
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.error().message(), "there is no function '" + name + "'");
+  }
+}
+
+// It is no typo, however near another one is.
+TEST_F(FunctionsTest, OneThatIsNotAllowedIsNotCalledUnknown) {
+  for (const std::string name : {"getenv", "sum_no_overflow", "read_csv", "setseed"}) {
+    const auto result = session_->Run("SELECT " + name + "(1)");
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.error().code(), Code::kPermissionDenied);
+    EXPECT_EQ(result.error().message(), "function '" + name + "' is not allowed in a query");
+  }
+  ExpectError("FROM READ_CSV('x')", Code::kPermissionDenied,
+              "table function 'read_csv' is not allowed in a query");
 }
 
 // What the parser makes of syntax is a function too.

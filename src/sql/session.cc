@@ -276,7 +276,10 @@ Result<std::string> SessionImpl::Plan(Query& query, std::string_view sql, bool o
   TARN_TRY(CheckText(sql));
   std::string text(sql);
   TARN_ASSIGN_OR_RETURN(const Parsed parsed, Parse(query.connection(), text));
-  TARN_ASSIGN_OR_RETURN(const Statement statement, CheckStatement(parsed.tree));
+  TARN_ASSIGN_OR_RETURN(const Statement statement,
+                        CheckStatement(parsed.tree, [&](const std::string& name) {
+                          return engine_.HasFunction(query.connection(), name);
+                        }));
   if (only_select && (parsed.explain || statement.kind != StatementKind::kSelect)) {
     return InvalidArgument("only the rows of a SELECT can be exported");
   }

@@ -52,18 +52,6 @@ Error Refused(std::string what) {
   return PermissionDenied(std::move(what) + " is not allowed in a query");
 }
 
-// `allowed` is sorted.
-Status CheckFunction(std::string_view what, std::string_view written,
-                     const std::vector<std::string_view>& allowed) {
-  const std::string name = Lower(written);
-  if (std::binary_search(allowed.begin(), allowed.end(), std::string_view(name))) return {};
-  std::string text = std::string(what) + " '" + name + "' is not allowed in a query";
-  if (const auto nearest = NearestWord(name, allowed)) {
-    text += "; did you mean '" + std::string(*nearest) + "'?";
-  }
-  return PermissionDenied(std::move(text));
-}
-
 // A name DuckDB might take for a file if nothing else has it.
 bool LooksLikeFile(std::string_view name) {
   return name.find_first_of("./\\:*?[~") != std::string_view::npos;
@@ -71,6 +59,8 @@ bool LooksLikeFile(std::string_view name) {
 
 class Walker {
  public:
+  explicit Walker(const FunctionExists& exists) : exists_(exists) {}
+
   Result<Statement> Walk(const Json& tree) {
     TARN_TRY(Visit(tree, {}, nullptr));
     return std::move(statement_);
@@ -84,11 +74,15 @@ class Walker {
   Status VisitExpression(const Json& node, std::string_view kind, const NameSet& ctes,
                          const Json* select);
   Status VisitFunction(const Json& node);
+  Status VisitTableFunction(const Json& call);
+  Error WhyNot(std::string_view what, const std::string& name,
+               std::optional<std::string_view> nearest) const;
   Status VisitTableNode(const Json& node, std::string_view type, const NameSet& ctes,
                         const Json* select);
   Status VisitBaseTable(const Json& node, const NameSet& ctes, const Json* select);
   Status VisitShow(const Json& node, const NameSet& ctes, const Json* select);
 
+  const FunctionExists& exists_;
   Statement statement_;
 };
 
@@ -158,7 +152,28 @@ Status Walker::VisitExpression(const Json& node, std::string_view kind, const Na
 }
 
 Status Walker::VisitFunction(const Json& node) {
-  return CheckFunction("function", Text(node, "function_name"), AllowedFunctions());
+  const std::string name = Lower(Text(node, "function_name"));
+  const auto& allowed = AllowedFunctions();
+  if (std::binary_search(allowed.begin(), allowed.end(), std::string_view(name))) return {};
+  return WhyNot("function", name, NearestFunction(name));
+}
+
+Status Walker::VisitTableFunction(const Json& call) {
+  const std::string name = Lower(Text(call, "function_name"));
+  const auto& allowed = AllowedTableFunctions();
+  if (std::binary_search(allowed.begin(), allowed.end(), std::string_view(name))) return {};
+  return WhyNot("table function", name, NearestWord(name, allowed));
+}
+
+// Of a function that is not on the list: there is none, or it is not for queries.
+Error Walker::WhyNot(std::string_view what, const std::string& name,
+                     std::optional<std::string_view> nearest) const {
+  const auto exists = exists_(name);
+  if (!exists.ok()) return exists.error();
+  const std::string named = std::string(what) + " '" + name + "'";
+  if (*exists) return Refused(named);
+  return NotFound("there is no " + named +
+                  (nearest ? "; did you mean '" + std::string(*nearest) + "'?" : ""));
 }
 
 Status Walker::VisitTableNode(const Json& node, std::string_view type, const NameSet& ctes,
@@ -167,9 +182,8 @@ Status Walker::VisitTableNode(const Json& node, std::string_view type, const Nam
   if (type == "SHOW_REF") return VisitShow(node, ctes, select);
   if (type == "TABLE_FUNCTION") {
     const Json* function = node.Find("function");
-    TARN_TRY(CheckFunction("table function",
-                           function == nullptr ? "" : Text(*function, "function_name"),
-                           AllowedTableFunctions()));
+    if (function == nullptr) return Refused("this statement");
+    TARN_TRY(VisitTableFunction(*function));
     for (const auto& [key, value] : *node.AsObject()) {
       TARN_TRY(key == "function" ? VisitMembers(value, ctes, select) : Visit(value, ctes, select));
     }
@@ -257,14 +271,14 @@ std::optional<std::string> OnlyCounts(const Json& statement) {
 
 }  // namespace
 
-Result<Statement> CheckStatement(const Json& tree) {
+Result<Statement> CheckStatement(const Json& tree, const FunctionExists& exists) {
   const Json* statements = tree.Find("statements");
   if (statements == nullptr || statements->AsArray() == nullptr ||
       statements->AsArray()->size() != 1) {
     return PermissionDenied("one statement at a time");
   }
   const Json& only = statements->AsArray()->front();
-  TARN_ASSIGN_OR_RETURN(Statement statement, Walker().Walk(only));
+  TARN_ASSIGN_OR_RETURN(Statement statement, Walker(exists).Walk(only));
   if (statement.tables.size() == 1) statement.only_counts = OnlyCounts(only);
   return statement;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,10 +28,14 @@ struct Statement {
   std::optional<std::string> only_counts;
 };
 
+// Whether there is a function of that name (lower case), allowed or not.
+using FunctionExists = std::function<Result<bool>(const std::string& name)>;
+
 // Walks the whole tree that json_serialize_sql made of a statement and refuses whatever is not on
 // the list: node types, functions (sql/functions_internal.h), names that could be files, other
-// catalogs. PermissionDenied, naming it.
-Result<Statement> CheckStatement(const codec::Json& tree);
+// catalogs. PermissionDenied, naming it; NotFound with the nearest one for a function that does not
+// exist at all. `exists` is asked only about functions that are not on the list.
+Result<Statement> CheckStatement(const codec::Json& tree, const FunctionExists& exists);
 
 // ASCII lower case, as SQL compares names.
 std::string Lower(std::string_view text);

@@ -65,6 +65,35 @@ class Agent(harness.Case):
         self.assertIn("nothing was acknowledged for 60 s", unserved.stderr)
         self.assertLess(seconds, 90)
 
+    def test_status_as_json_says_what_it_says_to_people(self):
+        def run(*words):
+            return subprocess.run([*agent.command, *words], capture_output=True, text=True,
+                                  timeout=60, check=False)
+        agent = self.agent(self.shop, "w1", [self.log_file])
+        none = run("--status", "--json")
+        self.assertEqual((none.returncode, none.stdout), (3, ""), none.stderr)
+        line = harness.log_line(1, "w1")
+        self.append(line)
+        self.once("w1")
+        self.append(line + line)
+        done = run("--status", "--json")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        status = json.loads(done.stdout)
+        file, = status.pop("files")
+        self.assertIn(f"agent {status.pop('agent_id')}\n", run("--status").stdout)
+        self.assertEqual(status, {"behind_bytes": 2 * len(line)})
+        self.assertRegex(file.pop("file_id"), "^[0-9a-f]{16,}$")
+        self.assertRegex(file.pop("last_seen"), "^20..-..-..T..:..:..")
+        self.assertEqual(file, {"source": "web_log", "path": str(self.log_file), "state": "tailing",
+                                "size_bytes": 3 * len(line), "sent_bytes": len(line),
+                                "behind_bytes": 2 * len(line)})
+        self.log_file.unlink()
+        file, = json.loads(run("--status", "--json").stdout)["files"]
+        self.assertEqual(file["state"], "gone")
+        alone = run("--json")
+        self.assertEqual((alone.returncode, alone.stdout), (2, ""))
+        self.assertEqual(alone.stderr, "tarn-agent: --json is for --status\n")
+
     def said(self, agent, word):
         harness.wait_for(word, lambda: word in agent.tail(1000))
 

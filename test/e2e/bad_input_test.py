@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What the issue's section 3 calls bad input: each has a stated answer, and here it is asked for."""
 import base64
+import json
 import os
 import shutil
 import socket
@@ -456,6 +457,38 @@ class Damage(harness.Case):
         for part in ("h1", "/var/log/access.log", str(len(lines(0, 40))),
                      str(len(lines(0, 50)))):
             self.assertIn(part, missing)
+
+    def test_status_says_of_a_journal_what_a_start_would_say(self):
+        self.fill()
+        folder, journal = self.shop.folder, self.state / "journal"
+        self.assertIn("no server runs\njournal: 2 batches waiting for a server\n",
+                      harness.tarn("status", folder).stdout)
+        segment, = journal.glob("segment-*")
+        content = segment.read_bytes()
+
+        def flipped(at):
+            return content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1:]
+        record = content.find(b"TBAT", content.find(b"TBAT") + 4)
+        for damaged in (flipped(20), flipped(record + 30), content[:len(content) // 2], None):
+            if damaged is None:
+                segment.unlink()
+            else:
+                segment.write_bytes(damaged)
+            before = harness.contents(journal)
+            done = harness.tarn("status", folder)
+            self.assertEqual(done.returncode, 11, done.stdout + done.stderr)
+            self.assertIn("no server runs\njournal: DAMAGED", done.stdout)
+            self.assertIn("clean.web_log", done.stdout)
+            self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+            self.assertIn("--accept-loss", done.stderr)
+            shown = harness.tarn("status", folder, "--json")
+            self.assertEqual(shown.returncode, 11, shown.stderr)
+            error = json.loads(shown.stdout)["journal"]["error"]
+            self.assertEqual(done.stderr, f"tarn: {error}\n")
+            self.assertEqual(harness.contents(journal), before, "nothing is changed")
+            self.shop.start(ready=False)
+            self.assertEqual(self.shop.server.wait(), 11, self.shop.server.tail())
+            self.assertIn(error, self.shop.server.tail())
 
     def test_a_journal_that_is_gone_is_said_and_can_be_gone_on_without(self):
         self.fill()

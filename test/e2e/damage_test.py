@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import unittest
-import zlib
 
 import agent_batch
 import harness
@@ -18,12 +17,6 @@ NOBODY = 65534
 
 def lines(hour, first, count):
     return b"".join(LINE % (hour, n) for n in range(first, first + count))
-
-
-def contents(folder):
-    """Of all files, but for what readers of the catalog leave beside it."""
-    return {str(path): zlib.crc32(path.read_bytes()) if path.is_file() else None
-            for path in folder.rglob("*") if not path.name.startswith("catalog.db-")}
 
 
 class LakeCase(harness.Case):
@@ -206,7 +199,7 @@ class MovedProject(LakeCase):
     def moved_is_said(self, folder):
         left = folder / "lake/.tmp/0123456789abcdef-0123456789abcdef"  # by a server that was killed
         left.write_bytes(b"")
-        before = contents(folder)
+        before = harness.contents(folder)
         for arguments in (("sql", folder, "SELECT 1"), ("status", folder), ("maintain", folder)):
             self.refused(WRONG_USE, arguments, f"{folder}/lake", f"{self.shop.folder}/lake",
                          "symbolic link")
@@ -214,7 +207,7 @@ class MovedProject(LakeCase):
         self.processes.append(server)
         self.assertEqual(server.start().wait(), WRONG_USE, server.tail())
         self.assertIn("symbolic link", server.tail())
-        self.assertEqual(before, contents(folder))
+        self.assertEqual(before, harness.contents(folder))
 
     def test_a_renamed_folder_is_said_and_works_under_its_old_name(self):
         moved = self.work / "moved"

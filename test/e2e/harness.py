@@ -24,6 +24,7 @@ import time
 import unittest
 import urllib.error
 import urllib.request
+import zlib
 from pathlib import Path
 
 import zstandard
@@ -285,6 +286,12 @@ class Project:
 def tarn(*arguments, cwd=None):
     return subprocess.run([TARN, *map(str, arguments)], capture_output=True, text=True, cwd=cwd,
                           errors="replace", timeout=120, check=False)
+
+
+def contents(folder):
+    """Of all files, but for what readers of the catalog leave beside it."""
+    return {str(path): zlib.crc32(path.read_bytes()) if path.is_file() else None
+            for path in folder.rglob("*") if not path.name.startswith("catalog.db-")}
 
 
 class Case(unittest.TestCase):

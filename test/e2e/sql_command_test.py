@@ -145,9 +145,32 @@ class Scripts(SqlCase):
         child.stdout.close()
         self.assertEqual((child.wait(60), child.stderr.read()), (130, ""))
 
+    NOTHING = ("", " ", ";", "\n", " ;; \n ;", "/* ; */", "/* a */;\n-- nothing;")
+
     def test_nothing_is_no_error(self):
-        self.assertEqual(self.run_sql(script="").returncode, 0)
-        self.assertEqual(self.run_sql(script="-- nothing;\n").returncode, 0)
+        for nothing in self.NOTHING:
+            for words in ((), ("--format", "json")):
+                for done in (self.run_sql(nothing, *words), self.run_sql(*words, script=nothing)):
+                    self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""),
+                                     repr(nothing))
+        for nothing in self.NOTHING:  # the word alone, in the project
+            done = subprocess.run([TARN, "sql", nothing], cwd=self.shop.folder, text=True,
+                                  capture_output=True, input="SELECT 1", check=False)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""),
+                             repr(nothing))
+
+    def test_nothing_does_not_replace_a_file(self):
+        for kind in ("csv", "parquet"):
+            out = self.work / f"out.{kind}"
+            out.write_text("old")
+            words = ("--format", kind, "--out", str(out))
+            for done in (self.run_sql(" ; ", *words), self.run_sql(*words, script="-- nothing;")):
+                self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+                self.assertEqual(done.stderr,
+                                 f"tarn: there is no statement; {out} is left as it was\n")
+                self.assertEqual(out.read_text(), "old")
+            self.assertEqual([p.name for p in self.work.glob(f"*out.{kind}*")], [out.name])
+            self.assertEqual([p.name for p in self.work.glob(".tarn-sql*")], [])
 
 
 class Fresh(harness.Case):
@@ -267,6 +290,14 @@ class Prompt(SqlCase):
         self.assertEqual(prompt.leave(), 0)
         self.terminal = None
         self.assertIn("SELECT", (self.shop.folder / "state/sql_history").read_text())
+
+    def test_nothing_is_no_error(self):
+        prompt = self.open()
+        for nothing in Scripts.NOTHING:
+            for line in nothing.split("\n"):
+                said = prompt.ask(line).split()  # what is typed, once or twice
+                self.assertLessEqual(set(said), {*line.split(), "tarn>"}, said)
+        self.assertRegex(prompt.ask("SELECT 2 AS two;"), r"two\n-+\n +2\n")
 
     def test_completes_and_helps(self):
         prompt = self.open()
