@@ -87,6 +87,7 @@ TEST(Landing, PiecesOfACutLineGoToQuarantineAndSayWhatTheyAre) {
             "the line was cut: these are its first 1048576 bytes, "
             "the line was cut: these are its bytes 1048577 to 2097152, "
             "the line was cut: these are its last 9 bytes, of 2097161");
+  EXPECT_EQ(lake.Ask("SELECT string_agg(DISTINCT _rule) FROM quarantine.web_log"), "cut");
   EXPECT_EQ(lake.Ask("SELECT sum(length(_raw)) FROM quarantine.web_log"), "2097161");
 }
 

@@ -25,14 +25,14 @@ std::string WhyCut(const agent_wire::BatchHeader& header, std::string_view piece
   const bool is_rest = header.line_begin && offset == header.begin_offset;
   if (!is_rest) {
     if (!has_rest) return "";
-    return fmt::format("the line was cut: these are its first {} bytes", piece.size());
+    return fmt::format("{}these are its first {} bytes", kCutReason, piece.size());
   }
   const uint64_t before = offset - *header.line_begin;
   if (has_rest) {
-    return fmt::format("the line was cut: these are its bytes {} to {}", before + 1,
+    return fmt::format("{}these are its bytes {} to {}", kCutReason, before + 1,
                        before + piece.size());
   }
-  return fmt::format("the line was cut: these are its last {} bytes, of {}", piece.size(),
+  return fmt::format("{}these are its last {} bytes, of {}", kCutReason, piece.size(),
                      before + piece.size());
 }
 
