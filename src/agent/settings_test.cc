@@ -17,6 +17,15 @@ Result<AgentSettings> LoadText(std::string_view text) {
   return LoadSettings(text, "agent.yaml", "box", resolver);
 }
 
+TEST(Settings, NameOfTheMachineMustBeUtf8) {
+  const std::string text = "server: http://a\nkey: k\nflows: [{source: s, paths: /l}]\n";
+  const auto settings = LoadSettings(text, "agent.yaml", "b\xe9", {});
+  ASSERT_FALSE(settings.ok());
+  EXPECT_NE(settings.error().message().find("host: 'b\\xe9' is no UTF-8"), std::string::npos)
+      << settings.error().message();
+  EXPECT_TRUE(LoadSettings(text + "host: box\n", "agent.yaml", "b\xe9", {}).ok());
+}
+
 TEST(Settings, ReadsAgentYaml) {
   const auto settings =
       LoadText(
