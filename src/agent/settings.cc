@@ -109,6 +109,10 @@ void CheckSettings(config::Reader& reader, const AgentSettings& settings,
   if (settings.host.empty() || settings.host.size() > 255) {
     reader.Fail("host", "1 to 255 bytes");
   }
+  if (!IsValidUtf8(settings.host)) {
+    reader.Fail("host", fmt::format("'{}' is no UTF-8; say here what the machine is to be called",
+                                    EscapeInvalidUtf8(settings.host)));
+  }
   if (settings.key.find_first_of("\r\n") != std::string::npos) {
     reader.Fail("key", "must be one line");
   }

@@ -14,7 +14,7 @@ constexpr size_t kShownAnswerBytes = 200;
 
 std::string Shown(std::string_view body) {
   while (body.ends_with('\n')) body.remove_suffix(1);
-  return ReplaceInvalidUtf8(body.substr(0, kShownAnswerBytes));
+  return ReplaceInvalidUtf8(CutText(body, kShownAnswerBytes));
 }
 
 std::optional<uint64_t> OffsetIn(std::string_view body, std::string_view key) {

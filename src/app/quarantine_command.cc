@@ -87,12 +87,15 @@ Status Replay(Context& context, const QuarantineOptions& options) {
       const lake::ReplayReport report,
       lake::ReplayQuarantine(work, *engine, *lake->resolver, options.source, format));
   if (options.json) {
-    fmt::print("{{\"rows\":{},\"replayed\":{},\"rejected\":{}}}\n", report.rows, report.replayed,
-               report.rejected);
+    fmt::print("{{\"rows\":{},\"replayed\":{},\"rejected\":{},\"cut\":{}}}\n", report.rows,
+               report.replayed, report.rejected, report.cut);
   } else {
-    fmt::print("{} looked at: {} now in clean.{}, {} still in quarantine\n",
-               Counted(report.rows, "row"), GroupDigits(report.replayed), options.source,
-               GroupDigits(report.rejected));
+    fmt::print(
+        "{} looked at: {} now in clean.{}, {} still in quarantine{}\n", Counted(report.rows, "row"),
+        GroupDigits(report.replayed), options.source, GroupDigits(report.rejected),
+        report.cut == 0
+            ? ""
+            : fmt::format(", {} of them left alone: pieces of cut lines", GroupDigits(report.cut)));
   }
   return report.damage;
 }

@@ -43,6 +43,20 @@ size_t Utf8SequenceLength(std::string_view text) {
   return 0;
 }
 
+// A copy in which `put` stands in for each malformed byte.
+template <typename Put>
+std::string WithMalformed(std::string_view text, Put&& put) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const size_t length = Utf8SequenceLength(text);
+    if (length == 0) put(text.front(), out);
+    out.append(text.substr(0, length));
+    text.remove_prefix(std::max<size_t>(length, 1));
+  }
+  return out;
+}
+
 constexpr uint64_t kHighBits = 0x8080808080808080;
 
 uint64_t WordAt(const char* at) {
@@ -118,19 +132,24 @@ bool IsValidUtf8(std::string_view text) {
 }
 
 std::string ReplaceInvalidUtf8(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  while (!text.empty()) {
-    const size_t length = Utf8SequenceLength(text);
-    if (length == 0) {
-      out.append("\xef\xbf\xbd");
-      text.remove_prefix(1);
-    } else {
-      out.append(text.substr(0, length));
-      text.remove_prefix(length);
-    }
+  return WithMalformed(text, [](char /*byte*/, std::string& out) { out.append("\xef\xbf\xbd"); });
+}
+
+std::string EscapeInvalidUtf8(std::string_view text) {
+  return WithMalformed(text, [](char byte, std::string& out) {
+    out.append(fmt::format("\\x{:02x}", static_cast<uint8_t>(byte)));
+  });
+}
+
+std::string_view CutText(std::string_view text, size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  const auto continues = [&](size_t at) { return (static_cast<uint8_t>(text[at]) & 0xc0) == 0x80; };
+  // A character has three such bytes at most.
+  for (size_t end = max_bytes; end + 3 >= max_bytes; --end) {
+    if (!continues(end)) return text.substr(0, end);
+    if (end == 0) break;
   }
-  return out;
+  return text.substr(0, max_bytes);
 }
 
 std::vector<std::string_view> Split(std::string_view text, char separator) {

@@ -18,6 +18,10 @@ bool IsAscii(std::string_view text);  // no byte above 0x7f
 bool IsValidUtf8(std::string_view text);
 // Every malformed byte becomes U+FFFD.
 std::string ReplaceInvalidUtf8(std::string_view text);
+// Every malformed byte becomes \xhh: what differs only there stays apart.
+std::string EscapeInvalidUtf8(std::string_view text);
+// The front of `text`, of `max_bytes` at most, that ends where a character does.
+std::string_view CutText(std::string_view text, size_t max_bytes);
 
 std::vector<std::string_view> Split(std::string_view text, char separator);
 std::string Join(const std::vector<std::string>& parts, std::string_view separator);

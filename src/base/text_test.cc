@@ -23,6 +23,22 @@ TEST(Text, Utf8RefusesOverlongSurrogatesAndCutSequences) {
             "b");
 }
 
+TEST(Text, MalformedBytesAreEscapedOneByOne) {
+  EXPECT_EQ(EscapeInvalidUtf8("caf\xe9/\xc3\xa9\\"), "caf\\xe9/\xc3\xa9\\");
+  EXPECT_EQ(EscapeInvalidUtf8("\xed\xa0\x80"), "\\xed\\xa0\\x80");
+}
+
+TEST(Text, IsCutWhereACharacterEnds) {
+  EXPECT_EQ(CutText("short", 5), "short");
+  EXPECT_EQ(CutText("longer", 4), "long");
+  EXPECT_EQ(CutText("a\xc3\xbc\xc3\xbc", 2), "a");
+  EXPECT_EQ(CutText("a\xc3\xbc\xc3\xbc", 3), "a\xc3\xbc");
+  EXPECT_EQ(CutText("a\xf0\x9f\x98\x80", 4), "a");
+  EXPECT_EQ(CutText("\xc3\xbc", 1), "");
+  EXPECT_EQ(CutText("\xc3\xbc", 0), "");
+  EXPECT_EQ(CutText(std::string(9, '\x80'), 8).size(), 8U) << "no text: there is no better place";
+}
+
 TEST(Text, AnErrorIsSaidLineByLineOfAFile) {
   EXPECT_EQ(SaidBy("tarn", "no"), "tarn: no\n");
   EXPECT_EQ(SaidBy("tarn", "no\nnot at all"), "tarn: no\nnot at all\n");

@@ -45,7 +45,7 @@ std::string ExactBytes(uint64_t bytes) {
 std::string Quoted(std::string_view text) {
   constexpr size_t kShown = 60;
   if (text.size() <= kShown) return fmt::format("'{}'", text);
-  return fmt::format("'{}…'", ReplaceInvalidUtf8(text.substr(0, kShown)));
+  return fmt::format("'{}…'", ReplaceInvalidUtf8(CutText(text, kShown)));
 }
 
 std::string_view KindName(NodeKind kind) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent_wire/batch.h"
+#include "base/text.h"
 #include "lake/events.h"
 #include "lake/journal_record.h"
 #include "lake/log_source.h"
@@ -61,9 +62,14 @@ Status AgentDoor::CheckHeader(const agent_wire::BatchHeader& header) const {
     return NoSuchSource(header.source, known);
   }
   for (const std::string* name : {&header.host, &header.file_id}) {
-    if (name->size() <= kMaxNameBytes) continue;
-    return InvalidArgument(
-        fmt::format("a host or file id of {} bytes; {} are allowed", name->size(), kMaxNameBytes));
+    if (name->size() > kMaxNameBytes) {
+      return InvalidArgument(fmt::format("a host or file id of {} bytes; {} are allowed",
+                                         name->size(), kMaxNameBytes));
+    }
+    if (!IsValidUtf8(*name)) {
+      return InvalidArgument(
+          fmt::format("host or file id '{}' is no UTF-8", EscapeInvalidUtf8(*name)));
+    }
   }
   return {};
 }

@@ -61,6 +61,56 @@ TEST(Landing, RejectedLinesGoToRawAndQuarantineWithTheReason) {
             "1");
 }
 
+// Neither agents nor their file systems need to know UTF-8; Parquet's strings must be.
+TEST(Landing, NamesThatAreNoUtf8AreQueriedAndToldApart) {
+  TestLake lake("names");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  const auto send = [&](const std::string& path, const std::string& format) {
+    const std::string payload = TestLake::Line("w1", offset) + "no line\n";
+    agent_wire::BatchHeader header = TestLake::Header("w1", offset, payload, 2);
+    header.path = path;
+    header.format = format;
+    offset = header.end_offset;
+    ASSERT_TRUE(lake.Send(header, payload).ok());
+  };
+  for (const std::string folder : {"caf\xe9", "caf\xe8", "caf\xc3\xa9"}) {
+    send("/" + folder + "/access.log", "common");
+  }
+  std::string long_name = "x";
+  for (int i = 0; i < 60; ++i) long_name += "\xc3\xbc";
+  send("/l", "none\xff");
+  send("/l", "\xff%h");
+  send("/l", long_name);
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  for (const std::string table : {"raw.web_log", "quarantine.web_log"}) {
+    EXPECT_EQ(lake.Ask("SELECT string_agg(DISTINCT _path, ' ' ORDER BY _path) FROM " + table),
+              "/caf\\xe8/access.log /caf\\xe9/access.log /caf\xc3\xa9/access.log /l");
+    EXPECT_EQ(lake.Ask("SELECT count(*) FROM (SELECT hash(t) h FROM " + table + " t) WHERE h <> 0"),
+              table == "raw.web_log" ? "12" : "9")
+        << "every column of every row is read";
+  }
+  EXPECT_EQ(lake.Ask("SELECT string_agg(DISTINCT _format, ' ' ORDER BY _format) FROM "
+                     "quarantine.web_log WHERE _format <> 'common'"),
+            "\\xff%h none\\xff " + long_name);
+  EXPECT_EQ(lake.Ask("SELECT count(*) FROM quarantine.web_log WHERE _reason LIKE '%none\\xff''%'"),
+            "2");
+}
+
+// Of a server that took such names, and died before they landed.
+TEST(Landing, AcknowledgedNamesThatAreNoUtf8Land) {
+  TestLake lake("old_names");
+  const std::string payload = TestLake::Line("w1", 0);
+  agent_wire::BatchHeader header = TestLake::Header("w\xe9", 0, payload, 1);
+  header.file_id = "f\xe8";
+  ASSERT_TRUE(lake.Open().ok());
+  codec::ZstdCompressor zstd;
+  const std::string batch = agent_wire::Encode(header, payload, zstd).value();
+  ASSERT_TRUE(lake.journal().Append(EncodeJournalRecord(RecordKind::kAgentBatch, {1}, batch)).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.Ask("SELECT server || ' ' || _file_id FROM clean.web_log"), "w\\xe9 f\\xe8");
+}
+
 // They might fit a format that takes anything.
 TEST(Landing, PiecesOfACutLineGoToQuarantineAndSayWhatTheyAre) {
   TestLake lake("cut_line");
@@ -87,6 +137,7 @@ TEST(Landing, PiecesOfACutLineGoToQuarantineAndSayWhatTheyAre) {
             "the line was cut: these are its first 1048576 bytes, "
             "the line was cut: these are its bytes 1048577 to 2097152, "
             "the line was cut: these are its last 9 bytes, of 2097161");
+  EXPECT_EQ(lake.Ask("SELECT string_agg(DISTINCT _rule) FROM quarantine.web_log"), "cut");
   EXPECT_EQ(lake.Ask("SELECT sum(length(_raw)) FROM quarantine.web_log"), "2097161");
 }
 
@@ -593,6 +644,26 @@ TEST(Landing, FormatWithTooManyColumnsEndsInQuarantine) {
   EXPECT_EQ(lake.Ask("SELECT count(*) FROM quarantine.web_log WHERE _reason LIKE '%columns%'"),
             "1");
   EXPECT_NE(lake.Ask("SELECT c1 FROM clean.web_log").find("c1"), std::string::npos);
+}
+
+// A line is told by them, in the tables and in the catalog.
+TEST(AgentDoor, HostAndFileIdMustBeUtf8) {
+  TestLake lake("door_names");
+  ASSERT_TRUE(lake.Open().ok());
+  const std::string payload = TestLake::Line("w1", 0);
+  agent_wire::BatchHeader header = TestLake::Header("w\xe9", 0, payload, 1);
+  auto answer = lake.Send(header, payload);
+  ASSERT_FALSE(answer.ok());
+  EXPECT_EQ(answer.error().code(), Code::kInvalidArgument);
+  EXPECT_NE(answer.error().message().find("'w\\xe9'"), std::string::npos)
+      << answer.error().message();
+  header.host = "w\xc3\xa9";
+  header.file_id = "f\xff";
+  answer = lake.Send(header, payload);
+  ASSERT_FALSE(answer.ok());
+  EXPECT_EQ(answer.error().code(), Code::kInvalidArgument);
+  header.file_id = "f";
+  EXPECT_TRUE(lake.Send(header, payload).ok());
 }
 
 TEST(AgentDoor, KeyMayBringSoManyHostsAndNoMore) {

@@ -25,14 +25,14 @@ std::string WhyCut(const agent_wire::BatchHeader& header, std::string_view piece
   const bool is_rest = header.line_begin && offset == header.begin_offset;
   if (!is_rest) {
     if (!has_rest) return "";
-    return fmt::format("the line was cut: these are its first {} bytes", piece.size());
+    return fmt::format("{}these are its first {} bytes", kCutReason, piece.size());
   }
   const uint64_t before = offset - *header.line_begin;
   if (has_rest) {
-    return fmt::format("the line was cut: these are its bytes {} to {}", before + 1,
+    return fmt::format("{}these are its bytes {} to {}", kCutReason, before + 1,
                        before + piece.size());
   }
-  return fmt::format("the line was cut: these are its last {} bytes, of {}", piece.size(),
+  return fmt::format("{}these are its last {} bytes, of {}", kCutReason, piece.size(),
                      before + piece.size());
 }
 
@@ -70,25 +70,29 @@ class Records {
 
 LogBuffer::LogBuffer(access_log::Format format)
     : parser_(std::move(format)),
-      format_text_(parser_.format().text()),
+      format_text_(EscapeInvalidUtf8(parser_.format().text())),
       schema_(BufferSchema(parser_.format().schema())),
       columns_(parser_.format().schema().fields.size()),
       time_index_(*schema_.IndexOf(kTimeColumn)),
       own_time_(parser_.format().schema().Find(kTimeColumn) == nullptr),
       rejected_(schema_) {}
 
-std::unique_ptr<LogBuffer> LogBuffer::Refusing(const std::string& format, std::string reason) {
+std::unique_ptr<LogBuffer> LogBuffer::Refusing(const std::string& format,
+                                               const std::string& reason) {
   // Its rows have no column of a format but "time", which every table has.
   auto buffer = std::make_unique<LogBuffer>(access_log::Format::Compile("json:time").value());
-  buffer->format_text_ = format;
-  buffer->refusal_ = std::move(reason);
+  buffer->format_text_ = EscapeInvalidUtf8(format);
+  buffer->refusal_ = EscapeInvalidUtf8(reason);
   return buffer;
 }
 
 LineCounts LogBuffer::Add(const agent_wire::Batch& batch, uint64_t from, Timestamp ingested_at) {
   const agent_wire::BatchHeader& header = batch.header;
-  const LineOrigin origin{header.host, header.file_id, header.path, header.batch_number,
-                          ingested_at};
+  // A path is what bytes its file system has. Escaped, two of them stay two.
+  const std::string host = EscapeInvalidUtf8(header.host);
+  const std::string file_id = EscapeInvalidUtf8(header.file_id);
+  const std::string path = EscapeInvalidUtf8(header.path);
+  const LineOrigin origin{host, file_id, path, header.batch_number, ingested_at};
   LineCounts counts;
   Records records(batch);
   std::string_view line;
@@ -157,7 +161,13 @@ void LogBuffer::Reject(std::string_view line, uint64_t offset, const LineOrigin&
   if (own_time_) rejected_.column(time_index_).AppendNull();
   AppendOrigin(rejected_, offset, origin);
   AppendLine(rejected_, line, false);
-  rejected_.column(rejected_.column_count() - 1).AppendBytes(reason);
+  event::Column& reasons = rejected_.column(rejected_.column_count() - 1);
+  // It may quote the format.
+  if (IsValidUtf8(reason)) {
+    reasons.AppendBytes(reason);
+  } else {
+    reasons.AppendBytes(EscapeInvalidUtf8(reason));
+  }
 }
 
 event::ColumnBatch& LogBuffer::RowsOf(Hour hour) {

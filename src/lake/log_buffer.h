@@ -21,7 +21,7 @@ struct LineCounts {
   std::string first_reason;    // of the rejected
 };
 
-// Where a line comes from. Views must live as long as the call.
+// Where a line comes from, in UTF-8. Views must live as long as the call.
 struct LineOrigin {
   std::string_view host;
   std::string_view file_id;
@@ -36,7 +36,7 @@ class LogBuffer {
  public:
   explicit LogBuffer(access_log::Format format);
   // For a format that cannot be used: every line is rejected, for that reason.
-  static std::unique_ptr<LogBuffer> Refusing(const std::string& format, std::string reason);
+  static std::unique_ptr<LogBuffer> Refusing(const std::string& format, const std::string& reason);
 
   // The records of a batch from offset `from` on (what is before it landed already).
   LineCounts Add(const agent_wire::Batch& batch, uint64_t from, Timestamp ingested_at);
@@ -45,9 +45,10 @@ class LogBuffer {
                LineCounts& counts);
 
   const access_log::Format& format() const { return parser_.format(); }
-  const std::string& format_text() const { return format_text_; }  // as the source or agent gave it
-  bool refuses() const { return !refusal_.empty(); }               // all lines
-  const event::Schema& schema() const { return schema_; }          // BufferSchema of the format
+  // As the source or agent gave it, but UTF-8.
+  const std::string& format_text() const { return format_text_; }
+  bool refuses() const { return !refusal_.empty(); }       // all lines
+  const event::Schema& schema() const { return schema_; }  // BufferSchema of the format
   // Rows of schema(), by hour; some hours may be empty.
   std::map<Hour, event::ColumnBatch>& hours() { return hours_; }
   const std::map<Hour, event::ColumnBatch>& hours() const { return hours_; }

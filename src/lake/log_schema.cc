@@ -92,10 +92,15 @@ Schema QuarantineSchema() {
   return schema;
 }
 
+std::string_view RuleOf(std::string_view reason) {
+  return reason.starts_with(kCutReason) ? kCutRule : kFormatRule;
+}
+
 event::ColumnBatch ToQuarantineRows(const Schema& columns, const event::ColumnBatch& rejected,
                                     std::string_view format) {
   const Schema from = BufferSchema(columns);
   const Schema to = QuarantineSchema();
+  const event::Column& reasons = rejected.column(*from.IndexOf(kErrorColumn));
   event::ColumnBatch rows(to);
   for (size_t i = 0; i < to.fields.size(); ++i) {
     const std::string& name = to.fields[i].name;
@@ -103,7 +108,7 @@ event::ColumnBatch ToQuarantineRows(const Schema& columns, const event::ColumnBa
       if (name == kFormatColumn) {
         rows.column(i).AppendBytes(format);
       } else if (name == kRuleColumn) {
-        rows.column(i).AppendBytes("format");
+        rows.column(i).AppendBytes(RuleOf(reasons.BytesAt(row)));
       } else {
         const std::string_view source =
             name == kReasonColumn ? kErrorColumn : std::string_view(name);

@@ -34,6 +34,14 @@ event::Schema QuarantineSchema();
 inline constexpr std::string_view kFormatColumn = "_format";
 inline constexpr std::string_view kRuleColumn = "_rule";
 inline constexpr std::string_view kReasonColumn = "_reason";
+// The rules of quarantine: the line does not fit its format; it is a piece of a cut line, which
+// might fit one that takes anything.
+inline constexpr std::string_view kFormatRule = "format";
+inline constexpr std::string_view kCutRule = "cut";
+// How the reason of a piece of a cut line begins, and of nothing else. Files of a version without
+// kCutRule are known by it, so it stays.
+inline constexpr std::string_view kCutReason = "the line was cut: ";
+std::string_view RuleOf(std::string_view reason);
 
 // Rows on their way: the format's columns (with "time" at their end if it has none), then raw's own
 // in the order above.

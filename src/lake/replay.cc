@@ -42,27 +42,61 @@ class OneFile final : public sql::TableResolver {
   std::string path_;
 };
 
-// The rows of one quarantine file, read again with the format.
-Status ReadRows(sql::Session& session, const std::string& table, LogBuffer& buffer,
-                LineCounts& counts) {
-  TARN_ASSIGN_OR_RETURN(
-      const auto result,
-      session.Run(
-          fmt::format("SELECT _source, _file_id, _path, _batch, _ingested_at, _position, _raw, "
-                      "_raw_bytes FROM {}",
-                      table)));
+// Rows of quarantine by what becomes of them.
+struct QuarantineRows {
+  explicit QuarantineRows(const access_log::Format& format) : buffer(format) {}
+  LogBuffer buffer;                            // read again with the format
+  event::ColumnBatch cut{QuarantineSchema()};  // they stay as they are
+  LineCounts counts;                           // of the buffer
+};
+
+// In the order of QuarantineSchema.
+constexpr const char* kColumns =
+    "_source, _file_id, _path, _position, _batch, _ingested_at, _raw, _raw_bytes, _format, _rule, "
+    "_reason";
+constexpr size_t kRuleIndex = 9;
+constexpr size_t kReasonIndex = 10;
+
+// A piece of a cut line is no line, and might fit a format that takes anything.
+bool IsCut(const sql::Chunk& chunk, size_t row) {
+  const sql::Cell reason = chunk.At(kReasonIndex, row);
+  return !reason.is_null() && RuleOf(reason.Bytes()) == kCutRule;
+}
+
+void AppendCut(const sql::Chunk& chunk, size_t row, event::ColumnBatch& cut) {
+  for (size_t i = 0; i < cut.column_count(); ++i) {
+    const sql::Cell cell = chunk.At(i, row);
+    if (i == kRuleIndex) {
+      cut.column(i).AppendBytes(kCutRule);
+    } else if (cell.is_null()) {
+      cut.column(i).AppendNull();
+    } else if (cut.column(i).is_bytes()) {
+      cut.column(i).AppendBytes(cell.Bytes());
+    } else {
+      cut.column(i).AppendInt(cell.Int());
+    }
+  }
+}
+
+Status ReadRows(sql::Session& session, const std::string& table, QuarantineRows& rows) {
+  TARN_ASSIGN_OR_RETURN(const auto result,
+                        session.Run(fmt::format("SELECT {} FROM {}", kColumns, table)));
   for (;;) {
     TARN_ASSIGN_OR_RETURN(const sql::Chunk* chunk, result->Next());
     if (chunk == nullptr) return {};
     for (size_t row = 0; row < chunk->rows(); ++row) {
+      if (IsCut(*chunk, row)) {
+        AppendCut(*chunk, row, rows.cut);
+        continue;
+      }
       const LineOrigin origin{chunk->At(0, row).Bytes(),
                               chunk->At(1, row).Bytes(),
                               chunk->At(2, row).Bytes(),
-                              static_cast<uint64_t>(chunk->At(3, row).Int()),
-                              {chunk->At(4, row).Int()}};
+                              static_cast<uint64_t>(chunk->At(4, row).Int()),
+                              {chunk->At(5, row).Int()}};
       const sql::Cell exact = chunk->At(7, row);
-      buffer.AddLine(exact.is_null() ? chunk->At(6, row).Bytes() : exact.Bytes(),
-                     static_cast<uint64_t>(chunk->At(5, row).Int()), origin, counts);
+      rows.buffer.AddLine(exact.is_null() ? chunk->At(6, row).Bytes() : exact.Bytes(),
+                          static_cast<uint64_t>(chunk->At(3, row).Int()), origin, rows.counts);
     }
   }
 }
@@ -73,7 +107,8 @@ struct Tables {
 };
 
 Result<CommitRequest> MakeCommit(const Workspace& work, Committer& committer, const Tables& tables,
-                                 const std::string& path, LogBuffer& buffer) {
+                                 const std::string& path, QuarantineRows& rows_read) {
+  LogBuffer& buffer = rows_read.buffer;
   const event::Schema& columns = buffer.format().schema();
   TARN_ASSIGN_OR_RETURN(const auto clean, committer.Evolve(tables.clean, CleanSchema(columns)));
   TARN_ASSIGN_OR_RETURN(const auto quarantine, committer.Table(tables.quarantine));
@@ -90,11 +125,12 @@ Result<CommitRequest> MakeCommit(const Workspace& work, Committer& committer, co
                                                  ToCleanRows(columns, std::move(rows))));
     added.change.added.push_back(std::move(file));
   }
-  if (buffer.rejected().rows() > 0) {
+  event::ColumnBatch left = ToQuarantineRows(columns, buffer.rejected(), buffer.format_text());
+  for (size_t row = 0; row < rows_read.cut.rows(); ++row) left.AppendRowFrom(rows_read.cut, row);
+  if (left.rows() > 0) {
     TARN_ASSIGN_OR_RETURN(
         taken.change.added,
-        files.WriteByHour({tables.quarantine, quarantine, quarantine_columns},
-                          ToQuarantineRows(columns, buffer.rejected(), buffer.format_text())));
+        files.WriteByHour({tables.quarantine, quarantine, quarantine_columns}, left));
   }
   TARN_TRY(files.Publish());
   CommitRequest request;
@@ -122,15 +158,17 @@ Status ReplayFile(const Replay& replay, const iceberg::DataFile& file, ReplayRep
   TARN_ASSIGN_OR_RETURN(const bool is_there, replay.one.Choose(file.path));
   if (!is_there) return {};  // another replay took it meanwhile
   TARN_TRY(CheckWhole(replay.work.store, table, file));
-  LogBuffer buffer(replay.format);
-  LineCounts counts;
-  TARN_TRY(ReadRows(replay.session, table, buffer, counts));
+  QuarantineRows rows(replay.format);
+  TARN_TRY(ReadRows(replay.session, table, rows));
+  const LineCounts& counts = rows.counts;
+  const auto cut = static_cast<int64_t>(rows.cut.rows());
   ++report.files;
-  report.rows += static_cast<int64_t>(counts.lines);
-  report.rejected += static_cast<int64_t>(counts.rejected);
+  report.rows += static_cast<int64_t>(counts.lines) + cut;
+  report.rejected += static_cast<int64_t>(counts.rejected) + cut;
+  report.cut += cut;
   if (counts.lines == counts.rejected) return {};  // nothing to bring back
   TARN_ASSIGN_OR_RETURN(const CommitRequest request,
-                        MakeCommit(replay.work, replay.committer, replay.names, file.path, buffer));
+                        MakeCommit(replay.work, replay.committer, replay.names, file.path, rows));
   TARN_TRY(replay.committer.Run(request));
   report.replayed += static_cast<int64_t>(counts.lines - counts.rejected);
   return {};

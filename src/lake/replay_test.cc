@@ -2,6 +2,7 @@
 
 #include <fstream>
 
+#include "lake/data_files.h"
 #include "lake/test_lake.h"
 
 namespace tarn::lake {
@@ -80,6 +81,75 @@ TEST_F(ReplayTest, DamagedFileDoesNotKeepTheOthersInQuarantine) {
   }
   std::ofstream(lake_.store().PathOf(first), std::ios::binary) << bytes;
   EXPECT_EQ(Replay(R"(%h %l %u %t "%r" %>s %b %D)")->replayed, 1);
+}
+
+// Landing refuses them because they might fit a format that takes anything; so it does here.
+TEST_F(ReplayTest, PiecesOfACutLineStayAsTheyAre) {
+  const std::string format = "regex:(?P<path>.*)";
+  const std::string line(agent_wire::kMaxLineBytes + 9, 'x');
+  const std::string whole = "bad line\n" + line + "\n";
+  uint64_t offset = 0;
+  for (const size_t end : {9 + agent_wire::kMaxLineBytes, whole.size()}) {
+    const std::string payload = whole.substr(offset, end - offset);
+    agent_wire::BatchHeader header = TestLake::Header("w3", offset, payload, 1);
+    header.cut = !payload.ends_with('\n');
+    if (offset > 0) header.line_begin = 9;
+    ASSERT_TRUE(lake_.Send(header, payload).ok());
+    offset = end;
+  }
+  ASSERT_TRUE(lake_.landing().FlushAll(kTimeout).ok());
+  const std::string cut =
+      "SELECT string_agg(_rule || ' ' || _format || ' ' || left(_reason, 16) || ' ' || "
+      "length(_raw), ', ' "
+      "ORDER BY _position) FROM quarantine.web_log WHERE _source = 'w3' AND _position > 0";
+  const std::string pieces = "cut common the line was cut 1048576, cut common the line was cut 9";
+  EXPECT_EQ(lake_.Ask(cut), pieces);
+  const auto first = Replay(format);
+  ASSERT_TRUE(first.ok()) << first.error().ToString();
+  EXPECT_EQ(first->replayed, 3);
+  EXPECT_EQ(first->rejected, 2);
+  EXPECT_EQ(first->cut, 2);
+  EXPECT_EQ(first->rows, 5);
+  EXPECT_EQ(lake_.Ask(cut), pieces);
+  const auto second = Replay(format);
+  EXPECT_EQ(second->replayed, 0);
+  EXPECT_EQ(second->cut, 2);
+  EXPECT_EQ(lake_.Ask("SELECT max(length(path)) FROM clean.web_log WHERE server = 'w3'"), "8");
+}
+
+// As a version without that rule wrote it.
+TEST_F(ReplayTest, PieceOfACutLineOfOldIsKnownByItsReason) {
+  const catalog::DatasetName name{catalog::Zone::kQuarantine, "web_log"};
+  const auto table = LoadTable(lake_.work(), name);
+  ASSERT_TRUE(table.ok());
+  const event::Schema columns = WithIdsOf(*table, QuarantineSchema());
+  event::ColumnBatch rows(columns);
+  for (size_t i = 0; i < columns.fields.size(); ++i) {
+    event::Column& column = rows.column(i);
+    const std::string& field = columns.fields[i].name;
+    if (!column.is_bytes()) {
+      column.AppendInt(7);
+    } else if (field == kRawBytesColumn) {
+      column.AppendNull();
+    } else if (field == kReasonColumn) {
+      column.AppendBytes("the line was cut: these are its first 1048576 bytes");
+    } else {
+      column.AppendBytes(field == kRuleColumn ? "format" : "w9");
+    }
+  }
+  DataFiles files(lake_.work());
+  CommitRequest request;
+  request.tables.push_back({name, {.operation = "append"}});
+  request.tables[0].change.added = files.WriteByHour({name, *table, columns}, rows).value();
+  ASSERT_TRUE(files.Publish().ok());
+  request.commit.audit = {.who = "test", .action = "commit", .object = "web_log"};
+  Committer committer(lake_.work(), kExpire, kTimeout);
+  ASSERT_TRUE(committer.Run(request).ok());
+  const auto report = Replay("regex:(?P<path>.*)");
+  ASSERT_TRUE(report.ok()) << report.error().ToString();
+  EXPECT_EQ(report->cut, 1);
+  EXPECT_EQ(report->replayed, 2);
+  EXPECT_EQ(lake_.Ask("SELECT count(*) FROM quarantine.web_log WHERE _source = 'w9'"), "1");
 }
 
 TEST_F(ReplayTest, LandingGoesOnBesideAReplay) {

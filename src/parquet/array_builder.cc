@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/text.h"
 #include "parquet/array_builder_internal.h"
 
 namespace tarn::parquet {
@@ -154,6 +155,30 @@ BuiltArray Variable(const event::Column& column, const event::Field& field, size
                   {Own(std::move(narrow)), Borrow(column.bytes().data() + base, size)});
 }
 
+// Whether the values of the rows are UTF-8. They lie end to end: each is if all are and none begins
+// inside a character.
+bool IsText(const event::Column& column, size_t begin, size_t end) {
+  const std::vector<int64_t>& offsets = column.offsets();
+  const auto first = static_cast<size_t>(offsets[begin]);
+  const std::string_view all =
+      std::string_view(column.bytes()).substr(first, static_cast<size_t>(offsets[end]) - first);
+  if (IsAscii(all)) return true;
+  if (!IsValidUtf8(all)) return false;
+  for (size_t row = begin; row < end; ++row) {
+    const size_t at = static_cast<size_t>(offsets[row]) - first;
+    if (at < all.size() && (static_cast<uint8_t>(all[at]) & 0xc0) == 0x80) return false;
+  }
+  return true;
+}
+
+Result<BuiltArray> Text(const event::Column& column, const event::Field& field, size_t begin,
+                        const Validity& validity) {
+  if (!IsText(column, begin, begin + validity.size())) {
+    return InvalidArgument(fmt::format("column '{}': a value is no UTF-8", field.name));
+  }
+  return Variable(column, field, begin, validity);
+}
+
 Result<BuiltArray> FixedWidth(const event::Column& column, const event::Field& field, size_t begin,
                               const Validity& validity) {
   const bool uuid = field.type.kind == TypeKind::kUuid;
@@ -188,6 +213,7 @@ Result<BuiltArray> Build(const event::Column& column, const event::Field& field,
     case TypeKind::kDouble:
       return Floating<double>(column, field, begin, validity);
     case TypeKind::kString:
+      return Text(column, field, begin, validity);
     case TypeKind::kBinary:
       return Variable(column, field, begin, validity);
     case TypeKind::kUuid:

@@ -59,8 +59,8 @@ struct FileStats {
 // bits, fixed and uuid values must have their length, a required column must have no null:
 // InvalidArgument naming the column, and the file is then given up.
 //
-// Strings must be UTF-8. That is the caller's duty (base/text.h); it is not checked here, and
-// readers refuse a file that breaks it.
+// Strings must be UTF-8, or readers refuse the whole column: InvalidArgument as well. Where the
+// text is somebody else's, the caller replaces what is none (base/text.h) before it comes here.
 //
 // Memory: the row group being encoded plus its compressed pages, whatever the file's size. The sink
 // sees only appends; it becomes visible by Finish alone, and is dropped when the writer is.

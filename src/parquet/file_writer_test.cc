@@ -372,6 +372,32 @@ TEST(FileWriter, RefusesWhatTheSchemaForbids) {
   EXPECT_FALSE(sink.finished);
 }
 
+TEST(FileWriter, RefusesTextThatIsNoUtf8) {
+  const std::string filler(100, 'x');
+  for (const std::vector<std::string_view>& values : std::vector<std::vector<std::string_view>>{
+           {"caf\xe9"}, {"a", filler, "\xff"}, {"\xc3", "\xa9"}, {"\xe2\x82", "\xac"}}) {
+    Sink sink;
+    auto writer = MustOpen(sink, OneColumn(TypeKind::kString));
+    event::ColumnBatch batch(OneColumn(TypeKind::kString));
+    for (const std::string_view value : values) batch.column(0).AppendBytes(value);
+    const Status status = writer->Write(batch);
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().code(), Code::kInvalidArgument);
+    EXPECT_EQ(status.error().message(), "column 'c': a value is no UTF-8");
+    EXPECT_FALSE(writer->Finish().ok());
+  }
+  Sink sink;
+  event::ColumnBatch text(OneColumn(TypeKind::kString));
+  for (const std::string_view value : {"", "caf\xc3\xa9", "\xe2\x82\xac", "", "plain"}) {
+    text.column(0).AppendBytes(value);
+    text.column(0).AppendNull();
+  }
+  EXPECT_EQ(WriteOne(sink, text, TypeKind::kString).rows, 10);
+  event::ColumnBatch binary(OneColumn(TypeKind::kBinary));
+  binary.column(0).AppendBytes("\xff");
+  EXPECT_EQ(WriteOne(sink, binary, TypeKind::kBinary).rows, 1);
+}
+
 TEST(FileWriter, RefusesSchemasAndOptionsItCannotWrite) {
   Sink sink;
   const auto open = [&](const event::Schema& schema, const WriterOptions& options) {

@@ -140,7 +140,7 @@ class ForeignReaders(harness.Case):
         # The two lines in the old format come back by that format, beside the running server.
         replayed = harness.tarn("quarantine", "replay", "web_log", project.folder, "--format",
                                 "combined", "--json")
-        self.assertEqual(json.loads(replayed.stdout), {"rows": 7, "replayed": 2, "rejected": 5},
+        self.assertEqual(json.loads(replayed.stdout), {"rows": 7, "replayed": 2, "rejected": 5, "cut": 0},
                          replayed.stderr)
         third = self.compare_all(project, "a replayed quarantine")
         self.assertEqual(third, {"raw.web_log": 261, "clean.web_log": 256,

@@ -34,7 +34,7 @@ Status CheckFormatName(std::string_view format) {
     words.push_back(prefix);
   }
   if (format.find('%') != std::string_view::npos) return {};
-  std::string message = fmt::format("'{}' is no log format", format.substr(0, kShownBytes));
+  std::string message = fmt::format("'{}' is no log format", CutText(format, kShownBytes));
   if (const auto near = NearestWord(format, words)) {
     message += fmt::format("; did you mean {}?", *near);
   } else {

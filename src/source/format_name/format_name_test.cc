@@ -1,5 +1,7 @@
 #include "source/format_name/format_name.h"
 
+#include "base/text.h"
+
 namespace tarn::format_name {
 namespace {
 
@@ -24,6 +26,14 @@ TEST(FormatName, NamesTheNearestWordOrAll) {
   EXPECT_NE(ErrorOf("something else altogether").find("known are common, combined"),
             std::string::npos);
   EXPECT_NE(ErrorOf(""), "");
+}
+
+TEST(FormatName, ShowsALongNameWithoutBreakingItsLastCharacter) {
+  std::string name = "x";
+  for (int i = 0; i < 60; ++i) name += "\xc3\xbc";
+  const std::string error = ErrorOf(name);
+  EXPECT_TRUE(IsValidUtf8(error)) << error;
+  EXPECT_TRUE(error.starts_with("'" + name.substr(0, 79) + "'")) << error;
 }
 
 TEST(FormatName, ColumnsAreNamedAsInSql) {
