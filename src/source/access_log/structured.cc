@@ -88,7 +88,7 @@ Status AddColumns(std::string_view list, Program& program) {
     const auto [head, key] = Cut(item, '=');
     const auto [name, type_word] = Cut(head, ':');
     TARN_TRY(format_name::CheckColumnName(name));
-    if (item.ends_with('=')) {
+    if (key.empty() && head.size() < item.size()) {
       return InvalidArgument(fmt::format("column '{}' has no key behind its '='", name));
     }
     if (type_word.empty() && head.ends_with(':')) {
