@@ -694,6 +694,75 @@ class Cloned(harness.Case):
         shop.server.stop()
 
 
+class Keys(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.shop = self.project().start()
+        self.shop.server.stop()
+        self.keys = self.shop.folder / "state/keys.json"
+
+    def test_commands_reach_the_server_whatever_an_interrupted_change_left(self):
+        local = self.shop.folder / "state/local.key"
+        earlier = local.read_text()
+        for content in ("tarn_admin_" + "0" * 32, "", earlier):
+            local.write_text(content)
+            self.shop.start()
+            self.assertEqual(harness.tarn("status", self.shop.folder).returncode, 0)
+            self.shop.server.stop()
+            # The others are as they were.
+            names = [key["name"] for key in json.loads(self.keys.read_text())["keys"]]
+            self.assertEqual(sorted(names), ["admin", "agents", "local"])
+        self.assertEqual(local.stat().st_mode & 0o777, 0o600)
+        before = self.keys.read_bytes()
+        self.shop.start()
+        self.shop.server.stop()
+        self.assertEqual(self.keys.read_bytes(), before, "made anew only where it is not known")
+
+    def test_lost_ones_are_an_error_that_says_how_to_go_on(self):
+        saved = self.keys.read_bytes()
+        self.keys.unlink()
+        self.shop.start()
+        said = next(line for line in self.shop.server.tail(100).splitlines()
+                    if "server.keys_lost" in line)
+        self.assertIn("ERROR", said)
+        for part in (str(self.keys), "refused", "restore", "tarn keys create"):
+            self.assertIn(part, said)
+        self.assertEqual(harness.tarn("status", self.shop.folder).returncode, 0)
+        self.shop.server.stop()
+        self.keys.write_bytes(saved)
+        self.shop.start()
+        self.assertEqual(self.shop.get("/v1/status", self.shop.admin_key).status, 200)
+        self.assertEqual(harness.tarn("status", self.shop.folder).returncode, 0)
+        self.assertEqual(self.shop.server.tail(100).count("server.keys_lost"), 1)
+
+    def test_a_running_server_keeps_those_whose_file_is_lost(self):
+        self.shop.start()
+        saved = self.keys.read_bytes()
+        self.keys.unlink()
+        harness.wait_for("the loss to be seen",
+                         lambda: "server.keys_unreadable" in self.shop.server.tail(100))
+        self.assertIn("the keys before still count", self.shop.server.tail(100))
+        self.assertEqual(self.shop.get("/v1/status", self.shop.admin_key).status, 200)
+        self.keys.write_bytes(saved)
+        harness.wait_for("the file to be seen",
+                         lambda: "server.keys_reloaded" in self.shop.server.tail(100))
+        self.assertEqual(self.shop.get("/v1/status", self.shop.admin_key).status, 200)
+
+    def test_one_made_after_a_loss_says_so(self):
+        made = harness.tarn("keys", "create", "web-1", self.shop.folder)
+        self.assertNotIn("gone", made.stderr)
+        self.shop.start()
+        self.keys.unlink()
+        made = harness.tarn("keys", "create", "web-2", self.shop.folder)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.assertIn(f"{self.keys} was gone, and with it all keys made before", made.stderr)
+        made = harness.tarn("keys", "create", "web-3", self.shop.folder)
+        self.assertNotIn("gone", made.stderr)
+        harness.wait_for("the new keys to count",
+                         lambda: harness.tarn("status", self.shop.folder).returncode == 0 and
+                         self.shop.get("/v1/status", self.shop.admin_key).status == 401)
+
+
 class Out(harness.Case):
     """`tarn sql --out FILE`."""
 
