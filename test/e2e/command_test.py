@@ -658,7 +658,7 @@ class Problems(harness.Case):
                           "    land: parqet\n  b:\n    format: 'csv:a:flaot'\n")
         self.assertEqual(lines, [
             "2:12: time_zone: 'Europe/Pragu' is not a time zone; did you mean 'Europe/Prague'?",
-            "6:11: sources.a.land: 'parqet' is not known; did you mean 'parquet'?",
+            "6:11: sources.a.land: 'parqet' is not a form; did you mean 'parquet'?",
             "8:13: sources.b.format: column 'a' cannot have the type 'flaot'; choose int, long, "
             "double, boolean, string or timestamptz"])
 
