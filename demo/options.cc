@@ -82,10 +82,8 @@ Status TurnOn(DemoOptions& options, std::string_view /*value*/) {
 Error UnknownFlag(std::string_view flag) {
   std::vector<std::string_view> names;
   for (const Flag& known : Flags()) names.push_back(known.name);
-  const auto nearest = NearestWord(flag, names);
   return InvalidArgument(
-      fmt::format("no option '{}'; {}", flag,
-                  nearest ? fmt::format("did you mean '{}'?", *nearest) : "see tarn demo --help"));
+      fmt::format("no option '{}'{}", flag, DidYouMean(flag, names, "see tarn demo --help")));
 }
 
 }  // namespace

@@ -314,12 +314,12 @@ Result<Arguments> ParseArguments(int argc, char** argv) {
     const auto* flag = std::find_if(std::begin(flags), std::end(flags),
                                     [&](const auto& f) { return f.first == argument; });
     if (flag == std::end(flags)) {
-      const auto nearest =
-          NearestWord(argument, {"--config", "--once", "--check", "--status", "--json",
-                                 "--json-log", "--debug", "--help", "--help-config", "--version"});
-      return InvalidArgument(fmt::format("no option '{}'; {}", argument,
-                                         nearest ? fmt::format("did you mean '{}'?", *nearest)
-                                                 : std::string("see tarn-agent --help")));
+      return InvalidArgument(
+          fmt::format("no option '{}'{}", argument,
+                      DidYouMean(argument,
+                                 {"--config", "--once", "--check", "--status", "--json",
+                                  "--json-log", "--debug", "--help", "--help-config", "--version"},
+                                 "see tarn-agent --help")));
     }
     *flag->second = true;
   }

@@ -408,7 +408,7 @@ TEST(Settings, FormatThatIsNoneIsNamedWithTheNearest) {
   const auto settings = LoadText(flow + "combind'}\n");
   ASSERT_FALSE(settings.ok());
   EXPECT_NE(settings.error().message().find(
-                ":3:38: flows[0].format: 'combind' is no log format; did you mean combined?"),
+                ":3:38: flows[0].format: 'combind' is no log format; did you mean 'combined'?"),
             std::string::npos)
       << settings.error().message();
 }

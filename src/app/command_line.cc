@@ -124,9 +124,8 @@ std::string CommandLineOf(const CLI::App& command) {
 
 std::string NoSuch(std::string_view word, const std::vector<std::string>& known,
                    const std::string& see) {
-  const auto nearest = NearestWord(word, {known.begin(), known.end()});
-  return fmt::format("'{}'; {}", ReplaceInvalidUtf8(word),
-                     nearest ? fmt::format("did you mean '{}'?", *nearest) : see);
+  return fmt::format("'{}'{}", ReplaceInvalidUtf8(word),
+                     DidYouMean(word, {known.begin(), known.end()}, see));
 }
 
 std::string Explain(const CLI::App& app, const CLI::ParseError& error) {

@@ -141,12 +141,12 @@ Result<catalog::Dataset> FindDataset(LakeHandle& lake, const std::string& text) 
   }
   const bool zoned = text.find('.') != std::string::npos;
   const std::vector<std::string>& known = zoned ? names : tables;
-  std::string see = "`tarn datasets` lists them";
+  std::string see = "; `tarn datasets` lists them";
   if (const auto nearest = NearestWord(text, {known.begin(), known.end()})) {
     const auto at = std::ranges::find(known, *nearest) - known.begin();
-    see = fmt::format("did you mean '{}'?", names[static_cast<size_t>(at)]);
+    see = DidYouMean(names[static_cast<size_t>(at)]);
   }
-  return NotFound(fmt::format("no dataset '{}'; {}", ReplaceInvalidUtf8(text), see));
+  return NotFound(fmt::format("no dataset '{}'{}", ReplaceInvalidUtf8(text), see));
 }
 
 // Objects that are no table: their rows are known to whoever reads them.

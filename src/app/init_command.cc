@@ -79,8 +79,7 @@ Result<NewKeys> WriteKeys(Machine& machine, const Project& project) {
   TARN_ASSIGN_OR_RETURN(keys.admin, ring.Create({"admin", auth::Role::kAdmin, {}}, machine.random));
   TARN_ASSIGN_OR_RETURN(keys.ingest,
                         ring.Create({"agents", auth::Role::kIngest, {}}, machine.random));
-  TARN_TRY(WriteLocalKey(machine, project, ring));
-  TARN_TRY(ring.Save(machine.files, project.keys_file()));
+  TARN_TRY(SaveWithLocalKey(machine, project, ring));
   return keys;
 }
 

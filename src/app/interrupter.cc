@@ -13,12 +13,12 @@ namespace {
 // How often the thread looks whether it should end.
 constexpr timespec kLook{.tv_sec = 0, .tv_nsec = 100'000'000};
 
-// SIGINT, and what else ends a program unless it is ignored, as nohup has it.
+// What ends a program unless it is ignored: SIGHUP by nohup, SIGINT by a shell for what a script
+// runs in the background.
 sigset_t Taken() {
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  for (const int signal : {SIGTERM, SIGHUP}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction action{};
     sigaction(signal, nullptr, &action);
     if (action.sa_handler != SIG_IGN) sigaddset(&signals, signal);
@@ -28,7 +28,7 @@ sigset_t Taken() {
 
 }  // namespace
 
-Interrupter::Interrupter() : signals_(Taken()) {
+Interrupter::Interrupter(CtrlC ctrl_c) : ctrl_c_(ctrl_c), signals_(Taken()) {
   pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   thread_ = os::Thread("interrupter", [this] { Loop(); });
 }
@@ -42,8 +42,12 @@ Interrupter::~Interrupter() {
 void Interrupter::Loop() {
   while (!ending_) {
     const int signal = sigtimedwait(&signals_, nullptr, &kLook);
-    if (signal == SIGINT) TakeInterrupt();
-    if (signal == SIGTERM || signal == SIGHUP) Die(signal);
+    if (signal <= 0) continue;
+    if (signal == SIGINT && ctrl_c_ == CtrlC::kInterrupts) {
+      TakeInterrupt();
+    } else {
+      Die(signal);
+    }
   }
 }
 

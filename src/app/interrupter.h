@@ -13,11 +13,15 @@ namespace tarn::app {
 // Ctrl-C ends what is running: while this lives, SIGINT is blocked in this thread and every thread
 // made later, and a thread of ours takes it. The first one interrupts what runs; a second, while
 // that has not ended, ends the program. With nothing to interrupt it ends the program, unless at a
-// prompt. SIGTERM and SIGHUP, unless ignored, end it after it has cleaned up. Make it before
-// anything that starts threads. One at a time.
+// prompt. SIGTERM and SIGHUP end it after it has cleaned up. A signal that is ignored stays so.
+// Make it before anything that starts threads. One at a time.
 class Interrupter {
  public:
-  Interrupter();
+  enum class CtrlC : uint8_t {
+    kInterrupts,
+    kEnds,  // as SIGTERM does, which also ends the script that waits for the program
+  };
+  explicit Interrupter(CtrlC ctrl_c = CtrlC::kInterrupts);
   ~Interrupter();
   Interrupter(const Interrupter&) = delete;
   Interrupter& operator=(const Interrupter&) = delete;
@@ -55,6 +59,7 @@ class Interrupter {
     return when == When::kEnding ? clean_ : interrupt_;
   }
 
+  const CtrlC ctrl_c_;
   const sigset_t signals_;
   std::atomic<bool> ending_ = false;
   os::Mutex mutex_;

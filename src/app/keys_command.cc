@@ -51,11 +51,19 @@ Status CreateKey(Context& context, const KeysOptions& options) {
   TARN_TRY(RequireSources(project, options.sources));
   TARN_ASSIGN_OR_RETURN(const auth::Role role, auth::ParseRole(options.role));
   std::string key;
+  const bool lost = KeysLost(context.machine, project);
   TARN_TRY(ChangeKeys(context.machine, project, [&](auth::KeyRing& ring) -> Status {
     TARN_ASSIGN_OR_RETURN(
         key, ring.Create({options.name, role, options.sources}, context.machine.random));
     return {};
   }));
+  if (lost) {
+    TARN_TRY(EnsureLocalKey(context.machine, project));
+    fmt::print(stderr,
+               "warning: {} was gone, and with it all keys made before: agents and people need new "
+               "ones, unless you restore the file\n",
+               project.keys_file());
+  }
   if (options.json) {
     fmt::print("{}\n", codec::DumpJson(ToJson({options.name, role, options.sources}, &key)));
     return {};

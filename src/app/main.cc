@@ -16,7 +16,6 @@
 #include "app/command.h"
 #include "app/command_line.h"
 #include "app/completion.h"
-#include "app/result_writer.h"
 #include "app/version.h"
 #include "base/text.h"
 #include "demo/demo.h"
@@ -148,9 +147,8 @@ int Main(int argc, char** argv) {
     if (const Status flushed = FlushOutput(); !flushed.ok()) ended = flushed.error();
   }
   if (ended.ok()) return *ended;
-  const bool read_enough =
-      ended.error().code() == Code::kCancelled && ended.error().message().ends_with(kReaderLeft);
-  if (!read_enough) std::fputs(SaidBy("tarn", ended.error().message()).c_str(), stderr);
+  if (ended.error().code() != Code::kReaderGone)
+    std::fputs(SaidBy("tarn", ended.error().message()).c_str(), stderr);
   return TraitsOf(ended.error().code()).exit_status;
 }
 

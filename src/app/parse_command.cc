@@ -3,14 +3,18 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "app/command.h"
 #include "app/command_line.h"
 #include "app/file_place.h"
+#include "app/interrupter.h"
+#include "app/out_file.h"
 #include "app/text_table.h"
 #include "base/text.h"
 #include "codec/decoding_reader.h"
@@ -29,11 +33,13 @@ struct ParseOptions {
 
 using FilePtr = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
-Result<FilePtr> OpenFile(const std::string& path, const char* mode) {
-  FilePtr file(std::fopen(path.c_str(), mode), std::fclose);
-  if (!file) return os::SystemError(*mode == 'r' ? "open" : "write", path, errno);
-  // We read and write in large pieces of our own.
-  std::setvbuf(file.get(), nullptr, _IONBF, 0);
+// We read and write in large pieces of our own.
+void Unbuffer(std::FILE* file) { std::setvbuf(file, nullptr, _IONBF, 0); }
+
+Result<FilePtr> OpenInput(const std::string& path) {
+  FilePtr file(std::fopen(path.c_str(), "r"), std::fclose);
+  if (!file) return os::SystemError("open", path, errno);
+  Unbuffer(file.get());
   return file;
 }
 
@@ -142,7 +148,7 @@ Status ParseFiles(Context& context, const access_log::Format& format,
   for (const std::string& path : paths) {
     FilePtr in(stdin, [](std::FILE*) { return 0; });
     if (path != "-") {
-      TARN_ASSIGN_OR_RETURN(in, OpenFile(path, "r"));
+      TARN_ASSIGN_OR_RETURN(in, OpenInput(path));
     }
     Input input(path == "-" ? "standard input" : path, in.get());
     TARN_TRY(ParseOne(context, format, input, outputs));
@@ -180,22 +186,64 @@ Status RequireApart(const ParseOptions& options) {
   return {};
 }
 
+// The files that are written, if any; they are left alone unless all was read that can be.
+class OutFiles {
+ public:
+  OutFiles(os::Random& random, const ParseOptions& options) {
+    if (!options.out.empty()) out_.emplace(random, options.out);
+    if (!options.rejects.empty()) rejects_.emplace(random, options.rejects);
+  }
+
+  bool any() const { return out_ || rejects_; }
+  Status Begin() {
+    for (OutFile* file : files()) {
+      TARN_TRY(file->Begin());
+      Unbuffer(file->stream());
+    }
+    return {};
+  }
+  Outputs outputs() const {
+    return {out_ ? out_->stream() : stdout, rejects_ ? rejects_->stream() : nullptr};
+  }
+  Status Finish(os::FileSystem& file_system) {
+    for (OutFile* file : files()) TARN_TRY(file->Finish(file_system));
+    return {};
+  }
+  void Discard() {
+    for (const OutFile* file : files()) file->Discard();
+  }
+
+ private:
+  std::vector<OutFile*> files() {
+    std::vector<OutFile*> files;
+    if (out_) files.push_back(&*out_);
+    if (rejects_) files.push_back(&*rejects_);
+    return files;
+  }
+
+  std::optional<OutFile> out_;
+  std::optional<OutFile> rejects_;
+};
+
 Status Parse(Context& context, ParseOptions options) {
   TARN_ASSIGN_OR_RETURN(const auto format, access_log::Format::Compile(options.format));
   if (options.files.empty()) options.files = {"-"};
   TARN_TRY(RequireApart(options));
-  FilePtr out(stdout, [](std::FILE*) { return 0; });
-  if (!options.out.empty()) {
-    TARN_ASSIGN_OR_RETURN(out, OpenFile(options.out, "w"));
+  std::signal(SIGPIPE, SIG_IGN);
+  OutFiles files(context.machine.random, options);
+  std::optional<Interrupter> interrupter;
+  std::optional<Interrupter::Guard> cleaning;
+  if (files.any()) {
+    interrupter.emplace(Interrupter::CtrlC::kEnds);
+    cleaning.emplace(*interrupter, Interrupter::When::kEnding, [&files] { files.Discard(); });
   }
-  FilePtr rejects(nullptr, std::fclose);
-  if (!options.rejects.empty()) {
-    TARN_ASSIGN_OR_RETURN(rejects, OpenFile(options.rejects, "w"));
-  }
-  Outputs outputs{out.get(), rejects.get()};
+  TARN_TRY(files.Begin());
+  Outputs outputs = files.outputs();
   Status done = ParseFiles(context, format, options.files, outputs);
   const bool damaged = !done.ok() && done.error().code() == Code::kDataLoss;
-  if (damaged || (done.ok() && outputs.rejected > 0)) {
+  if (!done.ok() && !damaged) return done;
+  TARN_TRY(files.Finish(context.machine.files));
+  if (damaged || outputs.rejected > 0) {
     fmt::print(stderr, "{} parsed, {} rejected{}\n",
                Counted(static_cast<int64_t>(outputs.parsed), "line"),
                GroupDigits(static_cast<int64_t>(outputs.rejected)),
@@ -221,7 +269,9 @@ void AddParse(CLI::App& app, Context& context, Run& run) {
                    "tsv:COLUMNS, regex:EXPRESSION, or an Apache LogFormat string "
                    "(docs/access-log-formats.md)")
       ->capture_default_str();
-  command->add_option("--out", options->out, "Write JSON lines here (default: standard output)")
+  command
+      ->add_option("--out", options->out,
+                   "Write JSON lines here once all is read (default: standard output)")
       ->type_name(std::string(kFileWord));
   command
       ->add_option(

@@ -86,10 +86,10 @@ void BindSource(const std::string& name, Reader& reader, ProjectFile& file) {
       source.land.parquet = true;
     } else if (form == "json") {
       source.land.json = true;
-    } else if (const auto nearest = NearestWord(form, {"parquet", "json"})) {
-      reader.Fail("land", fmt::format("'{}' is not known; did you mean '{}'?", form, *nearest));
     } else if (!form.empty()) {
-      reader.Fail("land", fmt::format("'{}' is not a form; choose parquet, json or both", form));
+      reader.Fail("land", fmt::format("'{}' is not a form{}", form,
+                                      DidYouMean(form, {"parquet", "json"},
+                                                 "choose parquet, json or both")));
     }
   }
   if (const Status valid = catalog::ValidateDatasetName({catalog::Zone::kRaw, name}); !valid.ok()) {
@@ -171,10 +171,9 @@ std::vector<std::string> TimeZones() {
 void CheckTimeZone(Reader& reader, const std::string& name) {
   if (IsTimeZone(name)) return;
   const std::vector<std::string> known = TimeZones();
-  const auto nearest = NearestWord(name, {known.begin(), known.end()});
-  reader.Fail("time_zone", fmt::format("'{}' is not a time zone; {}", name,
-                                       nearest ? fmt::format("did you mean '{}'?", *nearest)
-                                               : "write UTC or Europe/Berlin"));
+  reader.Fail("time_zone", fmt::format("'{}' is not a time zone{}", name,
+                                       DidYouMean(name, {known.begin(), known.end()},
+                                                  "write UTC or Europe/Berlin")));
 }
 
 // A problem at the `path` of a section, which may not be there.

@@ -15,7 +15,6 @@ constexpr size_t kFlushBytes = 1 << 16;
 
 Status Write(std::string_view bytes, std::FILE* out) {
   if (std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size()) return {};
-  if (errno == EPIPE) return Cancelled(std::string(kReaderLeft));
   return os::SystemError("write", "the result", errno);
 }
 

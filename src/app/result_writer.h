@@ -24,12 +24,9 @@ struct ResultStyle {
 // Writes the rows of a result to a stream as they come. `kTable` keeps up to kMeasuredRows rows to
 // measure columns; a row after those may be wider. Where a table is wider than `width`, its widest
 // texts are cut, and where that does not help, rows become records. csv (RFC 4180, with header) and
-// json (one object a line) stream. IoError if the stream cannot be written; a
-// closed pipe is Cancelled.
+// json (one object a line) stream. ReaderGone if the stream is a closed pipe, IoError if it cannot
+// be written.
 Status WriteResult(sql::QueryResult& result, const ResultStyle& style, std::FILE* out);
-
-// The end of the message of that error: `| head` is no failure to speak of.
-inline constexpr std::string_view kReaderLeft = "the reader closed the pipe";
 
 inline constexpr size_t kMeasuredRows = 10'000;
 

@@ -56,6 +56,7 @@ struct Parts {
   std::unique_ptr<lake::Maintenance> maintenance;
   std::unique_ptr<auth::Authenticator> keys;
   auth::TlsFiles tls;
+  bool keys_lost = false;                  // when the server started
   std::pair<uint64_t, int64_t> keys_seen;  // of the file that was loaded
   std::unique_ptr<serve::rest::RestServer> rest;
 };
@@ -74,6 +75,7 @@ Status OpenStorage(Machine& machine, const Project& project, const ServeOptions&
                    Parts& parts) {
   TARN_TRY(RequireOwnerOf(machine, project));
   TARN_TRY(CheckPlace(machine, project));
+  parts.keys_lost = KeysLost(machine, project);
   TARN_TRY(machine.files.CreateDirectories(project.state_folder));
   // A command that looks whether a server runs holds the lock for a moment.
   auto lock = LockSoon(machine, project.lock_file());
@@ -152,16 +154,19 @@ std::pair<uint64_t, int64_t> LookAtKeys(Machine& machine, const Project& project
 }
 
 Status OpenDoor(Machine& machine, const Project& project, Parts& parts) {
-  if (!machine.files.Exists(project.local_key_file()) ||
-      !machine.files.Exists(project.keys_file())) {
-    TARN_TRY(ChangeKeys(machine, project, [&](auth::KeyRing& ring) {
-      return WriteLocalKey(machine, project, ring);
-    }));
-  }
+  TARN_TRY(EnsureLocalKey(machine, project));
   // Looked at before it is read: a change in between is then seen as one.
   parts.keys_seen = LookAtKeys(machine, project);
   TARN_ASSIGN_OR_RETURN(auto ring, auth::KeyRing::Load(machine.files, project.keys_file()));
-  if (OnlyLocalKey(ring)) {
+  if (parts.keys_lost) {
+    parts.log.Write(
+        obs::Level::kError, "server.keys_lost",
+        {{"file", project.keys_file()},
+         {"note", "it is gone, and all keys with it: whoever has one, agents too, is refused"},
+         {"hint",
+          "stop the server, restore the file and start again; or make new keys "
+          "with `tarn keys create`"}});
+  } else if (OnlyLocalKey(ring)) {
     parts.log.Write(obs::Level::kWarn, "server.no_keys",
                     {{"file", project.keys_file()},
                      {"hint", "nobody can send or read; `tarn keys create` makes keys"}});
@@ -205,6 +210,12 @@ std::string UrlOf(const Project& project, uint16_t port) {
   return fmt::format("{}://{}:{}", project.tls.enabled() ? "https" : "http", host, port);
 }
 
+// An absent file is none that somebody wrote.
+Result<auth::KeyRing> LoadKeysThere(Machine& machine, const Project& project) {
+  TARN_TRY(machine.files.Stat(project.keys_file()));
+  return auth::KeyRing::Load(machine.files, project.keys_file());
+}
+
 // Waits for a signal that ends the server. Meanwhile keys made or revoked by `tarn keys` are taken
 // up.
 int WaitForEnd(Machine& machine, const Project& project, const sigset_t& signals, Parts& parts) {
@@ -214,7 +225,7 @@ int WaitForEnd(Machine& machine, const Project& project, const sigset_t& signals
     const auto now = LookAtKeys(machine, project);
     if (now == parts.keys_seen) continue;
     parts.keys_seen = now;
-    auto ring = auth::KeyRing::Load(machine.files, project.keys_file());
+    auto ring = LoadKeysThere(machine, project);
     if (ring.ok()) {
       parts.log.Write(obs::Level::kInfo, "server.keys_reloaded",
                       {{"keys", static_cast<int64_t>(ring->keys().size())}});

@@ -1,17 +1,12 @@
 #include "app/sql_output.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <utility>
+#include <cstdio>
 
-#include "app/file_place.h"
 #include "app/text_table.h"
-#include "os/posix_file_system.h"
 
 namespace tarn::app {
 namespace {
@@ -28,19 +23,8 @@ Result<ResultFormat> FormatOf(const std::string& name, bool to_terminal) {
       fmt::format("'{}' is no format; choose table, csv, json or parquet", name));
 }
 
-bool IsPlainFileOrNone(const std::string& path) {
-  struct stat info{};
-  return stat(path.c_str(), &info) != 0 || S_ISREG(info.st_mode);
-}
-
 // Where the export of Parquet begins.
 std::string Sibling(const std::string& path) { return path + ".partial"; }
-
-// The permissions of the file that is replaced, or those of a new one.
-mode_t ModeFor(const std::string& path) {
-  struct stat info{};
-  return stat(path.c_str(), &info) == 0 ? info.st_mode & 07777 : 0640;
-}
 
 }  // namespace
 
@@ -53,13 +37,8 @@ size_t TerminalWidth() {
 Result<std::unique_ptr<SqlOutput>> SqlOutput::Open(os::Random& random, const std::string& format,
                                                    const std::string& out) {
   std::unique_ptr<SqlOutput> output(new SqlOutput);
-  output->out_ = out;
   output->parquet_ = format == "parquet";
-  output->place_ = Followed(out);
-  if (!out.empty() && IsPlainFileOrNone(output->place_)) {
-    output->partial_ =
-        os::JoinPath(os::ParentOf(output->place_), fmt::format(".tarn-sql-{:016x}", random.Next()));
-  }
+  if (!out.empty()) output->file_ = std::make_unique<OutFile>(random, out);
   if (output->parquet_) {
     if (out.empty()) return InvalidArgument("--format parquet needs --out FILE");
     return output;
@@ -74,38 +53,29 @@ Result<std::unique_ptr<SqlOutput>> SqlOutput::Open(os::Random& random, const std
 }
 
 SqlOutput::~SqlOutput() {
-  if (file_ == nullptr) return;
-  std::fclose(file_);
-  Discard();
+  if (file_ != nullptr && file_->stream() != nullptr) Discard();
 }
 
 void SqlOutput::Discard() const {
-  if (partial_.empty()) return;
-  std::remove(partial_.c_str());
-  std::remove(Sibling(partial_).c_str());
+  if (file_ == nullptr) return;
+  file_->Discard();
+  if (parquet_ && !file_->partial().empty()) std::remove(Sibling(file_->partial()).c_str());
 }
 
 Status SqlOutput::Begin() {
-  if (out_.empty()) return {};
-  if (partial_.empty() && parquet_)
-    return InvalidArgument(fmt::format("{}: Parquet needs a plain file", out_));
-  if (partial_.empty()) {
-    file_ = std::fopen(place_.c_str(), "w");
-  } else {
-    // Until it is whole, its owner alone reads it.
-    const std::string begun = parquet_ ? Sibling(partial_) : partial_;
-    const int fd = open(begun.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd >= 0) file_ = fdopen(fd, "w");
-  }
-  return file_ != nullptr ? Status() : os::SystemError("write", out_, errno);
+  if (file_ == nullptr) return {};
+  if (parquet_ && file_->partial().empty())
+    return InvalidArgument(fmt::format("{}: Parquet needs a plain file", file_->path()));
+  return file_->Begin();
 }
 
 Status SqlOutput::RunParquet(sql::Session& session, const std::string& statement) {
   if (++results_ > 1) {
     return InvalidArgument("a Parquet file holds one result; give one statement, or csv or json");
   }
-  TARN_ASSIGN_OR_RETURN(const uint64_t rows, session.CopyToParquet(statement, partial_));
-  fmt::print(stderr, "{} written to {}\n", Counted(static_cast<int64_t>(rows), "row"), out_);
+  TARN_ASSIGN_OR_RETURN(const uint64_t rows, session.CopyToParquet(statement, file_->partial()));
+  fmt::print(stderr, "{} written to {}\n", Counted(static_cast<int64_t>(rows), "row"),
+             file_->path());
   return {};
 }
 
@@ -115,37 +85,18 @@ Status SqlOutput::Run(Interrupter& interrupter, sql::Session& session,
                                    [&session] { session.Interrupt(); });
   if (parquet_) return RunParquet(session, statement);
   TARN_ASSIGN_OR_RETURN(const auto result, session.Run(statement));
-  std::FILE* to = out_.empty() ? stdout : file_;
+  std::FILE* to = file_ == nullptr ? stdout : file_->stream();
   if (++results_ > 1 && style_.format == ResultFormat::kTable) std::fputc('\n', to);
   return WriteResult(*result, style_, to);
 }
 
 Status SqlOutput::Finish(os::FileSystem& files) {
-  if (out_.empty()) return {};
+  if (file_ == nullptr) return {};
   if (results_ == 0) {
-    Discard();
-    return InvalidArgument(fmt::format("there is no statement; {} is left as it was", out_));
+    return InvalidArgument(
+        fmt::format("there is no statement; {} is left as it was", file_->path()));
   }
-  Status written = partial_.empty() ? Close() : PutInPlace(files);
-  if (!written.ok()) Discard();
-  return written;
-}
-
-Status SqlOutput::Close() {
-  bool good = std::fflush(file_) == 0;
-  if (good && !partial_.empty()) good = fsync(fileno(file_)) == 0;
-  const int error = errno;
-  if (std::fclose(std::exchange(file_, nullptr)) != 0 && good)
-    return os::SystemError("write", out_, errno);
-  return good ? Status() : os::SystemError("write", out_, error);
-}
-
-Status SqlOutput::PutInPlace(os::FileSystem& files) {
-  TARN_TRY(Close());
-  (void)chmod(partial_.c_str(), ModeFor(place_));  // where that cannot be said, it stays private
-  TARN_TRY(files.Rename(partial_, place_));
-  const std::string folder = os::ParentOf(place_);
-  return files.SyncDirectory(folder.empty() ? "." : folder);
+  return file_->Finish(files);
 }
 
 }  // namespace tarn::app

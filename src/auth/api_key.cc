@@ -144,6 +144,12 @@ Result<std::string> KeyRing::Create(Principal principal, os::Random& random) {
   return text;
 }
 
+bool KeyRing::Knows(std::string_view key) const {
+  const std::string hash = codec::Sha256(key);
+  return std::ranges::any_of(
+      keys_, [&](const Key& known) { return codec::ConstantTimeEqual(known.hash, hash); });
+}
+
 Status KeyRing::Revoke(std::string_view name) {
   const auto gone =
       std::erase_if(keys_, [&](const Key& key) { return key.principal.name == name; });

@@ -58,6 +58,7 @@ class KeyRing {
   Result<std::string> Create(Principal principal, os::Random& random);
   Status Revoke(std::string_view name);  // NotFound
   const std::vector<Key>& keys() const { return keys_; }
+  bool Knows(std::string_view key) const;
 
  private:
   std::vector<Key> keys_;

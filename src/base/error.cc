@@ -6,7 +6,7 @@
 namespace tarn {
 namespace {
 
-constexpr std::array<CodeTraits, 14> kTraits = {{
+constexpr std::array<CodeTraits, 15> kTraits = {{
     {"InvalidArgument", 400, "22023", 2, false},
     {"NotFound", 404, "42704", 3, false},
     {"AlreadyExists", 409, "42710", 4, false},
@@ -17,6 +17,7 @@ constexpr std::array<CodeTraits, 14> kTraits = {{
     {"Unavailable", 503, "57P03", 9, true},
     {"DeadlineExceeded", 504, "57014", 10, true},
     {"Cancelled", 499, "57014", 130, false},
+    {"ReaderGone", 499, "57014", 141, false},  // as of a command that SIGPIPE ends
     {"DataLoss", 500, "XX001", 11, false},
     {"Unsupported", 501, "0A000", 12, false},
     {"Io", 500, "58030", 13, true},

@@ -19,6 +19,7 @@ enum class Code : uint8_t {
   kUnavailable,
   kDeadlineExceeded,
   kCancelled,
+  kReaderGone,  // `| head` has enough: no failure to speak of
   kDataLoss,
   kUnsupported,
   kIo,

@@ -26,7 +26,7 @@ TEST(Error, EveryCodeHasItsOwnExitStatus) {
   for (int code = 0; code <= static_cast<int>(Code::kInternal); ++code) {
     ++seen[TraitsOf(static_cast<Code>(code)).exit_status];
   }
-  EXPECT_EQ(seen.size(), 14U);
+  EXPECT_EQ(seen.size(), 15U);
   EXPECT_EQ(seen.count(0) + seen.count(1), 0U);
 }
 

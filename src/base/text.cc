@@ -200,6 +200,16 @@ std::optional<std::string_view> NearestWord(std::string_view word,
   return nearest;
 }
 
+std::string DidYouMean(std::string_view word, const std::vector<std::string_view>& known,
+                       std::string_view see) {
+  if (const auto nearest = NearestWord(word, known)) return DidYouMean(*nearest);
+  return see.empty() ? std::string() : fmt::format("; {}", see);
+}
+
+std::string DidYouMean(std::string_view meant) {
+  return fmt::format("; did you mean '{}'?", meant);
+}
+
 std::string FormatBytes(uint64_t bytes) {
   constexpr std::array<std::string_view, 6> kUnits = {"B", "kB", "MB", "GB", "TB", "PB"};
   auto value = static_cast<double>(bytes);

@@ -33,6 +33,11 @@ std::string SaidBy(std::string_view program, std::string_view text);
 // if it is near enough to be what was meant. Of several as near, the first.
 std::optional<std::string_view> NearestWord(std::string_view word,
                                             const std::vector<std::string_view>& known);
+// What follows a word that is not known: "; did you mean 'word'?" with the nearest of `known`.
+// Where none is near, "; " and `see`, or nothing.
+std::string DidYouMean(std::string_view word, const std::vector<std::string_view>& known,
+                       std::string_view see = {});
+std::string DidYouMean(std::string_view meant);  // the same with that word
 
 // "1.5 GB", "12 MB", "300 B": powers of 1,000. "64MB", "1 GB", "512" back to bytes.
 std::string FormatBytes(uint64_t bytes);

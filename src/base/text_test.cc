@@ -63,6 +63,14 @@ TEST(Text, NearestWordTakesLettersThatChangedPlacesForOneMistake) {
   EXPECT_EQ(NearestWord("cont", {"cot", "count"}), "cot");
 }
 
+TEST(Text, AWordThatIsNotKnownIsFollowedByTheNearest) {
+  const std::vector<std::string_view> known = {"format", "paths"};
+  EXPECT_EQ(DidYouMean("fromat", known, "see --help"), "; did you mean 'format'?");
+  EXPECT_EQ(DidYouMean("zzzzzz", known, "see --help"), "; see --help");
+  EXPECT_EQ(DidYouMean("zzzzzz", known), "");
+  EXPECT_EQ(DidYouMean("%f"), "; did you mean '%f'?");
+}
+
 TEST(Text, SizesAndDurations) {
   EXPECT_EQ(FormatBytes(999), "999 B");
   EXPECT_EQ(FormatBytes(1'500'000), "1.5 MB");

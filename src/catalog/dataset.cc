@@ -70,10 +70,9 @@ Result<DatasetName> ParseDatasetName(std::string_view text) {
   const auto zone = ParseZone(text.substr(0, dot));
   if (!zone) {
     const std::string_view word = text.substr(0, dot);
-    const auto nearest = NearestWord(word, {kZones.begin(), kZones.end()});
-    return InvalidArgument("'" + ReplaceInvalidUtf8(word) + "' is no zone; " +
-                           (nearest ? "did you mean '" + std::string(*nearest) + "'?"
-                                    : "zones are raw, clean, curated, quarantine, system"));
+    return InvalidArgument("'" + ReplaceInvalidUtf8(word) + "' is no zone" +
+                           DidYouMean(word, {kZones.begin(), kZones.end()},
+                                      "zones are raw, clean, curated, quarantine, system"));
   }
   DatasetName name{*zone, std::string(text.substr(dot + 1))};
   TARN_TRY(ValidateDatasetName(name));

@@ -213,11 +213,10 @@ void Reader::Choice(Key key, std::string& value, const std::vector<std::string_v
     value = node->scalar;
     return;
   }
-  const auto nearest = NearestWord(node->scalar, choices);
-  problems_.Add(
-      node->line, node->column, PathOf(key.name),
-      nearest ? fmt::format("{} is not known; did you mean '{}'?", Quoted(node->scalar), *nearest)
-              : fmt::format("{} is not {}", Quoted(node->scalar), type));
+  const std::string meant = DidYouMean(node->scalar, choices);
+  problems_.Add(node->line, node->column, PathOf(key.name),
+                meant.empty() ? fmt::format("{} is not {}", Quoted(node->scalar), type)
+                              : fmt::format("{} is not known{}", Quoted(node->scalar), meant));
 }
 
 void Reader::Strings(Key key, std::vector<std::string>& values) {
@@ -308,13 +307,9 @@ void Reader::Finish() {
   const std::vector<std::string_view> known(known_.begin(), known_.end());
   for (const Entry& entry : node_.entries) {
     if (std::find(known.begin(), known.end(), entry.key) != known.end()) continue;
-    std::string message = fmt::format("unknown key {}", Quoted(entry.key));
-    if (const auto nearest = NearestWord(entry.key, known)) {
-      message += fmt::format("; did you mean '{}'?", *nearest);
-    } else {
-      message += fmt::format("; known here: {}", Join(known_, ", "));
-    }
-    problems_.Add(entry.line, entry.column, path_, message);
+    problems_.Add(entry.line, entry.column, path_,
+                  fmt::format("unknown key {}{}", Quoted(entry.key),
+                              DidYouMean(entry.key, known, "known here: " + Join(known_, ", "))));
   }
 }
 

@@ -69,6 +69,16 @@ TEST(Yaml, SyntaxErrorIsToldInPlainWords) {
   }
 }
 
+TEST(Yaml, AByteOrderMarkMovesNothing) {
+  const Node root = ParseYaml("\xef\xbb\xbf'name': \"x\"\nport: 1\n", "a.yaml").value();
+  ASSERT_EQ(root.entries.size(), 2U);
+  EXPECT_EQ(root.entries[0].key, "name");
+  EXPECT_EQ(root.Find("name")->scalar, "x");
+  EXPECT_EQ(root.Find("name")->column, 9);
+  EXPECT_EQ(ErrorOf("\xef\xbb\xbfname: 'it''s\n"), "a.yaml:1:7: a quote is not closed");
+  EXPECT_EQ(ErrorOf("\xef\xbb\xbfname: \xff\n"), "a.yaml:1:7: not UTF-8 text");
+}
+
 TEST(Yaml, DepthSizeCountAndEncodingAreBounded) {
   EXPECT_EQ(ErrorOf(std::string(32, '[') + std::string(32, ']')), "fine");
   EXPECT_NE(ErrorOf(std::string(33, '[') + std::string(33, ']')), "fine");

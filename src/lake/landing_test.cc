@@ -338,7 +338,7 @@ TEST(Landing, HostWhoseBatchIsRefusedAsAWholeHasTheReasonUntilOneIsNot) {
   ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
   EXPECT_EQ(ErrorOfHost(lake, "w1"),
             "none of the 3 lines of the last batch, of /var/log/access.log, fits 'combind': "
-            "'combind' is no log format; did you mean combined?");
+            "'combind' is no log format; did you mean 'combined'?");
   EXPECT_EQ(ErrorOfHost(lake, "w2"), "");
   EXPECT_EQ(lake.landing().status().last_error, "") << "the landing itself goes well";
 

@@ -7,9 +7,7 @@
 namespace tarn::lake {
 
 Error NoSuchSource(std::string_view name, const std::vector<std::string_view>& known) {
-  const auto nearest = NearestWord(name, known);
-  return NotFound(fmt::format("no source '{}' in tarn.yaml{}", name,
-                              nearest ? fmt::format("; did you mean '{}'?", *nearest) : ""));
+  return NotFound(fmt::format("no source '{}' in tarn.yaml{}", name, DidYouMean(name, known)));
 }
 
 }  // namespace tarn::lake

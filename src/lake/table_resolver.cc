@@ -97,9 +97,8 @@ Result<sql::TableInfo> LakeResolver::Describe(const sql::TableName& name) {
                           dataset.description};
   }
   const std::string wanted = name.schema + "." + name.name;
-  const auto nearest = NearestWord(wanted, {known.begin(), known.end()});
   return NotFound(fmt::format("there is no table {}{}", wanted,
-                              nearest ? fmt::format("; did you mean '{}'?", *nearest) : ""));
+                              DidYouMean(wanted, {known.begin(), known.end()})));
 }
 
 Result<iceberg::Plan> LakeResolver::PlanOf(const sql::TableInfo& table,

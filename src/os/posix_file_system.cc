@@ -35,6 +35,8 @@ Code CodeOf(int error) {
     case EMFILE:
     case ENFILE:
       return Code::kResourceExhausted;
+    case EPIPE:
+      return Code::kReaderGone;
     default:
       return Code::kIo;
   }

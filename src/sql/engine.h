@@ -79,7 +79,7 @@ class Session {
   virtual Result<std::unique_ptr<QueryResult>> Run(std::string_view sql) = 0;
 
   // Runs a SELECT into a new Parquet file (zstd) at `path`, replacing what is there once it is
-  // whole. Answers the rows.
+  // whole; its owner alone may read it. Answers the rows.
   virtual Result<uint64_t> CopyToParquet(std::string_view sql, const std::string& path) = 0;
 
   // From any thread: whatever runs in the session, open results included, is cancelled.

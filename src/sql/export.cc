@@ -7,12 +7,12 @@ namespace {
 
 constexpr size_t kCopyBytes = 1 << 20;
 
-// Copies a file into place: sibling, sync, rename.
+// Copies a file into place, readable by its owner alone: sibling, sync, rename.
 Status CopyIntoPlace(os::FileSystem& files, const std::string& from, const std::string& to) {
   const std::string sibling = to + ".partial";
   TARN_ASSIGN_OR_RETURN(const auto source, files.Open(from, os::OpenMode::kRead));
-  TARN_ASSIGN_OR_RETURN(const auto target, files.Open(sibling, os::OpenMode::kCreate));
-  TARN_TRY(target->Truncate(0));
+  (void)files.Remove(sibling);  // of a process that died
+  TARN_ASSIGN_OR_RETURN(const auto target, files.Open(sibling, os::OpenMode::kCreateNewPrivate));
   for (uint64_t offset = 0;;) {
     TARN_ASSIGN_OR_RETURN(const std::string bytes, source->ReadAt(offset, kCopyBytes));
     if (bytes.empty()) break;

@@ -163,9 +163,8 @@ Result<TableName> SessionImpl::Qualify(const std::string& name) {
                                        found[0].schema, found[0].name, found[1].schema,
                                        found[1].name));
   }
-  const auto nearest = NearestWord(name, {known.begin(), known.end()});
   return NotFound(fmt::format("there is no table '{}'{}", name,
-                              nearest ? fmt::format("; did you mean '{}'?", *nearest) : ""));
+                              DidYouMean(name, {known.begin(), known.end()})));
 }
 
 Result<TableInfo> SessionImpl::DescribeTable(const TableReference& reference) {

@@ -511,6 +511,7 @@ TEST_F(SessionTest, ExportsAQueryAsParquet) {
       session_->CopyToParquet("SELECT ts, path FROM raw.web_log WHERE bot; -- done", path);
   ASSERT_TRUE(rows.ok()) << rows.error().ToString();
   EXPECT_EQ(*rows, 60u);
+  EXPECT_EQ(os::PosixFileSystem().Stat(path)->mode, 0600u);
   lake_.Write("SELECT CASE WHEN count(*) = 60 THEN 1 ELSE error('rows') END FROM " + Quoted(path));
   EXPECT_TRUE(FilesBelow(lake_.root() + "/temp", ".parquet").empty());
   EXPECT_EQ(session_->CopyToParquet("SHOW TABLES", path).error().code(), Code::kInvalidArgument);

@@ -88,7 +88,7 @@ class Configuration(harness.Case):
         agent = self.agent(self.shop, "w1", [self.work / "*.log"], format_text="combind")
         agent.command.append("--check")
         self.assertEqual(agent.start().wait(), 2)
-        for word in ("agent.yaml:", "flows[0].format", "'combind'", "did you mean combined?"):
+        for word in ("agent.yaml:", "flows[0].format", "'combind'", "did you mean 'combined'?"):
             self.assertIn(word, agent.tail())
 
     def test_a_key_for_a_source_that_is_none_is_not_made(self):
@@ -147,9 +147,9 @@ class Door(harness.Case):
         self.assertEqual(self.shop.flush().status, 200)
         said = {source["name"]: source["last_error"] for source in self.shop.status()["sources"]}
         self.assertIn("h1: none of the 2 lines", said["web_log"])
-        self.assertIn("'combind' is no log format; did you mean combined?", said["web_log"])
+        self.assertIn("'combind' is no log format; did you mean 'combined'?", said["web_log"])
         self.assertEqual(said["other"], "")
-        self.assertIn("did you mean combined?", harness.tarn("status", self.shop.folder).stdout)
+        self.assertIn("did you mean 'combined'?", harness.tarn("status", self.shop.folder).stdout)
         self.assertEqual(self.shop.get("/ready").status, 200, "the landing goes well")
 
     def raw_request(self, head, body=b""):

@@ -6,6 +6,8 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
+import unittest
 import zlib
 
 import harness
@@ -353,6 +355,76 @@ class Parse(harness.Case):
         done = self.parse("a.log", self.LINES, "--out", "/dev/null", "--rejects", "/dev/null")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
+    def outputs(self):
+        """Two outputs that are there already, and what names them."""
+        folder = self.work / "reports"
+        folder.mkdir(exist_ok=True)
+        words = []
+        for option in ("out", "rejects"):
+            (folder / option).write_text("precious\n")
+            words += [f"--{option}", folder / option]
+        return folder, words
+
+    def contents(self, folder):
+        return {path.name: path.read_text() for path in folder.iterdir()}
+
+    def test_outputs_are_left_alone_if_an_input_cannot_be_read(self):
+        folder, words = self.outputs()
+        good = self.work / "good.log"
+        good.write_bytes(b"bad line\n" + self.LINES)
+        for inputs in ([self.work / "nosuch.log"], [good, self.work / "nosuch.log"], [self.work]):
+            self.assertNotEqual(harness.tarn("parse", *inputs, *words).returncode, 0)
+            self.assertEqual(self.contents(folder), {"out": "precious\n", "rejects": "precious\n"})
+        done = harness.tarn("parse", good, *words)
+        self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+        written = self.contents(folder)
+        self.assertEqual(sorted(written), ["out", "rejects"])
+        self.assertEqual(written["out"].count("\n"), 50_000)
+        self.assertTrue(written["rejects"].endswith(": bad line\n"), written["rejects"])
+
+    def test_lines_before_damage_take_the_place_of_outputs(self):
+        folder, words = self.outputs()
+        done = self.parse("a.gz", gzip.compress(b"bad line\n" + self.LINES)[:-1000], *words)
+        self.assertEqual(done.returncode, 11, done.stderr)
+        written = self.contents(folder)
+        self.assertIn(f"{written['out'].count(chr(10)):,} lines parsed, 1 rejected", done.stderr)
+        self.assertIn("bad line", written["rejects"])
+
+    def test_outputs_are_left_alone_if_it_is_ended(self):
+        folder, words = self.outputs()
+        for ending in (signal.SIGINT, signal.SIGTERM):
+            child = subprocess.Popen([TARN, "parse", *map(str, words)], stdin=subprocess.PIPE,
+                                     stderr=subprocess.PIPE)
+            child.stdin.write(self.LINES)
+            child.stdin.flush()
+            child.send_signal(ending)
+            child.stdin.flush()
+            self.assertEqual(child.wait(30), -ending, child.stderr.read())
+            child.stdin.close()
+            child.stderr.close()
+            self.assertEqual(self.contents(folder), {"out": "precious\n", "rejects": "precious\n"})
+
+    def test_a_reader_that_has_enough_is_no_failure_to_speak_of(self):
+        folder, words = self.outputs()
+        child = subprocess.Popen([TARN, "parse", *map(str, words[2:])], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        child.stdout.close()
+        with child.stdin:
+            try:
+                child.stdin.write(self.LINES)
+            except BrokenPipeError:
+                pass
+        with child.stderr:
+            self.assertEqual((child.wait(30), child.stderr.read()), (141, b""))
+        self.assertEqual(self.contents(folder), {"out": "precious\n", "rejects": "precious\n"})
+
+    def test_a_pipe_is_written_to(self):
+        for option in ("--out", "--rejects"):
+            done = self.parse("a.log", b"bad line\n" + self.LINES, option, "/dev/stdout",
+                              *(() if option == "--out" else ("--out", "/dev/null")))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stdout.count("\n"), 50_000 if option == "--out" else 1)
+
 
 class ExitCodes(harness.Case):
     """The table of docs/exit-codes.md, command by command."""
@@ -599,7 +671,7 @@ class Problems(harness.Case):
                           "    land: parqet\n  b:\n    format: 'csv:a:flaot'\n")
         self.assertEqual(lines, [
             "2:12: time_zone: 'Europe/Pragu' is not a time zone; did you mean 'Europe/Prague'?",
-            "6:11: sources.a.land: 'parqet' is not known; did you mean 'parquet'?",
+            "6:11: sources.a.land: 'parqet' is not a form; did you mean 'parquet'?",
             "8:13: sources.b.format: column 'a' cannot have the type 'flaot'; choose int, long, "
             "double, boolean, string or timestamptz"])
 
@@ -633,6 +705,75 @@ class Cloned(harness.Case):
         listed = json.loads(harness.tarn("keys", "list", shop.folder, "--json").stdout)
         self.assertEqual(sorted(key["name"] for key in listed), ["local", "web-1"])
         shop.server.stop()
+
+
+class Keys(harness.Case):
+    def setUp(self):
+        super().setUp()
+        self.shop = self.project().start()
+        self.shop.server.stop()
+        self.keys = self.shop.folder / "state/keys.json"
+
+    def test_commands_reach_the_server_whatever_an_interrupted_change_left(self):
+        local = self.shop.folder / "state/local.key"
+        earlier = local.read_text()
+        for content in ("tarn_admin_" + "0" * 32, "", earlier):
+            local.write_text(content)
+            self.shop.start()
+            self.assertEqual(harness.tarn("status", self.shop.folder).returncode, 0)
+            self.shop.server.stop()
+            # The others are as they were.
+            names = [key["name"] for key in json.loads(self.keys.read_text())["keys"]]
+            self.assertEqual(sorted(names), ["admin", "agents", "local"])
+        self.assertEqual(local.stat().st_mode & 0o777, 0o600)
+        before = self.keys.read_bytes()
+        self.shop.start()
+        self.shop.server.stop()
+        self.assertEqual(self.keys.read_bytes(), before, "made anew only where it is not known")
+
+    def test_lost_ones_are_an_error_that_says_how_to_go_on(self):
+        saved = self.keys.read_bytes()
+        self.keys.unlink()
+        self.shop.start()
+        said = next(line for line in self.shop.server.tail(100).splitlines()
+                    if "server.keys_lost" in line)
+        self.assertIn("ERROR", said)
+        for part in (str(self.keys), "refused", "restore", "tarn keys create"):
+            self.assertIn(part, said)
+        self.assertEqual(harness.tarn("status", self.shop.folder).returncode, 0)
+        self.shop.server.stop()
+        self.keys.write_bytes(saved)
+        self.shop.start()
+        self.assertEqual(self.shop.get("/v1/status", self.shop.admin_key).status, 200)
+        self.assertEqual(harness.tarn("status", self.shop.folder).returncode, 0)
+        self.assertEqual(self.shop.server.tail(100).count("server.keys_lost"), 1)
+
+    def test_a_running_server_keeps_those_whose_file_is_lost(self):
+        self.shop.start()
+        saved = self.keys.read_bytes()
+        self.keys.unlink()
+        harness.wait_for("the loss to be seen",
+                         lambda: "server.keys_unreadable" in self.shop.server.tail(100))
+        self.assertIn("the keys before still count", self.shop.server.tail(100))
+        self.assertEqual(self.shop.get("/v1/status", self.shop.admin_key).status, 200)
+        self.keys.write_bytes(saved)
+        harness.wait_for("the file to be seen",
+                         lambda: "server.keys_reloaded" in self.shop.server.tail(100))
+        self.assertEqual(self.shop.get("/v1/status", self.shop.admin_key).status, 200)
+
+    def test_one_made_after_a_loss_says_so(self):
+        made = harness.tarn("keys", "create", "web-1", self.shop.folder)
+        self.assertNotIn("gone", made.stderr)
+        self.shop.start()
+        self.keys.unlink()
+        made = harness.tarn("keys", "create", "web-2", self.shop.folder)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.assertIn(f"{self.keys} was gone, and with it all keys made before", made.stderr)
+        made = harness.tarn("keys", "create", "web-3", self.shop.folder)
+        self.assertNotIn("gone", made.stderr)
+        harness.wait_for("the new keys to count",
+                         lambda: harness.tarn("status", self.shop.folder).returncode == 0 and
+                         self.shop.get("/v1/status", self.shop.admin_key).status == 401)
 
 
 class Out(harness.Case):
@@ -687,6 +828,70 @@ class Out(harness.Case):
                 self.write(name, *options)
                 self.assertEqual(path.stat().st_mode & 0o777, mode, name)
 
+    @unittest.skipIf(os.geteuid() != 0, "only root gives files away")
+    def test_owner_and_group_stay(self):
+        self.write("day.csv")
+        path = self.folder / "day.csv"
+        os.chown(path, 65534, 12345)
+        path.chmod(0o640)
+        for options in ((), ("--format", "parquet")):
+            self.write("day.csv", *options)
+            info = path.stat()
+            self.assertEqual((info.st_uid, info.st_gid, info.st_mode & 0o777), (65534, 12345, 0o640))
+
+    @unittest.skipIf(os.geteuid() != 0, "only root becomes somebody else")
+    def test_a_group_that_cannot_be_kept_passes_nothing_on(self):
+        log = self.work / "a.log"
+        log.write_text(harness.log_line(1, "x"))
+        path = self.folder / "day.jsonl"
+        path.write_text("")
+        path.chmod(0o660)
+        for folder in (self.work, self.folder):
+            folder.chmod(0o777)
+
+        def become_nobody():
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+        os.chown(path, 65534, 12345)
+        done = subprocess.run([TARN, "parse", log, "--out", path], capture_output=True, text=True,
+                              preexec_fn=become_nobody, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        info = path.stat()
+        self.assertEqual((info.st_uid, info.st_gid, info.st_mode & 0o777), (65534, 65534, 0o600))
+
+    def test_what_is_no_plain_file_is_written_to(self):
+        for place in ("/dev/stdout", "/proc/self/fd/1"):
+            done = harness.tarn("sql", self.shop.folder, "SELECT 1 AS a", "--out", place)
+            self.assertEqual((done.returncode, done.stdout), (0, "a\n1\n"), done.stderr)
+        done = harness.tarn("sql", self.shop.folder, "SELECT 1 AS a", "--out", "/dev/stderr")
+        self.assertEqual((done.returncode, done.stderr), (0, "a\n1\n"))
+        done = harness.tarn("sql", self.shop.folder, "SELECT 1 AS a", "--out", "/dev/stdout",
+                            "--format", "parquet")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("Parquet needs a plain file", done.stderr)
+        fifo, link = self.folder / "fifo", self.folder / "link"
+        os.mkfifo(fifo)
+        os.symlink("fifo", link)
+        for place in (fifo, link):
+            child = subprocess.Popen([TARN, "sql", str(self.shop.folder), "SELECT 1 AS a", "--out",
+                                      str(place)], stderr=subprocess.PIPE, text=True)
+            with open(fifo, encoding="ascii") as reader:
+                self.assertEqual(reader.read(), "a\n1\n")
+            with child.stderr:
+                self.assertEqual((child.wait(30), child.stderr.read()), (0, ""))
+        self.assertEqual(sorted(path.name for path in self.folder.iterdir()), ["fifo", "link"])
+
+    def test_a_file_without_a_name_is_written_to(self):
+        with tempfile.TemporaryFile(dir=self.folder) as nameless:
+            done = subprocess.run([TARN, "sql", self.shop.folder, "SELECT 1 AS a", "--out",
+                                   "/dev/stdout"], stdout=nameless, stderr=subprocess.PIPE,
+                                  check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(list(self.folder.iterdir()), [])
+            nameless.seek(0)
+            self.assertEqual(nameless.read(), b"a\n1\n")
+
     ENDLESS = "SELECT levenshtein(repeat('ab', 200000), repeat('ba', 200000))"
     ROWS = "SELECT * FROM range(100000000000)"
 
@@ -722,13 +927,16 @@ class Out(harness.Case):
             child.send_signal(ending)
             self.ends(child, -ending)
 
-    def test_nohup_is_honoured(self):
-        child = self.running(self.ROWS, "csv",
-                             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
-        child.send_signal(signal.SIGHUP)
-        harness.wait_busy(child.pid)
-        child.send_signal(signal.SIGTERM)
-        self.ends(child, -signal.SIGTERM)
+    def test_ignored_signals_are_honoured(self):
+        """SIGHUP of nohup, SIGINT of a job in a script's background."""
+        for ignored in (signal.SIGHUP, signal.SIGINT):
+            child = self.running(
+                self.ROWS, "csv",
+                preexec_fn=lambda ignored=ignored: signal.signal(ignored, signal.SIG_IGN))
+            child.send_signal(ignored)
+            harness.wait_busy(child.pid)
+            child.send_signal(signal.SIGTERM)
+            self.ends(child, -signal.SIGTERM)
 
 
 if __name__ == "__main__":

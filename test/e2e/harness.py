@@ -37,6 +37,9 @@ SEED = int(os.environ.get("TARN_E2E_SEED", "1"))
 COMBINED = '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"'
 SKIPPED = 77
 
+# Where it is ignored, as in the background of a script, so would be what the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 def main():
     print(f"seed {SEED}", flush=True)

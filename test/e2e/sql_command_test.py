@@ -143,7 +143,14 @@ class Scripts(SqlCase):
         child = self.start_sql("SELECT range AS n FROM range(1000000)")
         child.stdout.readline()
         child.stdout.close()
-        self.assertEqual((child.wait(60), child.stderr.read()), (130, ""))
+        self.assertEqual((child.wait(60), child.stderr.read()), (141, ""))
+        # Also of what fits the buffer and is written at the end.
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = subprocess.run([TARN, "sql", str(self.shop.folder), "SELECT 1"], stdout=writer,
+                              stderr=subprocess.PIPE, text=True, check=False)
+        os.close(writer)
+        self.assertEqual((done.returncode, done.stderr), (141, ""))
 
     NOTHING = ("", " ", ";", "\n", " ;; \n ;", "/* ; */", "/* a */;\n-- nothing;")
 

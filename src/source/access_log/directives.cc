@@ -188,14 +188,10 @@ class Reader {
     const char letter = directive.empty() ? ' ' : directive.front();
     const char other = static_cast<char>(letter ^ 32);
     for (const auto& simple : kSimple) {
-      if (simple.letter == other) {
-        return message + fmt::format("; did you mean %{} ({})?", other, simple.name);
-      }
+      if (simple.letter == other) return message + DidYouMean(fmt::format("%{}", other));
     }
     for (const char with_argument : {'C', 'e', 'i', 'n', 'o'}) {
-      if (with_argument == other) {
-        return message + fmt::format("; did you mean %{{NAME}}{}?", other);
-      }
+      if (with_argument == other) return message + DidYouMean(fmt::format("%{{NAME}}{}", other));
     }
     return message + "; known are aAbBDfhHklLmpPqrRstTuUvVXIOS, ^FB and {NAME} with aCehinopPtTL";
   }
@@ -263,7 +259,7 @@ class Reader {
     }
     std::string message = fmt::format("%{{{}}}{} is unknown", argument, letter);
     if (const auto near = NearestWord(lower, words)) {
-      message += fmt::format("; did you mean %{{{}}}{}?", *near, letter);
+      message += DidYouMean(fmt::format("%{{{}}}{}", *near, letter));
     } else {
       message += "; known are";
       for (const auto word : words) message += fmt::format(" %{{{}}}{}", word, letter);

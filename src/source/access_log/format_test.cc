@@ -51,20 +51,21 @@ TEST(Format, EveryDirectiveHasItsDocumentedColumn) {
 }
 
 TEST(Format, AnErrorNamesThePositionAndWhatIsNear) {
-  EXPECT_EQ(ErrorOf("combine"), "'combine' is no log format; did you mean combined?");
+  EXPECT_EQ(ErrorOf("combine"), "'combine' is no log format; did you mean 'combined'?");
   EXPECT_NE(ErrorOf("xyzzyplugh").find("known are common"), std::string::npos);
   EXPECT_EQ(ErrorOf("%h %F"),
-            "log format, position 4: there is no directive %F; did you mean %f (file)?");
+            "log format, position 4: there is no directive %F; did you mean '%f'?");
   EXPECT_EQ(ErrorOf("%h %i"), "log format, position 4: %i needs a name: %{NAME}i");
   EXPECT_EQ(ErrorOf("%h %{X"), "log format, position 5: '{' has no '}'");
   EXPECT_EQ(ErrorOf("%h %"), "log format, position 4: the format ends inside a directive");
   EXPECT_EQ(ErrorOf("%{remot}p"),
-            "log format, position 1: %{remot}p is unknown; did you mean %{remote}p?");
+            "log format, position 1: %{remot}p is unknown; did you mean '%{remote}p'?");
   EXPECT_NE(ErrorOf("%{%Q}t").find("position 1: %Q in %{%Q}t cannot be read"), std::string::npos);
   EXPECT_NE(ErrorOf("%v%h").find("nothing separates %v from %h"), std::string::npos);
   EXPECT_NE(ErrorOf("%%"), "");
   EXPECT_NE(ErrorOf(""), "");
-  EXPECT_NE(ErrorOf("json:a:strng").find("did you mean string?"), std::string::npos);
+  EXPECT_NE(ErrorOf("json:a:strng").find("did you mean 'string'?"), std::string::npos);
+  EXPECT_NE(ErrorOf("json:a=,b").find("column 'a' has no key behind its '='"), std::string::npos);
   EXPECT_NE(ErrorOf("csv:a,a").find("named twice"), std::string::npos);
   EXPECT_NE(ErrorOf("csv:a b").find("no column name"), std::string::npos);
   EXPECT_NE(ErrorOf("regex:(").find("regular expression"), std::string::npos);

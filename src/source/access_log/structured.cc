@@ -67,11 +67,9 @@ Result<TypeKind> TypeOfWord(std::string_view word, std::string_view column) {
     if (name == word) return type;
     words.push_back(name);
   }
-  const auto near = NearestWord(word, words);
-  return InvalidArgument(
-      fmt::format("column '{}' cannot have the type '{}'; {}", column, word,
-                  near ? fmt::format("did you mean {}?", *near)
-                       : "choose int, long, double, boolean, string or timestamptz"));
+  return InvalidArgument(fmt::format(
+      "column '{}' cannot have the type '{}'{}", column, word,
+      DidYouMean(word, words, "choose int, long, double, boolean, string or timestamptz")));
 }
 
 // What stands before and behind the first `separator`; all and nothing if there is none.
@@ -88,7 +86,7 @@ Status AddColumns(std::string_view list, Program& program) {
     const auto [head, key] = Cut(item, '=');
     const auto [name, type_word] = Cut(head, ':');
     TARN_TRY(format_name::CheckColumnName(name));
-    if (item.ends_with('=')) {
+    if (key.empty() && head.size() < item.size()) {
       return InvalidArgument(fmt::format("column '{}' has no key behind its '='", name));
     }
     if (type_word.empty() && head.ends_with(':')) {

@@ -31,6 +31,10 @@ TEST(JsonLines, ReadsTheStandardColumnsByDefault) {
             R"({"host":"a","path":"/x","query":"y","status":404})");
 }
 
+TEST(JsonLines, AKeyMayHoldAnEqualsSign) {
+  EXPECT_EQ(Read("json:a:string=b=,c:string==", R"({"b=":"x","=":"y"})"), R"({"a":"x","c":"y"})");
+}
+
 TEST(JsonLines, SaysWhatIsWrong) {
   EXPECT_EQ(Read("json", "hello"), "the line is no JSON object");
   EXPECT_EQ(Read("json", R"({"host":"a)"), "no closing quote");

@@ -34,15 +34,12 @@ Status CheckFormatName(std::string_view format) {
     words.push_back(prefix);
   }
   if (format.find('%') != std::string_view::npos) return {};
-  std::string message = fmt::format("'{}' is no log format", CutText(format, kShownBytes));
-  if (const auto near = NearestWord(format, words)) {
-    message += fmt::format("; did you mean {}?", *near);
-  } else {
-    message +=
-        "; known are common, combined, vhost_combined, combined+cookie, error, json[:COLUMNS], "
-        "csv:COLUMNS, tsv:COLUMNS, regex:EXPRESSION or a LogFormat string with % directives";
-  }
-  return InvalidArgument(std::move(message));
+  return InvalidArgument(fmt::format(
+      "'{}' is no log format{}", CutText(format, kShownBytes),
+      DidYouMean(format, words,
+                 "known are common, combined, vhost_combined, combined+cookie, error, "
+                 "json[:COLUMNS], csv:COLUMNS, tsv:COLUMNS, regex:EXPRESSION or a LogFormat string "
+                 "with % directives")));
 }
 
 Status CheckColumnName(std::string_view name) {

@@ -21,8 +21,8 @@ TEST(FormatName, KnowsEachKind) {
 }
 
 TEST(FormatName, NamesTheNearestWordOrAll) {
-  EXPECT_EQ(ErrorOf("combind"), "'combind' is no log format; did you mean combined?");
-  EXPECT_EQ(ErrorOf("csv"), "'csv' is no log format; did you mean csv:?");
+  EXPECT_EQ(ErrorOf("combind"), "'combind' is no log format; did you mean 'combined'?");
+  EXPECT_EQ(ErrorOf("csv"), "'csv' is no log format; did you mean 'csv:'?");
   EXPECT_NE(ErrorOf("something else altogether").find("known are common, combined"),
             std::string::npos);
   EXPECT_NE(ErrorOf(""), "");
