@@ -120,11 +120,14 @@ void FileTable::Load(const std::vector<FileState>& states, bool first_start) {
     const auto flow = std::find_if(flows_.begin(), flows_.end(),
                                    [&](const FlowSettings& f) { return f.source == state.source; });
     if (flow == flows_.end()) {
-      parked_.push_back(state);
+      FileState& parked = parked_[next_slot_] = state;
+      bounds_.Fit(next_slot_++, parked.trail);
       continue;
     }
     TrackedFile& file = tracked_[next_slot_];
+    file.slot = next_slot_;
     file.state = state;
+    bounds_.Fit(file.slot, file.state.trail);
     file.flow = static_cast<size_t>(flow - flows_.begin());
     file.read_offset = state.acked;
     file.line_begin = state.line_begin;
@@ -138,7 +141,8 @@ void FileTable::Load(const std::vector<FileState>& states, bool first_start) {
 }
 
 std::vector<FileState> FileTable::States() const {
-  std::vector<FileState> states = parked_;
+  std::vector<FileState> states;
+  for (const auto& [slot, state] : parked_) states.push_back(state);
   for (const auto& [slot, file] : tracked_) states.push_back(file.state);
   return states;
 }
@@ -156,11 +160,9 @@ TrackedFile* FileTable::Find(uint64_t slot) {
   return found == tracked_.end() ? nullptr : &found->second;
 }
 
-uint64_t FileTable::SlotOf(const TrackedFile& file) const {
-  for (const auto& [slot, other] : tracked_) {
-    if (&other == &file) return slot;
-  }
-  return 0;
+void FileTable::Remember(TrackedFile& file, Piece piece) {
+  file.state.trail.push_back(std::move(piece));
+  bounds_.Fit(file.slot, file.state.trail);
 }
 
 // Another file may have got the inode meanwhile.
@@ -270,6 +272,7 @@ std::optional<bool> FileTable::GoOn(TrackedFile& file, LogReader& reader) {
   state.ladder = Below(std::move(state.ladder), place.offset);
   state.anchor = *anchor;
   CutTrail(reader, state.trail, *anchor);
+  bounds_.Fit(file.slot, state.trail);
   if (state.acked != place.offset) state.line_begin.reset();
   state.acked = place.offset;
   state.file_id = NextFileId(state.file_id, boot_);
@@ -501,7 +504,7 @@ bool FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
   file.gone_since = 0;
   file.stuck_size = 0;
   file.modified = candidate.info.modified;
-  by_inode_[KeyOf(file)] = SlotOf(file);
+  by_inode_[KeyOf(file)] = file.slot;
   const auto size = file.reader->Size();
   file.last_growth = 0;
   if (size.ok()) NoteSize(file, *size, clock_.MonotonicMicros());
@@ -528,6 +531,7 @@ void FileTable::Add(size_t flow, Candidate candidate, const Verdict& verdict) {
     return;
   }
   TrackedFile& file = tracked_[next_slot_];
+  file.slot = next_slot_;
   file.flow = flow;
   file.state.source = flows_[flow].source;
   file.state.file_id = id;
@@ -551,7 +555,7 @@ void FileTable::Add(size_t flow, Candidate candidate, const Verdict& verdict) {
   file.state.acked = file.read_offset;
   if (file.read_offset > 0) {
     const auto anchor = AnchorAt(*file.reader, file.read_offset);
-    if (anchor.ok()) file.state.trail.push_back({anchor->end - anchor->length, *anchor, {}});
+    if (anchor.ok()) Remember(file, {anchor->end - anchor->length, *anchor, {}});
   }
   if (size.ok()) NoteSize(file, *size, clock_.MonotonicMicros());
   events_.FileFound(file.state.path, id, file.read_offset);
@@ -616,13 +620,9 @@ void FileTable::CloseIdle(TrackedFile& file, int64_t now) {
 
 void FileTable::AfterPass() {
   const int64_t now = clock_.MonotonicMicros();
-  trails_ = 0;
   for (auto& [slot, file] : tracked_) {
-    if (file.state.boot == boot_ && now - file.last_growth >= kTrailMicros) {
-      AgeTrail(file.state.trail);
-    } else if (!file.state.trail.empty()) {
-      ++trails_;
-    }
+    const bool old = file.state.boot == boot_ && now - file.last_growth >= kTrailMicros;
+    if (old && AgeTrail(file.state.trail)) bounds_.Fit(slot, file.state.trail);
     if (file.present) {
       CloseIdle(file, now);
       continue;
@@ -654,11 +654,16 @@ void FileTable::AfterPass() {
 
 void FileTable::Forget() {
   const int64_t oldest = clock_.Now().micros - kForgetMicros;
-  std::erase_if(parked_, [&](const FileState& s) { return s.last_seen.micros < oldest; });
+  std::erase_if(parked_, [&](const auto& entry) {
+    const bool forgotten = entry.second.last_seen.micros < oldest;
+    if (forgotten) bounds_.Forget(entry.first);
+    return forgotten;
+  });
   for (auto it = tracked_.begin(); it != tracked_.end();) {
     const TrackedFile& file = it->second;
     if (!file.present && !file.reader && file.state.last_seen.micros < oldest) {
       ForgetInode(file);
+      bounds_.Forget(it->first);
       it = tracked_.erase(it);
     } else {
       ++it;
