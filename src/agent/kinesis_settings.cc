@@ -304,7 +304,7 @@ void BindKinesisFlow(config::Reader& reader, FlowSettings& flow, AgentSettings& 
   reader.List({"dataProcessingOptions", "conversions"},
               [&](config::Reader& option) { TakeOption(option, flow, settings.notes); });
   NoteIgnored(reader, kIgnoredFlow, settings.notes);
-  CheckFlow(reader, flow);
+  CheckFlow(reader, flow, {"filePattern", "dataProcessingOptions", "multiLineStartPattern"});
 }
 
 // An endpoint may stand without a scheme, as AWS ones do.
@@ -440,11 +440,17 @@ bool IsKinesisFile(std::string_view text) {
 }
 
 Result<AgentSettings> LoadKinesisSettings(std::string_view text, const std::string& file_name,
-                                          const std::string& machine_name) {
+                                          const std::string& machine_name,
+                                          const config::Resolver& resolver) {
   // JSON is YAML, and this way each problem has its place.
   TARN_ASSIGN_OR_RETURN(const std::string plain, WithoutComments(text, file_name));
-  TARN_ASSIGN_OR_RETURN(const config::Node root, config::ParseYaml(plain, file_name));
+  TARN_ASSIGN_OR_RETURN(config::Node root, config::ParseYaml(plain, file_name));
   config::Problems problems(file_name);
+  config::ExpandReferences(
+      root, resolver,
+      [&](const config::Node& at, const std::string& path, const std::string& reason) {
+        problems.Add(at.line, at.column, path, reason);
+      });
   config::Reader reader(root, "", problems);
   AgentSettings settings;
   settings.host = machine_name;
@@ -457,7 +463,7 @@ Result<AgentSettings> LoadKinesisSettings(std::string_view text, const std::stri
         "tarn.key is missing: the server wants a key of the role ingest, unless it runs without "
         "keys");
   }
-  CheckSettings(reader, settings, endpoint);
+  CheckSettings(reader, settings, {endpoint, "tarn.host", "tarn.key"});
   reader.Finish();
   TARN_TRY(problems.ToStatus());
   return settings;
