@@ -145,6 +145,35 @@ TEST(Agent, FileThatIsNotBehindHasALagOfZero) {
   EXPECT_EQ(lags[0].lag_seconds, 0.0);
 }
 
+// A log that was truncated before all of it was sent, and the one that began in its place.
+TEST(Agent, FilesOfOnePathAreOneSeries) {
+  TempFolder logs;
+  const std::string path = logs / "a\"b.log";
+  Append(path, Lines(0, 10));
+  Fixture fixture(path);
+  fixture.server.script.assign(100'000, {503, 0, "busy"});
+  std::string printed;
+  bool truncated = false;
+  fixture.look = [&](const Agent& agent) {
+    if (!truncated && agent.Lags().size() == 1 && fixture.server.requests > 0) {
+      std::filesystem::resize_file(path, 0);
+      Append(path, Lines(20, 2));
+      truncated = true;
+    }
+    printed = PrintLags(agent);
+    return agent.Lags().size() == 2 && agent.Lags()[1].lag_bytes > 0;
+  };
+  EXPECT_TRUE(fixture.Run(false).ok());
+  const std::string series =
+      "tarn_agent_file_lag_bytes{source=\"shop\",path=\"" + logs.path() + "/a\\\"b.log\"} ";
+  const size_t found = printed.find(series);
+  ASSERT_NE(found, std::string::npos) << printed;
+  EXPECT_EQ(printed.find(series, found + 1), std::string::npos) << printed;
+  const std::string all = std::to_string((Lines(0, 10) + Lines(20, 2)).size());
+  EXPECT_EQ(printed.substr(found + series.size(), all.size() + 1), all + "\n") << printed;
+  EXPECT_NE(printed.find("\ntarn_agent_lag_bytes " + all + "\n"), std::string::npos) << printed;
+}
+
 TEST(Agent, EndsWhenItIsAsked) {
   TempFolder logs;
   Append(logs / "a.log", "one\n");
