@@ -174,6 +174,33 @@ TEST(Agent, FilesOfOnePathAreOneSeries) {
   EXPECT_NE(printed.find("\ntarn_agent_lag_bytes " + all + "\n"), std::string::npos) << printed;
 }
 
+// `tarn-agent --status` and the metrics say the same of a log.
+TEST(Agent, UnfinishedLastLineIsNotBehind) {
+  TempFolder logs;
+  const std::string path = logs / "a.log";
+  Append(path, "one\ntwo\nthr");
+  Fixture fixture(path);
+  fixture.look = [&](const Agent& agent) {
+    return agent.total_lag_bytes() == 0 && fixture.server.requests > 0;
+  };
+  EXPECT_TRUE(fixture.Run(false).ok());
+  const std::string text = fixture.files.ReadFile(fixture.folder / "state/checkpoint").value();
+  const FileState state = DecodeCheckpoint(text).value().files.at(0);
+  ASSERT_EQ(state.acked, 8U);
+  const auto behind = [&] {
+    return BytesBehind(fixture.files, state, std::filesystem::file_size(path));
+  };
+  EXPECT_EQ(behind(), 0U);
+  Append(path, "ee\nfour\nfi");
+  EXPECT_EQ(behind(), std::string("three\nfour\n").size());
+  std::filesystem::resize_file(path, 8);
+  Append(path, std::string(agent_wire::kMaxLineBytes, 'x'));  // goes in pieces
+  EXPECT_EQ(behind(), agent_wire::kMaxLineBytes);
+  std::filesystem::rename(path, path + ".1");
+  Append(path, "one\n");  // another file
+  EXPECT_EQ(BytesBehind(fixture.files, state, 11), 3U);
+}
+
 TEST(Agent, EndsWhenItIsAsked) {
   TempFolder logs;
   Append(logs / "a.log", "one\n");

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "agent_wire/batch.h"
+
 namespace tarn::agent {
 namespace {
 
@@ -10,7 +12,7 @@ constexpr int64_t kLateSearchMicros = 60'000'000;    // an old one
 constexpr int64_t kFreshOrphanMicros = 600'000'000;  // fresh until then
 constexpr int64_t kLostAfterMicros = 30'000'000;     // then a person is told
 constexpr size_t kMaxComplaints = 1'000;
-constexpr size_t kTailBytes = 1 << 20;  // looked at for the last newline when starting at the end
+constexpr uint64_t kTailBytes = 1 << 20;  // looked at for the last newline
 
 std::string_view NameOf(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
@@ -100,17 +102,34 @@ bool IsInode(const TrackedFile& known, const os::FileInfo& info) {
   return info.device == known.state.device && info.inode == known.state.inode;
 }
 
-// Where a plain file's last whole line ends.
-uint64_t EndOfLines(LogReader& reader, uint64_t size) {
-  const uint64_t begin = size > kTailBytes ? size - kTailBytes : 0;
-  std::string tail(static_cast<size_t>(size - begin), '\0');
-  const auto count = reader.Read(begin, tail);
-  if (!count.ok()) return begin;
-  const size_t newline = std::string_view(tail).substr(0, *count).rfind('\n');
-  return newline == std::string_view::npos ? begin : begin + newline + 1;
+// Where the last line that ends in these bytes of a plain file does. Nullopt: none does, or they
+// cannot be read.
+std::optional<uint64_t> EndOfLines(LogReader& reader, uint64_t begin, uint64_t end) {
+  std::string bytes(static_cast<size_t>(end - begin), '\0');
+  const auto count = reader.Read(begin, bytes);
+  if (!count.ok()) return std::nullopt;
+  const size_t newline = std::string_view(bytes).substr(0, *count).rfind('\n');
+  if (newline == std::string_view::npos) return std::nullopt;
+  return begin + newline + 1;
 }
 
+// Where the last bytes of a file begin that are looked at for the end of a line.
+uint64_t TailOf(uint64_t size) { return size > kTailBytes ? size - kTailBytes : 0; }
+
 }  // namespace
+
+uint64_t BytesBehind(os::FileSystem& files, const FileState& state, uint64_t size) {
+  if (state.finished || size <= state.acked) return 0;
+  const uint64_t all = size - state.acked;
+  os::FileInfo info;
+  info.device = state.device;
+  info.inode = state.inode;
+  const auto reader = OpenLog(files, state.path, info);
+  if (!reader.ok() || (*reader)->compressed()) return all;
+  const auto end = EndOfLines(**reader, std::max(TailOf(size), state.acked), size);
+  if (end) return *end - state.acked;
+  return all < agent_wire::kMaxLineBytes ? 0 : all;  // a longer line goes in pieces
+}
 
 void FileTable::Load(const std::vector<FileState>& states, bool first_start) {
   for (size_t flow = 0; flow < flows_.size(); ++flow) {
@@ -551,7 +570,10 @@ void FileTable::Add(size_t flow, Candidate candidate, const Verdict& verdict) {
   const auto size = file.reader->Size();
   if (from_end && file.reader->compressed()) return Finish(file);
   file.reader->Rest();  // others come first
-  if (from_end && size.ok()) file.read_offset = EndOfLines(*file.reader, *size);
+  if (from_end && size.ok()) {
+    const uint64_t tail = TailOf(*size);
+    file.read_offset = EndOfLines(*file.reader, tail, *size).value_or(tail);
+  }
   file.state.acked = file.read_offset;
   if (file.read_offset > 0) {
     const auto anchor = AnchorAt(*file.reader, file.read_offset);

@@ -59,6 +59,10 @@ struct TrackedFile {
   }
 };
 
+// Of a file that the checkpoint knows and that has `size` bytes: those that are not acknowledged.
+// An unfinished last line waits for its rest and is not behind, as in Agent::Lags().
+uint64_t BytesBehind(os::FileSystem& files, const FileState& state, uint64_t size);
+
 // Finds the files of the flows and knows which is which through renames, copies, truncation and
 // compression. Thread-confined. Looks at disk only; ships nothing.
 //

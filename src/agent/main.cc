@@ -113,7 +113,7 @@ int PrintStatus(os::FileSystem& files, const AgentSettings& settings) {
     const auto info = files.Stat(file.path);
     const bool there = info.ok() && info->inode == file.inode && info->device == file.device;
     const uint64_t size = there && !file.path.ends_with(".gz") ? info->size : file.size;
-    const uint64_t lag = file.finished || size < file.acked ? 0 : size - file.acked;
+    const uint64_t lag = BytesBehind(files, file, size);
     behind += lag;
     fmt::print("{:<10} {:>14} {:>14}  {:<9} {}\n", file.source, file.acked, lag,
                file.finished ? "finished" : (there ? "tailing" : "gone"), file.path);
