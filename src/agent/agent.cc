@@ -7,25 +7,13 @@
 #include "base/id.h"
 #include "base/text.h"
 #include "codec/hash.h"
+#include "obs/metrics.h"
 
 namespace tarn::agent {
 namespace {
 
 constexpr int64_t kSlice = 100'000;  // how soon a waiting sender sees a stop
 constexpr size_t kBootIdBytes = 64;  // more than a UUID and its newline
-
-std::string LabelValue(std::string_view text) {
-  std::string out;
-  for (const char c : ReplaceInvalidUtf8(text)) {
-    if (c == '\\' || c == '"') out.push_back('\\');
-    if (c == '\n') {
-      out += "\\n";
-    } else {
-      out.push_back(c);
-    }
-  }
-  return out;
-}
 
 // Tells one run of the machine from the next; 0: it does not say.
 uint64_t BootOf(os::FileSystem& files) {
@@ -308,25 +296,23 @@ void Agent::Send() {
 }
 
 std::string PrintLags(const Agent& agent) {
-  const auto lags = agent.Lags();
-  std::string out = fmt::format(
-      "# HELP tarn_agent_lag_bytes Bytes on disk that are not acknowledged, all files.\n"
-      "# TYPE tarn_agent_lag_bytes gauge\ntarn_agent_lag_bytes {}\n"
-      "# HELP tarn_agent_open_files Files that are open.\n"
-      "# TYPE tarn_agent_open_files gauge\ntarn_agent_open_files {}\n",
-      agent.total_lag_bytes(), agent.open_files());
-  const auto family = [&](std::string_view name, std::string_view help, auto value) {
-    out += fmt::format("# HELP {} {}\n# TYPE {} gauge\n", name, help, name);
-    for (const FileLag& lag : lags) {
-      out += fmt::format("{}{{source=\"{}\",path=\"{}\"}} {}\n", name, LabelValue(lag.source),
-                         LabelValue(lag.path), value(lag));
-    }
-  };
-  family("tarn_agent_file_lag_bytes", "Bytes of the file that are not acknowledged.",
-         [](const FileLag& lag) { return static_cast<double>(lag.lag_bytes); });
-  family("tarn_agent_file_lag_seconds", "Age of the oldest byte that is not acknowledged.",
-         [](const FileLag& lag) { return lag.lag_seconds; });
-  return out;
+  obs::Registry series;
+  series.GetGauge("tarn_agent_lag_bytes", "Bytes on disk that are not acknowledged, all files.")
+      .Set(static_cast<double>(agent.total_lag_bytes()));
+  series.GetGauge("tarn_agent_open_files", "Files that are open.")
+      .Set(static_cast<double>(agent.open_files()));
+  for (const FileLag& lag : agent.Lags()) {
+    const obs::Labels labels = {{"source", ReplaceInvalidUtf8(lag.source)},
+                                {"path", ReplaceInvalidUtf8(lag.path)}};
+    obs::Gauge& bytes = series.GetGauge("tarn_agent_file_lag_bytes",
+                                        "Bytes of the file that are not acknowledged.", labels);
+    obs::Gauge& seconds = series.GetGauge(
+        "tarn_agent_file_lag_seconds", "Age of the oldest byte that is not acknowledged.", labels);
+    // A path may have led to another file before, of which something is left to be sent.
+    bytes.Set(bytes.value() + static_cast<double>(lag.lag_bytes));
+    seconds.Set(std::max(seconds.value(), lag.lag_seconds));
+  }
+  return series.Print();
 }
 
 }  // namespace tarn::agent

@@ -145,6 +145,62 @@ TEST(Agent, FileThatIsNotBehindHasALagOfZero) {
   EXPECT_EQ(lags[0].lag_seconds, 0.0);
 }
 
+// A log that was truncated before all of it was sent, and the one that began in its place.
+TEST(Agent, FilesOfOnePathAreOneSeries) {
+  TempFolder logs;
+  const std::string path = logs / "a\"b.log";
+  Append(path, Lines(0, 10));
+  Fixture fixture(path);
+  fixture.server.script.assign(100'000, {503, 0, "busy"});
+  std::string printed;
+  bool truncated = false;
+  fixture.look = [&](const Agent& agent) {
+    if (!truncated && agent.Lags().size() == 1 && fixture.server.requests > 0) {
+      std::filesystem::resize_file(path, 0);
+      Append(path, Lines(20, 2));
+      truncated = true;
+    }
+    printed = PrintLags(agent);
+    return agent.Lags().size() == 2 && agent.Lags()[1].lag_bytes > 0;
+  };
+  EXPECT_TRUE(fixture.Run(false).ok());
+  const std::string series =
+      "tarn_agent_file_lag_bytes{source=\"shop\",path=\"" + logs.path() + "/a\\\"b.log\"} ";
+  const size_t found = printed.find(series);
+  ASSERT_NE(found, std::string::npos) << printed;
+  EXPECT_EQ(printed.find(series, found + 1), std::string::npos) << printed;
+  const std::string all = std::to_string((Lines(0, 10) + Lines(20, 2)).size());
+  EXPECT_EQ(printed.substr(found + series.size(), all.size() + 1), all + "\n") << printed;
+  EXPECT_NE(printed.find("\ntarn_agent_lag_bytes " + all + "\n"), std::string::npos) << printed;
+}
+
+// `tarn-agent --status` and the metrics say the same of a log.
+TEST(Agent, UnfinishedLastLineIsNotBehind) {
+  TempFolder logs;
+  const std::string path = logs / "a.log";
+  Append(path, "one\ntwo\nthr");
+  Fixture fixture(path);
+  fixture.look = [&](const Agent& agent) {
+    return agent.total_lag_bytes() == 0 && fixture.server.requests > 0;
+  };
+  EXPECT_TRUE(fixture.Run(false).ok());
+  const std::string text = fixture.files.ReadFile(fixture.folder / "state/checkpoint").value();
+  const FileState state = DecodeCheckpoint(text).value().files.at(0);
+  ASSERT_EQ(state.acked, 8U);
+  const auto behind = [&] {
+    return BytesBehind(fixture.files, state, std::filesystem::file_size(path));
+  };
+  EXPECT_EQ(behind(), 0U);
+  Append(path, "ee\nfour\nfi");
+  EXPECT_EQ(behind(), std::string("three\nfour\n").size());
+  std::filesystem::resize_file(path, 8);
+  Append(path, std::string(agent_wire::kMaxLineBytes, 'x'));  // goes in pieces
+  EXPECT_EQ(behind(), agent_wire::kMaxLineBytes);
+  std::filesystem::rename(path, path + ".1");
+  Append(path, "one\n");  // another file
+  EXPECT_EQ(BytesBehind(fixture.files, state, 11), 3U);
+}
+
 TEST(Agent, EndsWhenItIsAsked) {
   TempFolder logs;
   Append(logs / "a.log", "one\n");

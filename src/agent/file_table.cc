@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "agent_wire/batch.h"
+
 namespace tarn::agent {
 namespace {
 
@@ -10,7 +12,7 @@ constexpr int64_t kLateSearchMicros = 60'000'000;    // an old one
 constexpr int64_t kFreshOrphanMicros = 600'000'000;  // fresh until then
 constexpr int64_t kLostAfterMicros = 30'000'000;     // then a person is told
 constexpr size_t kMaxComplaints = 1'000;
-constexpr size_t kTailBytes = 1 << 20;  // looked at for the last newline when starting at the end
+constexpr uint64_t kTailBytes = 1 << 20;  // looked at for the last newline
 
 std::string_view NameOf(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
@@ -100,17 +102,34 @@ bool IsInode(const TrackedFile& known, const os::FileInfo& info) {
   return info.device == known.state.device && info.inode == known.state.inode;
 }
 
-// Where a plain file's last whole line ends.
-uint64_t EndOfLines(LogReader& reader, uint64_t size) {
-  const uint64_t begin = size > kTailBytes ? size - kTailBytes : 0;
-  std::string tail(static_cast<size_t>(size - begin), '\0');
-  const auto count = reader.Read(begin, tail);
-  if (!count.ok()) return begin;
-  const size_t newline = std::string_view(tail).substr(0, *count).rfind('\n');
-  return newline == std::string_view::npos ? begin : begin + newline + 1;
+// Where the last line that ends in these bytes of a plain file does. Nullopt: none does, or they
+// cannot be read.
+std::optional<uint64_t> EndOfLines(LogReader& reader, uint64_t begin, uint64_t end) {
+  std::string bytes(static_cast<size_t>(end - begin), '\0');
+  const auto count = reader.Read(begin, bytes);
+  if (!count.ok()) return std::nullopt;
+  const size_t newline = std::string_view(bytes).substr(0, *count).rfind('\n');
+  if (newline == std::string_view::npos) return std::nullopt;
+  return begin + newline + 1;
 }
 
+// Where the last bytes of a file begin that are looked at for the end of a line.
+uint64_t TailOf(uint64_t size) { return size > kTailBytes ? size - kTailBytes : 0; }
+
 }  // namespace
+
+uint64_t BytesBehind(os::FileSystem& files, const FileState& state, uint64_t size) {
+  if (state.finished || size <= state.acked) return 0;
+  const uint64_t all = size - state.acked;
+  os::FileInfo info;
+  info.device = state.device;
+  info.inode = state.inode;
+  const auto reader = OpenLog(files, state.path, info);
+  if (!reader.ok() || (*reader)->compressed()) return all;
+  const auto end = EndOfLines(**reader, std::max(TailOf(size), state.acked), size);
+  if (end) return *end - state.acked;
+  return all < agent_wire::kMaxLineBytes ? 0 : all;  // a longer line goes in pieces
+}
 
 void FileTable::Load(const std::vector<FileState>& states, bool first_start) {
   for (size_t flow = 0; flow < flows_.size(); ++flow) {
@@ -120,11 +139,14 @@ void FileTable::Load(const std::vector<FileState>& states, bool first_start) {
     const auto flow = std::find_if(flows_.begin(), flows_.end(),
                                    [&](const FlowSettings& f) { return f.source == state.source; });
     if (flow == flows_.end()) {
-      parked_.push_back(state);
+      FileState& parked = parked_[next_slot_] = state;
+      bounds_.Fit(next_slot_++, parked.trail);
       continue;
     }
     TrackedFile& file = tracked_[next_slot_];
+    file.slot = next_slot_;
     file.state = state;
+    bounds_.Fit(file.slot, file.state.trail);
     file.flow = static_cast<size_t>(flow - flows_.begin());
     file.read_offset = state.acked;
     file.line_begin = state.line_begin;
@@ -138,7 +160,8 @@ void FileTable::Load(const std::vector<FileState>& states, bool first_start) {
 }
 
 std::vector<FileState> FileTable::States() const {
-  std::vector<FileState> states = parked_;
+  std::vector<FileState> states;
+  for (const auto& [slot, state] : parked_) states.push_back(state);
   for (const auto& [slot, file] : tracked_) states.push_back(file.state);
   return states;
 }
@@ -156,11 +179,9 @@ TrackedFile* FileTable::Find(uint64_t slot) {
   return found == tracked_.end() ? nullptr : &found->second;
 }
 
-uint64_t FileTable::SlotOf(const TrackedFile& file) const {
-  for (const auto& [slot, other] : tracked_) {
-    if (&other == &file) return slot;
-  }
-  return 0;
+void FileTable::Remember(TrackedFile& file, Piece piece) {
+  file.state.trail.push_back(std::move(piece));
+  bounds_.Fit(file.slot, file.state.trail);
 }
 
 // Another file may have got the inode meanwhile.
@@ -270,6 +291,7 @@ std::optional<bool> FileTable::GoOn(TrackedFile& file, LogReader& reader) {
   state.ladder = Below(std::move(state.ladder), place.offset);
   state.anchor = *anchor;
   CutTrail(reader, state.trail, *anchor);
+  bounds_.Fit(file.slot, state.trail);
   if (state.acked != place.offset) state.line_begin.reset();
   state.acked = place.offset;
   state.file_id = NextFileId(state.file_id, boot_);
@@ -501,7 +523,7 @@ bool FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
   file.gone_since = 0;
   file.stuck_size = 0;
   file.modified = candidate.info.modified;
-  by_inode_[KeyOf(file)] = SlotOf(file);
+  by_inode_[KeyOf(file)] = file.slot;
   const auto size = file.reader->Size();
   file.last_growth = 0;
   if (size.ok()) NoteSize(file, *size, clock_.MonotonicMicros());
@@ -528,6 +550,7 @@ void FileTable::Add(size_t flow, Candidate candidate, const Verdict& verdict) {
     return;
   }
   TrackedFile& file = tracked_[next_slot_];
+  file.slot = next_slot_;
   file.flow = flow;
   file.state.source = flows_[flow].source;
   file.state.file_id = id;
@@ -547,11 +570,14 @@ void FileTable::Add(size_t flow, Candidate candidate, const Verdict& verdict) {
   const auto size = file.reader->Size();
   if (from_end && file.reader->compressed()) return Finish(file);
   file.reader->Rest();  // others come first
-  if (from_end && size.ok()) file.read_offset = EndOfLines(*file.reader, *size);
+  if (from_end && size.ok()) {
+    const uint64_t tail = TailOf(*size);
+    file.read_offset = EndOfLines(*file.reader, tail, *size).value_or(tail);
+  }
   file.state.acked = file.read_offset;
   if (file.read_offset > 0) {
     const auto anchor = AnchorAt(*file.reader, file.read_offset);
-    if (anchor.ok()) file.state.trail.push_back({anchor->end - anchor->length, *anchor, {}});
+    if (anchor.ok()) Remember(file, {anchor->end - anchor->length, *anchor, {}});
   }
   if (size.ok()) NoteSize(file, *size, clock_.MonotonicMicros());
   events_.FileFound(file.state.path, id, file.read_offset);
@@ -616,13 +642,9 @@ void FileTable::CloseIdle(TrackedFile& file, int64_t now) {
 
 void FileTable::AfterPass() {
   const int64_t now = clock_.MonotonicMicros();
-  trails_ = 0;
   for (auto& [slot, file] : tracked_) {
-    if (file.state.boot == boot_ && now - file.last_growth >= kTrailMicros) {
-      AgeTrail(file.state.trail);
-    } else if (!file.state.trail.empty()) {
-      ++trails_;
-    }
+    const bool old = file.state.boot == boot_ && now - file.last_growth >= kTrailMicros;
+    if (old && AgeTrail(file.state.trail)) bounds_.Fit(slot, file.state.trail);
     if (file.present) {
       CloseIdle(file, now);
       continue;
@@ -654,11 +676,16 @@ void FileTable::AfterPass() {
 
 void FileTable::Forget() {
   const int64_t oldest = clock_.Now().micros - kForgetMicros;
-  std::erase_if(parked_, [&](const FileState& s) { return s.last_seen.micros < oldest; });
+  std::erase_if(parked_, [&](const auto& entry) {
+    const bool forgotten = entry.second.last_seen.micros < oldest;
+    if (forgotten) bounds_.Forget(entry.first);
+    return forgotten;
+  });
   for (auto it = tracked_.begin(); it != tracked_.end();) {
     const TrackedFile& file = it->second;
     if (!file.present && !file.reader && file.state.last_seen.micros < oldest) {
       ForgetInode(file);
+      bounds_.Forget(it->first);
       it = tracked_.erase(it);
     } else {
       ++it;

@@ -26,6 +26,7 @@ struct HandedOut {
 
 // A file that is tailed, or was.
 struct TrackedFile {
+  uint64_t slot = 0;
   FileState state;
   size_t flow = 0;
   std::unique_ptr<LogReader> reader;  // null: nothing to read, or an orphan
@@ -57,6 +58,10 @@ struct TrackedFile {
     return handed_out.empty() ? state.anchor : handed_out.back().piece.anchor;
   }
 };
+
+// Of a file that the checkpoint knows and that has `size` bytes: those that are not acknowledged.
+// An unfinished last line waits for its rest and is not behind, as in Agent::Lags().
+uint64_t BytesBehind(os::FileSystem& files, const FileState& state, uint64_t size);
 
 // Finds the files of the flows and knows which is which through renames, copies, truncation and
 // compression. Thread-confined. Looks at disk only; ships nothing.
@@ -94,8 +99,8 @@ class FileTable {
 
   std::map<uint64_t, TrackedFile>& files() { return tracked_; }
   TrackedFile* Find(uint64_t slot);
-  // What each file may remember of its acknowledged batches.
-  TrailLimits trail_limits() const { return ShareOf(trails_); }
+  // The piece was acknowledged. For it some file may forget its oldest.
+  void Remember(TrackedFile& file, Piece piece);
   // Folders worth watching for changes.
   const std::set<std::string>& folders() const { return folders_; }
 
@@ -169,7 +174,6 @@ class FileTable {
   InodeKey KeyOf(const TrackedFile& file) const {
     return {file.flow, file.state.device, file.state.inode};
   }
-  uint64_t SlotOf(const TrackedFile& file) const;
 
   os::FileSystem& files_;
   const os::Clock& clock_;
@@ -179,13 +183,13 @@ class FileTable {
 
   std::map<uint64_t, TrackedFile> tracked_;
   std::map<InodeKey, uint64_t> by_inode_;
-  std::map<InodeKey, Glimpse> copies_;  // files known to be copies, or not identifiable yet
-  std::vector<FileState> parked_;       // of sources that are not configured any more
-  std::set<size_t> first_pass_;         // flows whose initial position still applies
+  std::map<InodeKey, Glimpse> copies_;    // files known to be copies, or not identifiable yet
+  std::map<uint64_t, FileState> parked_;  // of sources that are not configured any more
+  std::set<size_t> first_pass_;           // flows whose initial position still applies
   std::set<std::string> folders_;
   std::set<std::string> complained_;
   uint64_t next_slot_ = 1;
-  size_t trails_ = 0;  // files that grew lately, as of the last pass
+  TrailBounds bounds_;
   bool limit_reported_ = false;
 };
 

@@ -313,7 +313,7 @@ void BindKinesisFlow(config::Reader& reader, FlowSettings& flow, AgentSettings& 
   reader.List({"dataProcessingOptions", "conversions"},
               [&](config::Reader& option) { TakeOption(option, flow, settings.notes); });
   NoteIgnored(reader, kIgnoredFlow, settings.notes);
-  CheckFlow(reader, flow);
+  CheckFlow(reader, flow, {"filePattern", "dataProcessingOptions", "multiLineStartPattern"});
 }
 
 // An endpoint may stand without a scheme, as AWS ones do.
@@ -463,9 +463,11 @@ Result<config::Node> ParseFile(const SettingsFile& file) {
 }
 
 // A file of agent.d. What it says beside flows has no meaning there either.
-Status TakeFlowFile(const SettingsFile& file, Flows& flows, AgentSettings& settings) {
-  TARN_ASSIGN_OR_RETURN(const config::Node root, ParseFile(file));
+Status TakeFlowFile(const SettingsFile& file, const config::Resolver& resolver, Flows& flows,
+                    AgentSettings& settings) {
+  TARN_ASSIGN_OR_RETURN(config::Node root, ParseFile(file));
   config::Problems problems(file.name);
+  config::ExpandReferences(root, resolver, problems.AddUnresolved());
   config::Reader reader(root, "", problems);
   const size_t noted = settings.notes.size();
   flows.Take(reader, file.name, false);
@@ -486,11 +488,13 @@ bool IsKinesisFile(std::string_view text) {
 }
 
 Result<AgentSettings> LoadKinesisSettings(const std::vector<SettingsFile>& files,
-                                          const std::string& machine_name) {
+                                          const std::string& machine_name,
+                                          const config::Resolver& resolver) {
   const SettingsFile& main = files.front();
   const std::span more = std::span(files).subspan(1);
-  TARN_ASSIGN_OR_RETURN(const config::Node root, ParseFile(main));
+  TARN_ASSIGN_OR_RETURN(config::Node root, ParseFile(main));
   config::Problems problems(main.name);
+  config::ExpandReferences(root, resolver, problems.AddUnresolved());
   config::Reader reader(root, "", problems);
   AgentSettings settings;
   settings.host = machine_name;
@@ -506,14 +510,14 @@ Result<AgentSettings> LoadKinesisSettings(const std::vector<SettingsFile>& files
   }
   std::string wrong;
   for (const SettingsFile& file : more) {
-    const Status taken = TakeFlowFile(file, flows, settings);
+    const Status taken = TakeFlowFile(file, resolver, flows, settings);
     if (!taken.ok()) wrong += "\n" + taken.error().message();
   }
   settings.flows = flows.Merged();
   if (!more.empty() && settings.flows.empty() && wrong.empty()) {
     reader.Fail("flows", "none here and none in agent.d");
   }
-  CheckSettings(reader, settings, endpoint);
+  CheckSettings(reader, settings, {endpoint, "tarn.host", "tarn.key"});
   reader.Finish();
   if (const Status fine = problems.ToStatus(); !fine.ok()) wrong = fine.error().message() + wrong;
   if (wrong.empty()) return settings;

@@ -10,16 +10,28 @@ bool IsKinesisFile(std::string_view text);
 // Reads a Kinesis Agent's agent.json, in which // and /* */ are comments: flows, filePattern,
 // deliveryStream or kinesisStream, initialPosition (END_OF_FILE unless stated, as there),
 // multiLineStartPattern, skipHeaderLines, dataProcessingOptions, maxBufferAgeMillis,
-// firehose.endpoint or kinesis.endpoint. Of the files after the first, those of agent.d, the flows
-// alone. Every other key is listed in `notes` with the reason why it is not needed. A relative
-// `state_dir` never results.
+// firehose.endpoint or kinesis.endpoint; ${env:NAME} and ${file:path} as in agent.yaml. Of the
+// files after the first, those of agent.d, the flows alone. Every other key is listed in `notes`
+// with the reason why it is not needed. A relative `state_dir` never results.
 Result<AgentSettings> LoadKinesisSettings(const std::vector<SettingsFile>& files,
-                                          const std::string& machine_name);
+                                          const std::string& machine_name,
+                                          const config::Resolver& resolver);
+
+// What the keys of the file are called.
+struct FlowKeys {
+  std::string_view paths;
+  std::string_view format;
+  std::string_view multiline_start;
+};
+struct SettingsKeys {
+  std::string_view server;
+  std::string_view host;
+  std::string_view key;
+};
 
 // Checks across keys, shared by both kinds of file.
 void CheckSource(config::Reader& reader, std::string_view key, std::string_view source);
-void CheckFlow(config::Reader& reader, const FlowSettings& flow);
-void CheckSettings(config::Reader& reader, const AgentSettings& settings,
-                   std::string_view server_key);
+void CheckFlow(config::Reader& reader, const FlowSettings& flow, const FlowKeys& keys);
+void CheckSettings(config::Reader& reader, const AgentSettings& settings, const SettingsKeys& keys);
 
 }  // namespace tarn::agent

@@ -110,11 +110,11 @@ struct FileStatus {
   uint64_t behind;
 };
 
-FileStatus StatusOf(const os::FileSystem& files, const FileState& file) {
+FileStatus StatusOf(os::FileSystem& files, const FileState& file) {
   const auto info = files.Stat(file.path);
   const bool there = info.ok() && info->inode == file.inode && info->device == file.device;
   const uint64_t size = there && !file.path.ends_with(".gz") ? info->size : file.size;
-  const uint64_t behind = file.finished || size < file.acked ? 0 : size - file.acked;
+  const uint64_t behind = BytesBehind(files, file, size);
   return {file, file.finished ? "finished" : (there ? "tailing" : "gone"), size, behind};
 }
 

@@ -295,6 +295,75 @@ TEST(PowerCut, LogThatLostMoreThanIsRememberedIsSentFromItsStart) {
             LinesOf(Lines(0, 100) + Lines(0, 50) + Lines(1000, 100)));
 }
 
+// Not only once the next pass has counted the files that grew.
+TEST(PowerCut, WhatIsRememberedOfAllFilesIsBoundedAtEveryMoment) {
+  constexpr int kFiles = 1'500;
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "*.log"));
+  const auto grow = [&](int from, int to, int lines) {
+    for (int i = from; i < to; ++i) {
+      const std::string name = std::to_string(i);
+      Append(folder / (name + ".log"), name + "\n" + Lines(i, lines));
+    }
+  };
+  const auto check = [&] {
+    size_t lines = 0;
+    size_t pieces = 0;
+    size_t least = 0;  // two of each file stay
+    for (const FileState& state : rig.table().States()) {
+      for (const Piece& piece : state.trail) lines += piece.lines.size();
+      pieces += state.trail.size();
+      least += std::min<size_t>(state.trail.size(), 2);
+    }
+    EXPECT_LE(lines, kTrailLines);
+    EXPECT_LE(pieces, std::max(kTrailPieces, least));
+  };
+  grow(0, 1, 3);
+  rig.Step();
+  grow(1, 100, 100);  // all before the next pass
+  rig.Step();
+  check();
+  for (int round = 0; round < 25; ++round) {
+    grow(round, 100 + round, 5);
+    rig.clock.Advance(2 * kMicrosPerSecond);
+    rig.Step();
+    check();
+  }
+  grow(100, kFiles, 8);
+  rig.Step();
+  check();
+  rig.Save();
+  const auto checkpoint = rig.table().States();
+  rig.Kill();
+  EXPECT_EQ(rig.table().States(), checkpoint) << "a restart forgets nothing";
+}
+
+// A busy log beside it does not take what is remembered of a quiet one.
+TEST(PowerCut, QuietLogBesideABusyOneGoesOnAtTheByte) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "*.log"));
+  Append(folder / "quiet.log", "quiet\n" + Lines(0, 100));
+  Append(folder / "busy.log", "busy\n");
+  rig.Settle(1);
+  Append(folder / "quiet.log", Lines(100, 100));
+  rig.Step();
+  std::string busy = "busy\n";
+  for (int i = 0; i < 20; ++i) {
+    const std::string lines = Lines(10'000 * i, 5'000);
+    Append(folder / "busy.log", lines);
+    busy += lines;
+    rig.clock.Advance(2 * kMicrosPerSecond);
+    rig.Step();
+  }
+  rig.Save();
+  std::filesystem::resize_file(folder / "quiet.log", 6 + Lines(0, 150).size());
+  Append(folder / "quiet.log", Lines(500, 10));
+  rig.Reboot();
+  rig.Settle(1);
+  EXPECT_EQ(LinesOf(rig.server.AllBytes()),
+            LinesOf("quiet\n" + Lines(0, 200) + Lines(500, 10) + busy));
+}
+
 TEST(PowerCut, RefillAfterARebootIsAnotherFile) {
   for (const Refill& refill : Refills()) {
     if (refill.what == std::string_view("16 KiB alike, shorter")) continue;  // as if it were cut

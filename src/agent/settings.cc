@@ -45,7 +45,7 @@ void Bind(config::Reader& reader, AgentSettings& s) {
   reader.List({"flows", "what to tail", true}, [&](config::Reader& flow) {
     BindFlow(flow, s.flows.emplace_back());
     CheckSource(flow, "source", s.flows.back().source);
-    CheckFlow(flow, s.flows.back());
+    CheckFlow(flow, s.flows.back(), {"paths", "format", "multiline_start"});
   });
 }
 
@@ -78,43 +78,44 @@ void CheckSource(config::Reader& reader, std::string_view key, std::string_view 
                                kMaxSourceBytes));
 }
 
-void CheckFlow(config::Reader& reader, const FlowSettings& flow) {
+void CheckFlow(config::Reader& reader, const FlowSettings& flow, const FlowKeys& keys) {
   for (const std::string& path : flow.paths) {
     if (!path.starts_with('/')) {
-      reader.Fail("paths", fmt::format("'{}' is no absolute path", path));
+      reader.Fail(keys.paths, fmt::format("'{}' is no absolute path", path));
     }
   }
   if (flow.format.size() > agent_wire::kMaxNameBytes) {
-    reader.Fail("format", "is too long");
+    reader.Fail(keys.format, "is too long");
   } else if (!flow.format.empty()) {  // none: the source's own
     const Status known = format_name::CheckFormatName(flow.format);
-    if (!known.ok()) reader.Fail("format", known.error().message());
+    if (!known.ok()) reader.Fail(keys.format, known.error().message());
   }
   if (!flow.multiline_start.empty()) {
     re2::RE2::Options options;
     options.set_log_errors(false);
     const re2::RE2 pattern(flow.multiline_start, options);
     if (!pattern.ok()) {
-      reader.Fail("multiline_start", fmt::format("no valid pattern: {}", pattern.error()));
+      reader.Fail(keys.multiline_start, fmt::format("no valid pattern: {}", pattern.error()));
     }
   }
 }
 
 void CheckSettings(config::Reader& reader, const AgentSettings& settings,
-                   std::string_view server_key) {
+                   const SettingsKeys& keys) {
   for (const std::string& server : settings.servers) {
     const auto url = ParseUrl(server);
-    if (!url.ok()) reader.Fail(server_key, url.error().message());
+    if (!url.ok()) reader.Fail(keys.server, url.error().message());
   }
   if (settings.host.empty() || settings.host.size() > 255) {
-    reader.Fail("host", "1 to 255 bytes");
+    reader.Fail(keys.host, "1 to 255 bytes");
   }
   if (!IsValidUtf8(settings.host)) {
-    reader.Fail("host", fmt::format("'{}' is no UTF-8; say here what the machine is to be called",
-                                    EscapeInvalidUtf8(settings.host)));
+    reader.Fail(keys.host,
+                fmt::format("'{}' is no UTF-8; say here what the machine is to be called",
+                            EscapeInvalidUtf8(settings.host)));
   }
   if (settings.key.find_first_of("\r\n") != std::string::npos) {
-    reader.Fail("key", "must be one line");
+    reader.Fail(keys.key, "must be one line");
   }
   std::set<std::string_view> sources;
   for (const FlowSettings& flow : settings.flows) {
@@ -150,7 +151,7 @@ Result<AgentSettings> LoadSettings(const std::vector<SettingsFile>& files,
                                    const std::string& machine_name,
                                    const config::Resolver& resolver) {
   const auto& [file_name, text] = files.front();
-  if (IsKinesisFile(text)) return LoadKinesisSettings(files, machine_name);
+  if (IsKinesisFile(text)) return LoadKinesisSettings(files, machine_name, resolver);
   TARN_ASSIGN_OR_RETURN(config::Node root, config::ParseYaml(text, file_name));
   config::Problems problems(file_name);
   config::ExpandReferences(root, resolver, problems.AddUnresolved());
@@ -158,7 +159,7 @@ Result<AgentSettings> LoadSettings(const std::vector<SettingsFile>& files,
   AgentSettings settings;
   settings.host = machine_name;
   Bind(reader, settings);
-  CheckSettings(reader, settings, "server");
+  CheckSettings(reader, settings, {"server", "host", "key"});
   reader.Finish();
   TARN_TRY(problems.ToStatus());
   return settings;

@@ -361,6 +361,43 @@ TEST(Settings, KinesisFileOfAnAgentForAwsIsToldWhatItLacks) {
                                      "firehose.endpoint"});
 }
 
+TEST(Settings, KinesisFileMayHaveReferencesAsAgentYaml) {
+  const auto load = [](std::string_view key, std::string_view pattern) {
+    return LoadText(
+        fmt::format("{{\"firehose.endpoint\": \"https://${{env:HOST}}\",\n"
+                    "\"tarn.key\": \"{}\", \"flows\": [\n"
+                    "{{\"filePattern\": \"{}\", \"deliveryStream\": \"w\"}}]}}",
+                    key, pattern));
+  };
+  const auto settings = load("${file:agent.key}", "/${env:A}/$${x}");
+  ASSERT_TRUE(settings.ok()) << ProblemOf(settings);
+  EXPECT_EQ(settings->key, "k1");
+  EXPECT_EQ(settings->servers, std::vector<std::string>{"https://k1"});
+  EXPECT_EQ(settings->flows[0].paths, std::vector<std::string>{"/k1/${x}"});
+  EXPECT_TRUE(settings->notes.empty());
+  EXPECT_EQ(ProblemOf(load("${vault:key}", "x")),
+            "agent.yaml:2:13: tarn.key: '${vault:key}' is neither ${env:NAME} nor ${file:path}\n"
+            "agent.yaml:3:17: flows[0].filePattern: 'x' is no absolute path");
+}
+
+TEST(Settings, KinesisMistakesAreToldUnderTheKeysOfTheFile) {
+  const std::string name(256, 'h');
+  const std::string columns(4'200, 'c');
+  EXPECT_EQ(ProblemOf(LoadText("{\"kinesis.endpoint\": \"https://x:y\",\n\"tarn.host\": \"" + name +
+                               "\",\n\"tarn.key\": \"a\\nb\", \"flows\": [\n"
+                               "{\"deliveryStream\": \"w\",\n\"filePattern\": \"x.log\",\n"
+                               "\"multiLineStartPattern\": \"(\",\n"
+                               "\"dataProcessingOptions\": [{\"optionName\": \"CSVTOJSON\", "
+                               "\"customFieldNames\": [\"" +
+                               columns + "\"]}]}]}")),
+            "agent.yaml:1:22: kinesis.endpoint: 'https://x:y' has no valid port\n"
+            "agent.yaml:2:14: tarn.host: 1 to 255 bytes\n"
+            "agent.yaml:3:13: tarn.key: must be one line\n"
+            "agent.yaml:5:16: flows[0].filePattern: 'x.log' is no absolute path\n"
+            "agent.yaml:6:26: flows[0].multiLineStartPattern: no valid pattern: missing ): (\n"
+            "agent.yaml:7:26: flows[0].dataProcessingOptions: is too long");
+}
+
 TEST(Settings, SourceIsCalledAsTarnYamlMayCallIt) {
   for (const char* good : {"w", "_w", "Web-log_1"}) EXPECT_TRUE(LoadFlow(good, "").ok()) << good;
   for (const char* bad : {"s.1", "1s", "-s", "a b"}) {

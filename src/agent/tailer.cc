@@ -246,7 +246,7 @@ void Tailer::MoveTo(TrackedFile& file, uint64_t offset) {
     HandedOut& done = file.handed_out.front();
     file.state.anchor = done.piece.anchor;
     if (done.piece.anchor.end == offset) file.state.line_begin = done.line_begin;
-    if (plain) AddPiece(file.state.trail, std::move(done.piece), table_.trail_limits());
+    if (plain) table_.Remember(file, std::move(done.piece));
     file.handed_out.pop_front();
   }
   if (plain && file.reader) NoteSkipped(file);
@@ -269,7 +269,7 @@ void Tailer::NoteSkipped(TrackedFile& file) {
       const auto count = file.reader->Read(at, bytes);
       if (count.ok() && *count == bytes.size()) piece.lines = LineHashes(bytes);
     }
-    AddPiece(file.state.trail, std::move(piece), table_.trail_limits());
+    table_.Remember(file, std::move(piece));
     at = anchor->end;
   }
 }

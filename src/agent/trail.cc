@@ -8,6 +8,8 @@
 namespace tarn::agent {
 namespace {
 
+constexpr size_t kLeastPieces = 2;  // of each file
+
 uint32_t HashOf(std::string_view line) { return static_cast<uint32_t>(codec::Xxh3(line)); }
 
 // What of the piece's bytes can be read.
@@ -33,11 +35,61 @@ uint64_t IntactLines(LogReader& reader, const Piece& piece) {
   return at;
 }
 
+// The oldest pieces forget theirs.
+void KeepLines(Trail& trail, size_t room) {
+  for (auto it = trail.rbegin(); it != trail.rend(); ++it) {
+    if (it->lines.size() > room) {
+      it->lines.resize(room);
+      it->lines.shrink_to_fit();
+    }
+    room -= it->lines.size();
+  }
+}
+
 }  // namespace
 
-TrailLimits ShareOf(size_t files) {
-  const size_t divisor = std::max<size_t>(files, 1);
-  return {std::clamp<size_t>(kTrailPieces / divisor, 2, kMostPieces), kTrailLines / divisor};
+void TrailBounds::Drop(uint64_t file, const Counted& counted) {
+  by_pieces_.erase({counted.pieces, file});
+  by_lines_.erase({counted.lines, file});
+  pieces_ -= counted.pieces;
+  lines_ -= counted.lines;
+}
+
+void TrailBounds::Count(uint64_t file, Counted& counted) {
+  Drop(file, counted);
+  counted.pieces = counted.trail->size();
+  counted.lines = 0;
+  for (const Piece& piece : *counted.trail) counted.lines += piece.lines.size();
+  if (counted.pieces > kLeastPieces) by_pieces_.emplace(counted.pieces, file);
+  if (counted.lines > 0) by_lines_.emplace(counted.lines, file);
+  pieces_ += counted.pieces;
+  lines_ += counted.lines;
+}
+
+void TrailBounds::Fit(uint64_t file, Trail& trail) {
+  while (trail.size() > kMostPieces) trail.erase(trail.begin());
+  Counted& own = trails_[file];
+  own.trail = &trail;
+  Count(file, own);
+  while (pieces_ > kTrailPieces && !by_pieces_.empty()) {
+    const uint64_t longest = by_pieces_.rbegin()->second;
+    Counted& other = trails_.at(longest);
+    other.trail->erase(other.trail->begin());
+    Count(longest, other);
+  }
+  while (lines_ > kTrailLines) {
+    const auto [count, longest] = *by_lines_.rbegin();
+    Counted& other = trails_.at(longest);
+    KeepLines(*other.trail, count - std::min(lines_ - kTrailLines, (count + 1) / 2));
+    Count(longest, other);
+  }
+}
+
+void TrailBounds::Forget(uint64_t file) {
+  const auto found = trails_.find(file);
+  if (found == trails_.end()) return;
+  Drop(file, found->second);
+  trails_.erase(found);
 }
 
 std::vector<uint32_t> LineHashes(std::string_view payload) {
@@ -48,24 +100,15 @@ std::vector<uint32_t> LineHashes(std::string_view payload) {
     hashes.push_back(HashOf(payload.substr(0, newline + 1)));
     payload.remove_prefix(newline + 1);
   }
+  hashes.shrink_to_fit();
   return hashes;
 }
 
-void AddPiece(Trail& trail, Piece piece, const TrailLimits& limits) {
-  trail.push_back(std::move(piece));
-  while (trail.size() > limits.pieces) trail.pop_front();
-  size_t room = limits.lines;
-  for (auto it = trail.rbegin(); it != trail.rend(); ++it) {
-    if (it->lines.size() > room) it->lines.resize(room);
-    it->lines.shrink_to_fit();
-    room -= it->lines.size();
-  }
-}
-
-void AgeTrail(Trail& trail) {
-  if (trail.empty()) return;
+bool AgeTrail(Trail& trail) {
+  if (trail.empty() || (trail.size() == 1 && trail.front().lines.empty())) return false;
   trail.erase(trail.begin(), trail.end() - 1);
   trail.front().lines = {};
+  return true;
 }
 
 void CutTrail(LogReader& reader, Trail& trail, const Anchor& end) {

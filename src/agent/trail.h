@@ -1,9 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <map>
 #include <optional>
+#include <set>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/identity.h"
@@ -19,25 +21,43 @@ struct Piece {
   std::vector<uint32_t> lines;  // hashes of its first whole lines, maybe of none
   bool operator==(const Piece&) const = default;
 };
-using Trail = std::deque<Piece>;  // oldest first
+using Trail = std::vector<Piece>;  // oldest first
 
-// Bounds of one trail.
-struct TrailLimits {
-  size_t pieces = 0;
-  size_t lines = 0;
+inline constexpr size_t kTrailPieces = 2'048;  // of all files; but two of each if that is more
+inline constexpr size_t kTrailLines = 8'192;   // of all files
+inline constexpr size_t kMostPieces = 32;      // of one file
+
+// Holds the trails of all files within these bounds at every moment. A file forgets only while it
+// remembers more than any other, and half of its lines at most at a time: each keeps all it has, or
+// at least half an equal share. Thread-confined.
+class TrailBounds {
+ public:
+  // The trail of that file is new or has changed. It is borrowed until Forget.
+  void Fit(uint64_t file, Trail& trail);
+  void Forget(uint64_t file);
+
+ private:
+  struct Counted {
+    Trail* trail = nullptr;
+    size_t pieces = 0;
+    size_t lines = 0;
+  };
+  using Order = std::set<std::pair<size_t, uint64_t>>;  // count, file
+
+  void Count(uint64_t file, Counted& counted);
+  void Drop(uint64_t file, const Counted& counted);
+
+  std::map<uint64_t, Counted> trails_;
+  Order by_pieces_;  // those that have more than two
+  Order by_lines_;   // those that have any
+  size_t pieces_ = 0;
+  size_t lines_ = 0;
 };
-// Of all files together; a file may have its share, and always two pieces.
-inline constexpr size_t kTrailPieces = 2'048;
-inline constexpr size_t kTrailLines = 8'192;
-inline constexpr size_t kMostPieces = 32;  // of one file
-TrailLimits ShareOf(size_t files);
 
 // Of the whole lines at the beginning of a batch, at most kTrailLines.
 std::vector<uint32_t> LineHashes(std::string_view payload);
-// Past the limits the oldest pieces go, and of those that stay the oldest forget their lines.
-void AddPiece(Trail& trail, Piece piece, const TrailLimits& limits);
-// Nothing was added for long: what is left says where the file was then.
-void AgeTrail(Trail& trail);
+// Nothing was added for long: what is left says where the file was then. False: as it was.
+bool AgeTrail(Trail& trail);
 // What the trail says of bytes past `end` is forgotten.
 void CutTrail(LogReader& reader, Trail& trail, const Anchor& end);
 // Up to where the reader's file is the known one, as far as the trail can tell: the end of a batch

@@ -14,8 +14,7 @@ struct ReadFile {
       Append(folder / "log", batch);
       const uint64_t begin = text.size();
       text += batch;
-      AddPiece(trail, {begin, AnchorAt(*Open(), text.size()).value(), LineHashes(batch)},
-               ShareOf(1));
+      trail.push_back({begin, AnchorAt(*Open(), text.size()).value(), LineHashes(batch)});
     }
   }
   std::unique_ptr<LogReader> Open() {
@@ -59,20 +58,108 @@ TEST(Trail, WithoutLinesFindsTheEndOfABatch) {
   EXPECT_EQ(file.EndAfter(file.text.size() - 1, "x\n"), std::string("one\ntwo\nthree\n").size());
 }
 
-TEST(Trail, StaysWithinItsShare) {
-  Trail trail;
-  const TrailLimits limits = ShareOf(100);
-  EXPECT_EQ(limits.pieces, 20U);
-  for (uint64_t i = 0; i < 50; ++i) {
-    AddPiece(trail, {i, {i + 1, 1, i}, std::vector<uint32_t>(10, 1)}, limits);
+// Files that grow, age and go, as a table would have them.
+class Files {
+ public:
+  void Add(uint64_t file, size_t lines) {
+    Trail& trail = trails_[file];
+    const uint64_t begin = trail.empty() ? 0 : trail.back().anchor.end;
+    trail.push_back({begin, {begin + 1, 1, begin}, std::vector<uint32_t>(lines, 1)});
+    bounds_.Fit(file, trail);
+    Check();
   }
-  EXPECT_EQ(trail.size(), limits.pieces);
-  EXPECT_EQ(trail.front().begin, 30U);
-  size_t lines = 0;
-  for (const Piece& piece : trail) lines += piece.lines.size();
-  EXPECT_EQ(lines, limits.lines);
-  EXPECT_EQ(trail.back().lines.size(), 10U) << "the newest are remembered";
-  EXPECT_EQ(ShareOf(10'000).pieces, 2U);
+  void Age(uint64_t file) {
+    if (AgeTrail(trails_[file])) bounds_.Fit(file, trails_[file]);
+    Check();
+  }
+  void Forget(uint64_t file) {
+    bounds_.Forget(file);
+    trails_.erase(file);
+  }
+
+  const Trail& Of(uint64_t file) { return trails_[file]; }
+  size_t LinesOf(uint64_t file) {
+    size_t lines = 0;
+    for (const Piece& piece : trails_[file]) lines += piece.lines.size();
+    return lines;
+  }
+
+ private:
+  void Check() {
+    size_t pieces = 0;
+    size_t least = 0;
+    size_t lines = 0;
+    for (const auto& [file, trail] : trails_) {
+      ASSERT_LE(trail.size(), kMostPieces);
+      pieces += trail.size();
+      least += std::min<size_t>(trail.size(), 2);
+      lines += LinesOf(file);
+    }
+    ASSERT_LE(pieces, std::max(kTrailPieces, least));
+    ASSERT_LE(lines, kTrailLines);
+  }
+
+  std::map<uint64_t, Trail> trails_;
+  TrailBounds bounds_;
+};
+
+TEST(TrailBounds, HoldAfterEveryChange) {
+  os::SeededRandom random(7);
+  Files files;
+  for (int step = 0; step < 4'000; ++step) {
+    const uint64_t file = random.Below(random.Below(2) == 0 ? 3 : 1'500);
+    const uint64_t dice = random.Below(20);
+    if (dice == 0) {
+      files.Age(file);
+    } else if (dice == 1) {
+      files.Forget(file);
+    } else {
+      files.Add(file, random.Below(random.Below(50) == 0 ? kTrailLines + 1 : 20));
+    }
+    if (HasFatalFailure()) FAIL() << "step " << step;
+  }
+}
+
+TEST(TrailBounds, OneFileRemembersItsNewest) {
+  Files files;
+  for (int i = 0; i < 50; ++i) files.Add(1, 1'000);
+  EXPECT_EQ(files.Of(1).size(), kMostPieces);
+  EXPECT_EQ(files.Of(1).front().begin, 50 - kMostPieces);
+  EXPECT_EQ(files.LinesOf(1), kTrailLines);
+  EXPECT_EQ(files.Of(1).back().lines.size(), 1'000U);
+}
+
+TEST(TrailBounds, QuietFileKeepsAllItHasBesideBusyOnes) {
+  Files files;
+  for (int i = 0; i < 4; ++i) files.Add(1, 100);
+  for (int i = 0; i < 100; ++i) {
+    for (uint64_t file = 2; file < 10; ++file) files.Add(file, 3'000);
+  }
+  EXPECT_EQ(files.LinesOf(1), 400U);
+  EXPECT_EQ(files.Of(1).size(), 4U);
+  for (uint64_t file = 2; file < 10; ++file) {
+    EXPECT_GE(files.LinesOf(file), kTrailLines / 9 / 2) << file;
+  }
+}
+
+TEST(TrailBounds, EachFileHasTwoPiecesHoweverManyThereAre) {
+  Files files;
+  constexpr uint64_t kFiles = 1'100;
+  for (int i = 0; i < 3; ++i) {
+    for (uint64_t file = 0; file < kFiles; ++file) files.Add(file, 0);
+  }
+  for (uint64_t file = 0; file < kFiles; ++file) EXPECT_EQ(files.Of(file).size(), 2U) << file;
+}
+
+TEST(TrailBounds, WhatIsForgottenMakesRoom) {
+  Files files;
+  files.Add(1, kTrailLines);
+  files.Forget(1);
+  files.Add(2, kTrailLines);
+  EXPECT_EQ(files.LinesOf(2), kTrailLines);
+  files.Age(2);
+  files.Add(3, kTrailLines);
+  EXPECT_EQ(files.LinesOf(3), kTrailLines);
 }
 
 TEST(Trail, HashesAreOfWholeLinesAndBounded) {

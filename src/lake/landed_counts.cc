@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/text.h"
+
 namespace tarn::lake {
 namespace {
 
@@ -21,22 +23,14 @@ void NoteErrors(const HostStatus& counted, Timestamp committed, HostStatus& host
   }
 }
 
-// Cut where a character ends.
-std::string_view Cut(std::string_view text, size_t bytes) {
-  if (text.size() <= bytes) return text;
-  constexpr unsigned kLeadMask = 0xc0;
-  constexpr unsigned kContinues = 0x80;
-  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & kLeadMask) == kContinues) --bytes;
-  return text.substr(0, bytes);
-}
-
 // Of a batch that goes to quarantine as a whole; empty for others. Each host keeps one.
 std::string WhyRefused(const LandedBatch& batch) {
   const LineCounts& counts = batch.counts;
   if (counts.rejected < counts.lines) return "";
   return fmt::format("none of the {} lines of the last batch, of {}, fits '{}': {}", counts.lines,
-                     Cut(batch.header.path, 200), Cut(batch.format, 80),
-                     Cut(counts.first_reason, 200));
+                     EscapeInvalidUtf8(CutText(batch.header.path, 200)),
+                     EscapeInvalidUtf8(CutText(batch.format, 80)),
+                     CutText(counts.first_reason, 200));
 }
 
 double SecondsBetween(Timestamp from, Timestamp to) {

@@ -172,8 +172,7 @@ Error Walker::WhyNot(std::string_view what, const std::string& name,
   if (!exists.ok()) return exists.error();
   const std::string named = std::string(what) + " '" + name + "'";
   if (*exists) return Refused(named);
-  return NotFound("there is no " + named +
-                  (nearest ? "; did you mean '" + std::string(*nearest) + "'?" : ""));
+  return NotFound("there is no " + named + (nearest ? DidYouMean(*nearest) : ""));
 }
 
 Status Walker::VisitTableNode(const Json& node, std::string_view type, const NameSet& ctes,
