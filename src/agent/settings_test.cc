@@ -23,11 +23,11 @@ std::string ProblemOf(const Result<AgentSettings>& settings) {
 
 TEST(Settings, NameOfTheMachineMustBeUtf8) {
   const std::string text = "server: http://a\nkey: k\nflows: [{source: s, paths: /l}]\n";
-  const auto settings = LoadSettings(text, "agent.yaml", "b\xe9", {});
+  const auto settings = LoadSettings({{"agent.yaml", text}}, "b\xe9", {});
   ASSERT_FALSE(settings.ok());
   EXPECT_NE(settings.error().message().find("host: 'b\\xe9' is no UTF-8"), std::string::npos)
       << settings.error().message();
-  EXPECT_TRUE(LoadSettings(text + "host: box\n", "agent.yaml", "b\xe9", {}).ok());
+  EXPECT_TRUE(LoadSettings({{"agent.yaml", text + "host: box\n"}}, "b\xe9", {}).ok());
 }
 
 TEST(Settings, ReadsAgentYaml) {
