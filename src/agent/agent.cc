@@ -302,8 +302,7 @@ std::string PrintLags(const Agent& agent) {
   series.GetGauge("tarn_agent_open_files", "Files that are open.")
       .Set(static_cast<double>(agent.open_files()));
   for (const FileLag& lag : agent.Lags()) {
-    const obs::Labels labels = {{"source", ReplaceInvalidUtf8(lag.source)},
-                                {"path", ReplaceInvalidUtf8(lag.path)}};
+    const obs::Labels labels = {{"source", lag.source}, {"path", EscapeInvalidUtf8(lag.path)}};
     obs::Gauge& bytes = series.GetGauge("tarn_agent_file_lag_bytes",
                                         "Bytes of the file that are not acknowledged.", labels);
     obs::Gauge& seconds = series.GetGauge(

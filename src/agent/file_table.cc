@@ -102,15 +102,13 @@ bool IsInode(const TrackedFile& known, const os::FileInfo& info) {
   return info.device == known.state.device && info.inode == known.state.inode;
 }
 
-// Where the last line that ends in these bytes of a plain file does. Nullopt: none does, or they
-// cannot be read.
-std::optional<uint64_t> EndOfLines(LogReader& reader, uint64_t begin, uint64_t end) {
+// Where the last line that ends in these bytes of a plain file does; nullopt if none does.
+Result<std::optional<uint64_t>> EndOfLines(LogReader& reader, uint64_t begin, uint64_t end) {
   std::string bytes(static_cast<size_t>(end - begin), '\0');
-  const auto count = reader.Read(begin, bytes);
-  if (!count.ok()) return std::nullopt;
-  const size_t newline = std::string_view(bytes).substr(0, *count).rfind('\n');
-  if (newline == std::string_view::npos) return std::nullopt;
-  return begin + newline + 1;
+  TARN_ASSIGN_OR_RETURN(const size_t count, reader.Read(begin, bytes));
+  const size_t newline = std::string_view(bytes).substr(0, count).rfind('\n');
+  if (newline == std::string_view::npos) return std::optional<uint64_t>();
+  return std::optional(begin + newline + 1);
 }
 
 // Where the last bytes of a file begin that are looked at for the end of a line.
@@ -127,7 +125,8 @@ uint64_t BytesBehind(os::FileSystem& files, const FileState& state, uint64_t siz
   const auto reader = OpenLog(files, state.path, info);
   if (!reader.ok() || (*reader)->compressed()) return all;
   const auto end = EndOfLines(**reader, std::max(TailOf(size), state.acked), size);
-  if (end) return *end - state.acked;
+  if (!end.ok()) return all;
+  if (*end) return **end - state.acked;
   return all < agent_wire::kMaxLineBytes ? 0 : all;  // a longer line goes in pieces
 }
 
@@ -572,7 +571,8 @@ void FileTable::Add(size_t flow, Candidate candidate, const Verdict& verdict) {
   file.reader->Rest();  // others come first
   if (from_end && size.ok()) {
     const uint64_t tail = TailOf(*size);
-    file.read_offset = EndOfLines(*file.reader, tail, *size).value_or(tail);
+    const auto end = EndOfLines(*file.reader, tail, *size);
+    file.read_offset = end.ok() ? end->value_or(tail) : tail;
   }
   file.state.acked = file.read_offset;
   if (file.read_offset > 0) {

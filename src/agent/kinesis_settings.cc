@@ -483,6 +483,7 @@ Status TakeFlowFile(const SettingsFile& file, const config::Resolver& resolver, 
 }  // namespace
 
 bool IsKinesisFile(std::string_view text) {
+  if (text.starts_with(config::kByteOrderMark)) text.remove_prefix(config::kByteOrderMark.size());
   const size_t first = std::min(text.find_first_not_of(" \t\r\n"), text.size());
   return text.substr(first).starts_with('{') || EndOfComment(text, first) != first;
 }

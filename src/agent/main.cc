@@ -124,7 +124,7 @@ void PrintAsTable(const std::string& agent_id, const std::vector<FileStatus>& fi
              "state", "path");
   for (const FileStatus& status : files) {
     fmt::print("{:<10} {:>14} {:>14}  {:<9} {}\n", status.file.source, status.file.acked,
-               status.behind, status.state, status.file.path);
+               status.behind, status.state, EscapeInvalidUtf8(status.file.path));
   }
   fmt::print("{}, {} behind\n", Files(files.size()), FormatBytes(behind));
 }
@@ -135,7 +135,7 @@ void PrintAsJson(const std::string& agent_id, const std::vector<FileStatus>& fil
   for (const FileStatus& status : files) {
     codec::Json file;
     file.Set("source", status.file.source);
-    file.Set("path", ReplaceInvalidUtf8(status.file.path));
+    file.Set("path", EscapeInvalidUtf8(status.file.path));
     file.Set("file_id", status.file.file_id);
     file.Set("state", std::string(status.state));
     file.Set("size_bytes", static_cast<int64_t>(status.size));

@@ -225,6 +225,9 @@ TEST(Settings, KinesisFileMayHaveComments) {
   ASSERT_TRUE(settings.ok()) << settings.error().message();
   EXPECT_EQ(settings->key, "a//b/*c*/\"//d");
   EXPECT_EQ(settings->flows[0].paths, std::vector<std::string>{"/var/log/*/*.log"});
+  EXPECT_EQ(
+      ProblemOf(LoadText("\xef\xbb\xbf{\"firehose.endpoint\": \"https://x\", \"flows\": []}")),
+      ProblemOf(LoadText("{\"firehose.endpoint\": \"https://x\", \"flows\": []}")));
   EXPECT_EQ(ProblemOf(LoadText("{ // one\n /* two\n \"flows\": [] }")),
             "agent.yaml:2:2: this comment has no end");
   EXPECT_NE(

@@ -1,17 +1,19 @@
 #include "app/interrupter.h"
 
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <cstdio>
-#include <ctime>
 #include <utility>
+
+#include "base/check.h"
 
 namespace tarn::app {
 namespace {
-
-// How often the thread looks whether it should end.
-constexpr timespec kLook{.tv_sec = 0, .tv_nsec = 100'000'000};
 
 // What ends a program unless it is ignored: SIGHUP by nohup, SIGINT by a shell for what a script
 // runs in the background.
@@ -28,21 +30,32 @@ sigset_t Taken() {
 
 }  // namespace
 
-Interrupter::Interrupter(CtrlC ctrl_c) : ctrl_c_(ctrl_c), signals_(Taken()) {
+Interrupter::Interrupter(CtrlC ctrl_c)
+    : ctrl_c_(ctrl_c),
+      signals_(Taken()),
+      signal_fd_(signalfd(-1, &signals_, SFD_CLOEXEC)),
+      end_fd_(eventfd(0, EFD_CLOEXEC)) {
   pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+  TARN_CHECK(signal_fd_ >= 0 && end_fd_ >= 0);
   thread_ = os::Thread("interrupter", [this] { Loop(); });
 }
 
 Interrupter::~Interrupter() {
-  ending_ = true;
+  TARN_CHECK(eventfd_write(end_fd_, 1) == 0);
   thread_.Join();
   pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
+  close(signal_fd_);
+  close(end_fd_);
 }
 
 void Interrupter::Loop() {
-  while (!ending_) {
-    const int signal = sigtimedwait(&signals_, nullptr, &kLook);
-    if (signal <= 0) continue;
+  for (;;) {
+    std::array<pollfd, 2> news = {pollfd{signal_fd_, POLLIN, 0}, pollfd{end_fd_, POLLIN, 0}};
+    if (poll(news.data(), news.size(), -1) < 0) continue;
+    if (news[1].revents != 0) return;
+    signalfd_siginfo taken{};
+    if (read(signal_fd_, &taken, sizeof(taken)) != sizeof(taken)) continue;
+    const auto signal = static_cast<int>(taken.ssi_signo);
     if (signal == SIGINT && ctrl_c_ == CtrlC::kInterrupts) {
       TakeInterrupt();
     } else {

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <csignal>
 #include <functional>
 
@@ -61,7 +60,8 @@ class Interrupter {
 
   const CtrlC ctrl_c_;
   const sigset_t signals_;
-  std::atomic<bool> ending_ = false;
+  const int signal_fd_;
+  const int end_fd_;  // an event: the thread ends
   os::Mutex mutex_;
   std::function<void()> interrupt_ TARN_GUARDED_BY(mutex_);
   std::function<void()> clean_ TARN_GUARDED_BY(mutex_);

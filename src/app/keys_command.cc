@@ -58,7 +58,6 @@ Status CreateKey(Context& context, const KeysOptions& options) {
     return {};
   }));
   if (lost) {
-    TARN_TRY(EnsureLocalKey(context.machine, project));
     fmt::print(stderr,
                "warning: {} was gone, and with it all keys made before: agents and people need new "
                "ones, unless you restore the file\n",
@@ -66,11 +65,12 @@ Status CreateKey(Context& context, const KeysOptions& options) {
   }
   if (options.json) {
     fmt::print("{}\n", codec::DumpJson(ToJson({options.name, role, options.sources}, &key)));
-    return {};
+  } else {
+    fmt::print("{}\n", key);
+    fmt::print(stderr, "Shown this once. {}\n", kReloadHint);
   }
-  fmt::print("{}\n", key);
-  fmt::print(stderr, "Shown this once. {}\n", kReloadHint);
-  return {};
+  // Last: should it fail, the key was shown.
+  return lost ? EnsureLocalKey(context.machine, project) : Status();
 }
 
 std::vector<std::string> NamesOf(const auth::KeyRing& ring) {

@@ -14,6 +14,18 @@
 namespace tarn::app {
 namespace {
 
+// The descriptor of our own output that the path leads to, as /dev/stdout does; -1 if to neither.
+int OwnOutput(const std::string& path) {
+  struct stat wanted{};
+  if (stat(path.c_str(), &wanted) != 0) return -1;  // not there yet
+  for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+    struct stat own{};
+    if (fstat(fd, &own) != 0) continue;
+    if (own.st_dev == wanted.st_dev && own.st_ino == wanted.st_ino) return fd;
+  }
+  return -1;
+}
+
 // Whether a new file can take the place. A file that links of /proc lead to may have no name, or
 // its name may be another's.
 bool CanTakePlace(const std::string& path, const std::string& place) {
@@ -43,8 +55,9 @@ void MakeLike(const std::string& place, const std::string& partial) {
 OutFile::OutFile(os::Random& random, std::string path)
     : path_(std::move(path)),
       place_(Followed(path_)),
+      own_output_(OwnOutput(path_)),
       partial_(
-          CanTakePlace(path_, place_)
+          own_output_ < 0 && CanTakePlace(path_, place_)
               ? os::JoinPath(os::ParentOf(place_), fmt::format(".tarn-out-{:016x}", random.Next()))
               : std::string()) {}
 
@@ -59,7 +72,11 @@ void OutFile::Discard() const {
 }
 
 Status OutFile::Begin() {
-  if (partial_.empty()) {
+  if (own_output_ >= 0) {
+    // Behind what is there already.
+    const int fd = fcntl(own_output_, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0) file_ = fdopen(fd, "w");
+  } else if (partial_.empty()) {
     file_ = std::fopen(path_.c_str(), "w");
   } else {
     const int fd = open(partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

@@ -13,7 +13,8 @@ namespace tarn::app {
 // disk by then; a symbolic link stays, and what it points to is replaced. A new file gets 0640;
 // another keeps its permissions, and owner and group where this user may give them: a group that
 // cannot be kept passes its rights on to nobody. What is no plain file (a pipe, a terminal, a
-// device) or has no name (as /dev/stdout may lead to) is written to as it is.
+// device), has no name, or is our own standard output or error (/dev/stdout) is written to as it
+// is.
 class OutFile {
  public:
   OutFile(os::Random& random, std::string path);
@@ -39,6 +40,7 @@ class OutFile {
 
   const std::string path_;
   const std::string place_;  // without symbolic links
+  const int own_output_;
   const std::string partial_;
   std::FILE* file_ = nullptr;
 };

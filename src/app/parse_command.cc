@@ -206,7 +206,12 @@ class OutFiles {
     return {out_ ? out_->stream() : stdout, rejects_ ? rejects_->stream() : nullptr};
   }
   Status Finish(os::FileSystem& file_system) {
-    for (OutFile* file : files()) TARN_TRY(file->Finish(file_system));
+    for (OutFile* file : files()) {
+      if (Status finished = file->Finish(file_system); !finished.ok()) {
+        Discard();
+        return finished;
+      }
+    }
     return {};
   }
   void Discard() {
@@ -241,7 +246,10 @@ Status Parse(Context& context, ParseOptions options) {
   Outputs outputs = files.outputs();
   Status done = ParseFiles(context, format, options.files, outputs);
   const bool damaged = !done.ok() && done.error().code() == Code::kDataLoss;
-  if (!done.ok() && !damaged) return done;
+  if (!done.ok() && !damaged) {
+    files.Discard();  // while a signal does so as well
+    return done;
+  }
   TARN_TRY(files.Finish(context.machine.files));
   if (damaged || outputs.rejected > 0) {
     fmt::print(stderr, "{} parsed, {} rejected{}\n",

@@ -248,8 +248,12 @@ Result<Project> LoadProject(os::FileSystem& files, const std::string& folder,
   const auto text = files.ReadFile(path);
   if (!text.ok()) {
     if (text.error().code() != Code::kNotFound) return text.error();
+    // As in a demo's folder.
+    const std::string inner = os::JoinPath(root, "project");
+    const bool demo = files.Exists(os::JoinPath(inner, "tarn.yaml"));
     return NotFound(
-        fmt::format("{} has no tarn.yaml; `tarn init DIR --template retail` makes one", root));
+        fmt::format("{} has no tarn.yaml; {}", root,
+                    demo ? inner + " has one" : "`tarn init DIR --template retail` makes one"));
   }
   return ParseProject(*text, root, load_tls);
 }

@@ -99,8 +99,10 @@ Status Sql(Context& context, const SqlOptions& options) {
       sql::Session::Open(*engine, *lake->resolver, {.timeout_micros = project.sql_timeout_micros});
   if (prompt) return RunPrompt({machine, project, interrupter, *session, *lake->resolver});
   std::istringstream given(words.statements.value_or(""));
-  TARN_TRY(RunScript(interrupter, *session, *output, words.statements ? given : std::cin));
-  return output->Finish(machine.files);
+  Status done = RunScript(interrupter, *session, *output, words.statements ? given : std::cin);
+  if (done.ok()) done = output->Finish(machine.files);
+  if (!done.ok()) output->Discard();  // while a signal does so as well
+  return done;
 }
 
 }  // namespace

@@ -87,7 +87,8 @@ void PrintStopped(const Project& project, const Json& status) {
   const Json* journal = status.Find("journal");
   if (journal == nullptr) return;
   if (journal->Find("error") != nullptr) {
-    fmt::print("journal: DAMAGED or unreadable, a server would not start\n");
+    fmt::print(
+        "journal: DAMAGED or unreadable; a server would not start, or not land what is behind\n");
   } else {
     fmt::print("journal: {} waiting for a server\n",
                Counted(IntOf(*journal, "waiting"), "batch", "batches"));
@@ -190,7 +191,7 @@ void AddStatus(CLI::App& app, Context& context, Run& run) {
   command->footer(
       "Lines and rejected count since the server started; lines/s is of the last ten seconds; lag\n"
       "is the seconds from an agent's read of its last batch to the lake. Without a server: the\n"
-      "datasets, and whether the journal is sound: 11 if it is not.\n"
+      "datasets, and whether the journal can be read: the status is that of its error.\n"
       "Examples:\n  tarn status shop\n  tarn status shop --json");
   command->callback([&context, &run, folder, json] {
     run = [&context, folder, json] { return ShowStatus(context, *folder, *json); };

@@ -265,8 +265,7 @@ const Node* Node::Find(std::string_view key) const {
 
 Result<Node> ParseYaml(std::string_view text, std::string_view file_name) {
   // What marks UTF-8 is no part of it, and the parser does not count it in its places.
-  if (constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf"; text.starts_with(kByteOrderMark))
-    text.remove_prefix(kByteOrderMark.size());
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   if (text.size() > kMaxYamlBytes) {
     return InvalidArgument(fmt::format("{}: {} is over the limit of {} for a configuration file",
                                        file_name, FormatBytes(text.size()),

@@ -40,6 +40,9 @@ inline constexpr size_t kMaxYamlBytes = 1 << 20;
 inline constexpr size_t kMaxYamlNodes = 100'000;
 inline constexpr int kMaxYamlDepth = 32;
 
+// What some editors put before UTF-8; no part of the document.
+inline constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+
 // One YAML document. InvalidArgument "file:line:column: …" for a syntax error, a key that stands
 // twice in a map (with the place of the first), a key that is no scalar, an anchor or alias, a
 // second document, or more than the limits above. An empty document is kNull.

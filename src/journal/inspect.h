@@ -19,8 +19,9 @@ struct Held {
 Status RequireNext(uint64_t next, const Held& held);
 
 // Reads a journal that no server has open as a start would: all segments' headers, and the records
-// from `next` on (nullopt: all), which the lake does not have. Errors are those of the start;
-// nothing is changed, made or locked. A folder that is not there holds nothing.
+// from `next` on (nullopt: all), which the lake does not have. Errors are those of the
+// start, or of the landing's first read; nothing is changed, made or locked. A folder that is not
+// there holds nothing.
 Result<Held> Inspect(os::FileSystem& files, const std::string& folder,
                      std::optional<uint64_t> next);
 

@@ -46,7 +46,7 @@ struct RecordRefused {
 // The journal has the bytes of a file before `from` and those from `to` on; the doors take no batch
 // that leaves a gap, so the record between was lost.
 struct LinesMissing {
-  const agent_wire::BatchHeader& header;
+  agent_wire::BatchHeader header;  // of the bytes behind
   uint64_t from;
   void Emit(const Workspace& work) const;
 };

@@ -30,7 +30,7 @@ std::string WhyRefused(const LandedBatch& batch) {
   return fmt::format("none of the {} lines of the last batch, of {}, fits '{}': {}", counts.lines,
                      EscapeInvalidUtf8(CutText(batch.header.path, 200)),
                      EscapeInvalidUtf8(CutText(batch.format, 80)),
-                     CutText(counts.first_reason, 200));
+                     EscapeInvalidUtf8(CutText(counts.first_reason, 200)));
 }
 
 double SecondsBetween(Timestamp from, Timestamp to) {

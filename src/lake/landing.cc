@@ -281,10 +281,10 @@ Status Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timesta
   const std::string& format = header.format.empty() ? source.tables.config.format : header.format;
   LineCounts counts;
   bool format_refused = false;
-  if (from > 0 && header.begin_offset > from) LinesMissing{header, from}.Emit(work_);
   if (header.end_offset > from) {
     TARN_ASSIGN_OR_RETURN(LogBuffer* const buffer, BufferOf(source, format));
     format_refused = buffer->refuses();
+    if (from > 0 && header.begin_offset > from) missing_.push_back({header, from});
     const Buffered before = SizeOf(*buffer);
     counts = buffer->Add(batch, from, ingested_at);
     const Buffered after = SizeOf(*buffer);
@@ -425,6 +425,7 @@ void Landing::NoteCommit(const catalog::CommitReceipt& receipt) {
     const Timestamp oldest{receipt.committed.micros - kWatermarkKeepMicros};
     std::erase_if(marks_, [&](const auto& mark) { return mark.second.updated < oldest; });
   }
+  for (const LinesMissing& missing : missing_) missing.Emit(work_);
   os::MutexLock lock(mutex_);
   landed_.AddCommit(buffered_hosts_, receipt.committed, work_.clock.MonotonicMicros());
   ClearBuffers();
@@ -456,6 +457,7 @@ void Landing::ClearBuffers() {
     for (auto& [format, buffer] : source.buffers) buffer->Clear();
   }
   pending_.clear();
+  missing_.clear();
   buffered_ = {};
   buffered_hosts_.clear();
 }

@@ -9,6 +9,7 @@
 
 #include "journal/journal.h"
 #include "lake/committer.h"
+#include "lake/events.h"
 #include "lake/flush_files.h"
 #include "lake/landed_counts.h"
 #include "lake/log_buffer.h"
@@ -132,6 +133,7 @@ class Landing {
   std::map<catalog::WatermarkKey, catalog::Watermark> marks_;    // as committed; some of them
   Timestamp marks_pruned_;                                       // when old ones were last dropped
   std::map<catalog::WatermarkKey, catalog::Watermark> pending_;  // moved since
+  std::vector<LinesMissing> missing_;                            // seen since
   Buffered buffered_;                                            // of all buffers together
   HostCounts buffered_hosts_;                                    // of what is buffered
   int64_t oldest_micros_ = 0;  // monotonic; when the oldest buffered record was read

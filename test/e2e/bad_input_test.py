@@ -74,6 +74,14 @@ class Configuration(harness.Case):
         self.assertEqual(done.returncode, 3)
         self.assertIn("tarn init", done.stderr)
 
+    def test_the_project_in_a_demos_folder_is_named(self):
+        inner = self.work / "project"
+        inner.mkdir()
+        (inner / "tarn.yaml").write_text("name: e2e\nsources:\n  web_log:\n    format: common\n")
+        done = harness.tarn("status", self.work)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn(f"{inner} has one", done.stderr)
+
     def test_the_agent_says_the_same_of_its_file(self):
         agent = self.agent(self.shop, "w1", [self.work / "*.log"])
         path = self.shop.folder / "agents/w1/agent.yaml"

@@ -426,6 +426,19 @@ class Parse(harness.Case):
             self.assertEqual(done.stdout.count("\n"), 50_000 if option == "--out" else 1)
 
 
+    def test_our_own_output_is_written_to_whatever_it_is(self):
+        (self.work / "a.log").write_text(harness.log_line(1, "x"))
+        out = self.work / "both"
+        with open(out, "w") as stdout:
+            for word in ("head\n", "tail\n"):
+                stdout.write(word)
+                stdout.flush()
+                subprocess.run([harness.TARN, "parse", "--format", "combined", "--out",
+                                "/dev/stdout", self.work / "a.log"], stdout=stdout, check=True)
+        lines = out.read_text().splitlines()
+        self.assertEqual([line[:1] for line in lines], ["h", "{", "t", "{"])
+
+
 class ExitCodes(harness.Case):
     """The table of docs/exit-codes.md, command by command."""
 

@@ -177,7 +177,7 @@ class Scripts(SqlCase):
                                  f"tarn: there is no statement; {out} is left as it was\n")
                 self.assertEqual(out.read_text(), "old")
             self.assertEqual([p.name for p in self.work.glob(f"*out.{kind}*")], [out.name])
-            self.assertEqual([p.name for p in self.work.glob(".tarn-sql*")], [])
+            self.assertEqual([p.name for p in self.work.glob(".tarn-out*")], [])
 
 
 class Fresh(harness.Case):
