@@ -42,7 +42,7 @@ function(tarn_module path)
   endif()
 endfunction()
 
-# tarn_test(NAME SRCS … TARGETS … LABEL unit TIMEOUT 300): a GoogleTest program whose cases ctest lists one by one.
+# tarn_test(NAME SRCS … TARGETS … LABEL unit TIMEOUT 300): a GoogleTest program whose cases ctest lists one by one; sanitizers get four times that.
 function(tarn_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SRCS;TARGETS" ${ARGN})
   if(NOT ARG_LABEL)
@@ -50,6 +50,9 @@ function(tarn_test name)
   endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
+  endif()
+  if(TARN_SANITIZE)
+    math(EXPR ARG_TIMEOUT "4 * ${ARG_TIMEOUT}")
   endif()
   add_executable(${name} ${ARG_SRCS})
   target_link_libraries(${name} PRIVATE tarn_warnings ${ARG_TARGETS} GTest::gtest GTest::gtest_main)

@@ -160,6 +160,7 @@ void FileTable::Load(const std::vector<FileState>& states, bool first_start) {
 
 std::vector<FileState> FileTable::States() const {
   std::vector<FileState> states;
+  states.reserve(parked_.size() + tracked_.size());
   for (const auto& [slot, state] : parked_) states.push_back(state);
   for (const auto& [slot, file] : tracked_) states.push_back(file.state);
   return states;
