@@ -42,7 +42,8 @@ function(tarn_module path)
   endif()
 endfunction()
 
-# tarn_test(NAME SRCS … TARGETS … LABEL unit TIMEOUT 300): a GoogleTest program whose cases ctest lists one by one; sanitizers get four times that.
+# tarn_test(NAME SRCS … TARGETS … LABEL unit TIMEOUT 300): a GoogleTest program whose cases ctest lists one by one;
+# with a sanitizer it has four times the time.
 function(tarn_test name)
   cmake_parse_arguments(ARG "" "LABEL;TIMEOUT" "SRCS;TARGETS" ${ARGN})
   if(NOT ARG_LABEL)
