@@ -59,7 +59,8 @@ function(tarn_test name)
   target_link_libraries(${name} PRIVATE tarn_warnings ${ARG_TARGETS} GTest::gtest GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE TARN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   target_precompile_headers(${name} REUSE_FROM tarn_test_pch)
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT})
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS ${ARG_LABEL} TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/ci/tsan.supp)
 endfunction()
 
 # x_fuzz.cc defines LLVMFuzzerTestOneInput. Everywhere it is replayed over corpus/x/; with clang and

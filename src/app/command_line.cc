@@ -56,7 +56,7 @@ std::string ExplainMissing(const CLI::App& command) {
 }
 
 std::string ExplainError(const CLI::App& command, const CLI::ParseError& error) {
-  const std::string text = error.what();
+  std::string text = error.what();
   if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) return ExplainMissing(command);
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr) {
     const std::string option = text.substr(0, text.find(':'));

@@ -82,7 +82,7 @@ std::vector<std::string> NamesOf(const auth::KeyRing& ring) {
 Status RevokeKey(Context& context, const KeysOptions& options) {
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
   TARN_TRY(ChangeKeys(context.machine, project, [&](auth::KeyRing& ring) -> Status {
-    const Status gone = ring.Revoke(options.name);
+    Status gone = ring.Revoke(options.name);
     if (gone.ok() || gone.error().code() != Code::kNotFound) return gone;
     return NotFound("no key " + NoSuch(options.name, NamesOf(ring), "`tarn keys list` lists them"));
   }));

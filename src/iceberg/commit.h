@@ -37,7 +37,7 @@ struct SnapshotChange {
 // Which snapshots go. The current one and those refs point to always stay; of each branch the
 // newest min_to_keep stay, and those younger than max_age_ms (a ref's own limits win).
 struct ExpirePolicy {
-  int64_t max_age_ms = 2 * 3'600'000;
+  int64_t max_age_ms = int64_t{2} * 3'600'000;
   int32_t min_to_keep = 10;
 };
 

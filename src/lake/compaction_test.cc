@@ -417,6 +417,9 @@ bool KilledAt(TestTable& table, int step) {
 }
 
 TEST(Compactor, KilledBetweenAnyTwoStepsLosesAndDoublesNothing) {
+#ifdef __SANITIZE_THREAD__
+  GTEST_SKIP() << "before a fork DuckDB's allocator takes more locks than the sanitizer counts";
+#endif
   TestTable table("killed");
   ASSERT_TRUE(table.Open().ok());
   const int64_t hour = table.ThisHour() + kPast;

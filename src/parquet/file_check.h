@@ -23,7 +23,7 @@ struct ExpectedFile {
 // The end of the file: its size and its footer. Reads little else.
 Status CheckFooter(const store::ObjectStore& store, const ExpectedFile& expected);
 
-enum class Checked { kEveryByte, kHasNoChecksum };
+enum class Checked : uint8_t { kEveryByte, kHasNoChecksum };
 // The whole file, read once in pieces. Of a file of another writer, or of a Tarn that wrote no
 // checksum, only the end is checked. `go_on` (may be empty) is asked before each piece; its error
 // ends the check.
