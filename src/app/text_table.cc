@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "base/text.h"
 
 namespace tarn::app {
 namespace {
@@ -120,7 +121,7 @@ std::string CutToWidth(const std::string& text, size_t width) {
   size_t columns = 0;
   while (end < text.size()) {
     size_t next = end + 1;
-    while (next < text.size() && (static_cast<uint8_t>(text[next]) & 0xc0U) == 0x80) ++next;
+    while (next < text.size() && ContinuesCharacter(text[next])) ++next;
     columns += DisplayWidth(std::string_view(text).substr(end, next - end));
     if (columns + 1 > width) break;
     end = next;

@@ -43,9 +43,10 @@ size_t Utf8SequenceLength(std::string_view text) {
   return 0;
 }
 
-// A copy in which `put` stands in for each malformed byte.
+// A copy in which `put` stands in for each malformed byte. Most text has none.
 template <typename Put>
 std::string WithMalformed(std::string_view text, Put&& put) {
+  if (IsValidUtf8(text)) return std::string(text);
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
@@ -143,10 +144,9 @@ std::string EscapeInvalidUtf8(std::string_view text) {
 
 std::string_view CutText(std::string_view text, size_t max_bytes) {
   if (text.size() <= max_bytes) return text;
-  const auto continues = [&](size_t at) { return (static_cast<uint8_t>(text[at]) & 0xc0) == 0x80; };
   // A character has three such bytes at most.
   for (size_t end = max_bytes; end + 3 >= max_bytes; --end) {
-    if (!continues(end)) return text.substr(0, end);
+    if (!ContinuesCharacter(text[end])) return text.substr(0, end);
     if (end == 0) break;
   }
   return text.substr(0, max_bytes);

@@ -16,6 +16,8 @@ std::optional<double> ParseDouble(std::string_view text);
 bool IsAscii(std::string_view text);  // no byte above 0x7f
 // True for well-formed UTF-8: no overlong forms, no surrogates, at most U+10FFFF.
 bool IsValidUtf8(std::string_view text);
+// Whether it is a byte of a UTF-8 character, but not the first.
+constexpr bool ContinuesCharacter(char byte) { return (static_cast<uint8_t>(byte) & 0xc0) == 0x80; }
 // Every malformed byte becomes U+FFFD.
 std::string ReplaceInvalidUtf8(std::string_view text);
 // Every malformed byte becomes \xhh: what differs only there stays apart.

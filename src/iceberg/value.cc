@@ -81,7 +81,7 @@ Result<Value> DecodeNumber(std::string_view bytes) {
 // The code point at the end of well-formed text, and where it starts.
 std::pair<uint32_t, size_t> LastCodePoint(std::string_view text) {
   size_t at = text.size() - 1;
-  while (at > 0 && (static_cast<uint8_t>(text[at]) & 0xc0) == 0x80) --at;
+  while (at > 0 && ContinuesCharacter(text[at])) --at;
   const auto first = static_cast<uint8_t>(text[at]);
   uint32_t point = first < 0x80   ? first
                    : first < 0xe0 ? first & 0x1fu

@@ -161,13 +161,8 @@ void LogBuffer::Reject(std::string_view line, uint64_t offset, const LineOrigin&
   if (own_time_) rejected_.column(time_index_).AppendNull();
   AppendOrigin(rejected_, offset, origin);
   AppendLine(rejected_, line, false);
-  event::Column& reasons = rejected_.column(rejected_.column_count() - 1);
   // It may quote the format.
-  if (IsValidUtf8(reason)) {
-    reasons.AppendBytes(reason);
-  } else {
-    reasons.AppendBytes(EscapeInvalidUtf8(reason));
-  }
+  rejected_.column(rejected_.column_count() - 1).AppendBytes(EscapeInvalidUtf8(reason));
 }
 
 event::ColumnBatch& LogBuffer::RowsOf(Hour hour) {

@@ -166,7 +166,7 @@ bool IsText(const event::Column& column, size_t begin, size_t end) {
   if (!IsValidUtf8(all)) return false;
   for (size_t row = begin; row < end; ++row) {
     const size_t at = static_cast<size_t>(offsets[row]) - first;
-    if (at < all.size() && (static_cast<uint8_t>(all[at]) & 0xc0) == 0x80) return false;
+    if (at < all.size() && ContinuesCharacter(all[at])) return false;
   }
   return true;
 }
