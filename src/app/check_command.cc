@@ -12,23 +12,21 @@
 
 namespace tarn::app {
 
-Result<Project> ProjectOf(Context& context, const std::string& folder) {
-  if (!folder.empty()) return LoadProject(context.machine.files, folder);
+Result<Project> ProjectOf(Context& context, const std::string& folder, const TlsLoader& load_tls) {
+  if (!folder.empty()) return LoadProject(context.machine.files, folder, load_tls);
   TARN_ASSIGN_OR_RETURN(const std::string found, FindProject(context.machine.files, "."));
-  return LoadProject(context.machine.files, found);
+  return LoadProject(context.machine.files, found, load_tls);
 }
 
 namespace {
 
-// The same with the files a server needs to start.
-Result<Project> ProjectToServe(Context& context, const std::string& folder) {
-  Machine& machine = context.machine;
-  std::string found = folder;
-  if (found.empty()) {
-    TARN_ASSIGN_OR_RETURN(found, FindProject(machine.files, "."));
-  }
-  return LoadProject(machine.files, found, [&machine](const auth::TlsSettings& settings) {
-    return auth::LoadTls(machine.files, settings, machine.clock.Now());
+// The same with the files a server needs to start; empty where it needs none.
+Result<Project> ProjectToServe(Context& context, const std::string& folder, auth::TlsFiles& tls) {
+  return ProjectOf(context, folder, [&](const auth::TlsSettings& settings) {
+    Machine& machine = context.machine;
+    auth::LoadedTls loaded = auth::LoadTls(machine.files, settings, machine.clock.Now());
+    tls = loaded.files;
+    return loaded;
   });
 }
 
@@ -55,7 +53,8 @@ void PrintCheck(const Project& project, bool as_json) {
 }
 
 Status Check(Context& context, const std::string& folder, bool as_json) {
-  const auto project = ProjectToServe(context, folder);
+  auth::TlsFiles tls;
+  const auto project = ProjectToServe(context, folder, tls);
   if (project.ok()) {
     PrintCheck(*project, as_json);
     return {};
@@ -126,7 +125,7 @@ void AddServe(CLI::App& app, Context& context, Run& run) {
       "Examples:\n  tarn serve shop\n  tarn serve shop --listen 0.0.0.0:8700");
   command->callback([&context, &run, folder, options, listen] {
     run = [&context, folder, options, listen]() -> Status {
-      TARN_ASSIGN_OR_RETURN(Project project, ProjectToServe(context, *folder));
+      TARN_ASSIGN_OR_RETURN(Project project, ProjectToServe(context, *folder, options->tls));
       if (!listen->empty()) TARN_TRY(ListenOn(*listen, project));
       return Serve(context.machine, project, *options);
     };

@@ -39,6 +39,8 @@ void AddHelp(CLI::App& app, Context& context, Run& run);
 void AddVersion(CLI::App& app, Context& context, Run& run);
 
 // The project a command works on: the folder given, or the nearest one around the current folder.
-Result<Project> ProjectOf(Context& context, const std::string& folder);
+// `load_tls` as in LoadProject.
+Result<Project> ProjectOf(Context& context, const std::string& folder,
+                          const TlsLoader& load_tls = {});
 
 }  // namespace tarn::app

@@ -55,7 +55,6 @@ struct Parts {
   std::unique_ptr<lake::Landing> landing;
   std::unique_ptr<lake::Maintenance> maintenance;
   std::unique_ptr<auth::Authenticator> keys;
-  auth::TlsFiles tls;
   bool keys_lost = false;                  // when the server started
   std::pair<uint64_t, int64_t> keys_seen;  // of the file that was loaded
   std::unique_ptr<serve::rest::RestServer> rest;
@@ -136,16 +135,6 @@ Status OpenLanding(const Project& project, const ServeOptions& options, Parts& p
   return {};
 }
 
-// Its problems were told with those of tarn.yaml; what is left is a change since.
-Status LoadTls(Machine& machine, const Project& project, Parts& parts) {
-  if (!project.tls.enabled()) return {};
-  auth::LoadedTls loaded = auth::LoadTls(machine.files, project.tls, machine.clock.Now());
-  TARN_TRY(loaded.certificate);
-  TARN_TRY(loaded.key);
-  parts.tls = std::move(loaded.files);
-  return {};
-}
-
 // Inode and time of the keys' file, which is replaced as a whole: others mean another content.
 std::pair<uint64_t, int64_t> LookAtKeys(Machine& machine, const Project& project) {
   const auto info = machine.files.Stat(project.keys_file());
@@ -153,7 +142,7 @@ std::pair<uint64_t, int64_t> LookAtKeys(Machine& machine, const Project& project
   return {info->inode, info->modified.micros};
 }
 
-Status OpenDoor(Machine& machine, const Project& project, Parts& parts) {
+Status OpenDoor(Machine& machine, const Project& project, const auth::TlsFiles& tls, Parts& parts) {
   TARN_TRY(EnsureLocalKey(machine, project));
   // Looked at before it is read: a change in between is then seen as one.
   parts.keys_seen = LookAtKeys(machine, project);
@@ -181,11 +170,10 @@ Status OpenDoor(Machine& machine, const Project& project, Parts& parts) {
   http::ServerOptions options;
   options.listen = {{project.listen_address, project.listen_port}};
   if (project.tls.enabled()) {
-    for (const std::string& warning : parts.tls.warnings) {
+    for (const std::string& warning : tls.warnings) {
       parts.log.Write(obs::Level::kWarn, "tls.warning", {{"warning", warning}});
     }
-    options.tls = http::ServerTls{std::move(parts.tls.certificate_chain_pem),
-                                  std::move(parts.tls.private_key_pem)};
+    options.tls = http::ServerTls{tls.certificate_chain_pem, tls.private_key_pem};
   }
   const serve::rest::Backend backend{*parts.keys,    *parts.door,          *parts.landing,
                                      *parts.journal, *parts.catalog,       parts.metrics,
@@ -247,17 +235,16 @@ Status Serve(Machine& machine, const Project& project, const ServeOptions& optio
   for (const std::string& warning : WarningsOf(project)) {
     parts.log.Write(obs::Level::kWarn, "settings.unsafe", {{"reason", warning}});
   }
-  TARN_TRY(LoadTls(machine, project, parts));
   TARN_TRY(OpenStorage(machine, project, options, parts));
   TARN_TRY(OpenLanding(project, options, parts));
-  TARN_TRY(OpenDoor(machine, project, parts));
+  TARN_TRY(OpenDoor(machine, project, options.tls, parts));
   StartMaintenance(machine, project, parts);
   const std::string url = UrlOf(project, parts.rest->port());
   codec::Json running;
   running.Set("pid", int64_t{getpid()});
   running.Set("url", url);
-  if (!parts.tls.certificate_sha256.empty())
-    running.Set("certificate_sha256", ToHex(parts.tls.certificate_sha256));
+  if (!options.tls.certificate_sha256.empty())
+    running.Set("certificate_sha256", ToHex(options.tls.certificate_sha256));
   TARN_TRY(
       machine.files.WriteFileAtomically(project.server_file(), codec::DumpJson(running) + "\n"));
   parts.log.Write(obs::Level::kInfo, "server.ready",

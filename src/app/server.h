@@ -7,6 +7,7 @@ namespace tarn::app {
 
 struct ServeOptions {
   bool accept_loss = false;  // go on without records or a log that are gone; each loss is logged
+  auth::TlsFiles tls;        // those of listen.tls, if there is one
 };
 
 // Runs the server until SIGINT or SIGTERM, then stops it: no new requests, those in work finish,
