@@ -13,8 +13,7 @@ namespace {
 // What a cursor meets in a segment that has another behind it.
 Status ReadSealed(os::FileSystem& files, const std::string& path, uint64_t end) {
   TARN_ASSIGN_OR_RETURN(const auto file, files.Open(path, os::OpenMode::kRead));
-  TARN_ASSIGN_OR_RETURN(const std::string bytes, file->ReadAt(0, kSegmentHeaderBytes));
-  TARN_ASSIGN_OR_RETURN(const SegmentHeader header, ParseSegmentHeader(bytes));
+  TARN_ASSIGN_OR_RETURN(const SegmentHeader header, ReadSegmentHeader(*file));
   SegmentScanner scanner(*file, header);
   while (scanner.tail().next < end) {
     TARN_ASSIGN_OR_RETURN(const auto record, scanner.Next(header.bytes));
@@ -25,8 +24,7 @@ Status ReadSealed(os::FileSystem& files, const std::string& path, uint64_t end) 
 
 Result<uint64_t> EndOfLast(os::FileSystem& files, const std::string& path) {
   TARN_ASSIGN_OR_RETURN(const auto file, files.Open(path, os::OpenMode::kRead));
-  TARN_ASSIGN_OR_RETURN(const std::string bytes, file->ReadAt(0, kSegmentHeaderBytes));
-  TARN_ASSIGN_OR_RETURN(const SegmentHeader header, ParseSegmentHeader(bytes));
+  TARN_ASSIGN_OR_RETURN(const SegmentHeader header, ReadSegmentHeader(*file));
   TARN_ASSIGN_OR_RETURN(const SegmentEnd end, FindEnd(*file, header));
   if (end.damaged) return DamagedError(path, end.tail.offset, end.tail.next);
   return end.next_after;
@@ -45,8 +43,8 @@ Status RequireNext(uint64_t next, const Held& held) {
 
 Result<Held> Inspect(os::FileSystem& files, const std::string& folder,
                      std::optional<uint64_t> next) {
-  TARN_TRY(RequireSegments(files, folder, next.value_or(0)));
   TARN_ASSIGN_OR_RETURN(const auto numbers, ListSegments(files, folder));
+  TARN_TRY(RequireSegments(folder, numbers, next.value_or(0)));
   std::vector<SegmentEntry> segments;
   for (const uint64_t number : numbers) {
     const SegmentEntry* before = segments.empty() ? nullptr : &segments.back();

@@ -33,7 +33,8 @@ Error DamagedError(const std::string& path, uint64_t offset, uint64_t number);
 // The numbers of a folder's segments, in order; none if it is not there.
 Result<std::vector<uint64_t>> ListSegments(os::FileSystem& files, const std::string& folder);
 // DataLoss if there is none although records were read from one.
-Status RequireSegments(os::FileSystem& files, const std::string& folder, uint64_t resume_at);
+Status RequireSegments(const std::string& folder, const std::vector<uint64_t>& numbers,
+                       uint64_t resume_at);
 // DataLoss if its header is damaged or does not follow `before` (null: it is the first).
 Result<SegmentEntry> ReadEntry(os::FileSystem& files, const std::string& folder, uint64_t number,
                                const SegmentEntry* before);

@@ -33,6 +33,15 @@ Status CheckOptions(const Options& options) {
   return {};
 }
 
+std::vector<uint64_t> SegmentsAmong(const std::vector<std::string>& names) {
+  std::vector<uint64_t> numbers;
+  for (const std::string& name : names) {
+    if (const auto number = NumberIn(name, kSegmentPrefix)) numbers.push_back(*number);
+  }
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
 }  // namespace
 
 std::string SegmentName(uint64_t number) {
@@ -52,22 +61,14 @@ Error DamagedError(const std::string& path, uint64_t offset, uint64_t number) {
 
 Result<std::vector<uint64_t>> ListSegments(os::FileSystem& files, const std::string& folder) {
   const auto names = files.List(folder);
-  std::vector<uint64_t> numbers;
-  if (!names.ok()) {
-    if (names.error().code() == Code::kNotFound) return numbers;
-    return names.error();
-  }
-  for (const std::string& name : *names) {
-    if (const auto number = NumberIn(name, kSegmentPrefix)) numbers.push_back(*number);
-  }
-  std::sort(numbers.begin(), numbers.end());
-  return numbers;
+  if (names.ok()) return SegmentsAmong(*names);
+  if (names.error().code() == Code::kNotFound) return std::vector<uint64_t>();
+  return names.error();
 }
 
-Status RequireSegments(os::FileSystem& files, const std::string& folder, uint64_t resume_at) {
-  if (resume_at == 0) return {};
-  TARN_ASSIGN_OR_RETURN(const auto numbers, ListSegments(files, folder));
-  if (!numbers.empty()) return {};
+Status RequireSegments(const std::string& folder, const std::vector<uint64_t>& numbers,
+                       uint64_t resume_at) {
+  if (resume_at == 0 || !numbers.empty()) return {};
   return DataLoss(fmt::format(
       "{0}: the journal is gone or has no segment, and the lake expects record {1} next: records "
       "from {1} on are missing, if there were any; the lake has everything before. Restore the "
@@ -123,8 +124,9 @@ Result<std::unique_ptr<Journal>> Journal::Open(const Environment& environment,
 Status LogJournal::Start() {
   const int64_t started = environment_.clock.MonotonicMicros();
   // Before anything is made: a start that is refused leaves no journal behind.
-  if (!options_.accept_loss) {
-    TARN_TRY(RequireSegments(environment_.files, folder_, options_.resume_at));
+  if (!options_.accept_loss && options_.resume_at > 0) {
+    TARN_ASSIGN_OR_RETURN(const auto numbers, ListSegments(environment_.files, folder_));
+    TARN_TRY(RequireSegments(folder_, numbers, options_.resume_at));
   }
   TARN_TRY(environment_.files.CreateDirectories(folder_));
   auto lock = environment_.files.Lock(os::JoinPath(folder_, "LOCK"));
@@ -160,8 +162,7 @@ Status LogJournal::LoadSegments() {
     if (const auto number = NumberIn(name, kSparePrefix)) TARN_TRY(LoadSpare(name, *number));
     if (name == kNewName) TARN_TRY(environment_.files.Remove(os::JoinPath(folder_, name)));
   }
-  TARN_ASSIGN_OR_RETURN(const auto numbers, ListSegments(environment_.files, folder_));
-  for (const uint64_t number : numbers) {
+  for (const uint64_t number : SegmentsAmong(names)) {
     next_number_ = number + 1;
     TARN_TRY(LoadSegment(number));
   }
@@ -200,8 +201,7 @@ Status LogJournal::SetAside(uint64_t number) {
     if (!segments_.empty()) {
       const std::string before = PathOf(segments_.back().number);
       TARN_ASSIGN_OR_RETURN(const auto file, environment_.files.Open(before, os::OpenMode::kRead));
-      TARN_ASSIGN_OR_RETURN(const std::string bytes, file->ReadAt(0, kSegmentHeaderBytes));
-      TARN_ASSIGN_OR_RETURN(const SegmentHeader header, ParseSegmentHeader(bytes));
+      TARN_ASSIGN_OR_RETURN(const SegmentHeader header, ReadSegmentHeader(*file));
       TARN_ASSIGN_OR_RETURN(const SegmentEnd end, FindEnd(*file, header));
       set_aside_from_ = std::max(set_aside_from_, end.next_after);
     }
@@ -225,8 +225,7 @@ void LogJournal::TellSetAside(std::optional<uint64_t> next) {
 Status LogJournal::OpenLast() {
   const std::string path = PathOf(segments_.back().number);
   TARN_ASSIGN_OR_RETURN(auto file, environment_.files.Open(path, os::OpenMode::kReadWrite));
-  TARN_ASSIGN_OR_RETURN(const std::string bytes, file->ReadAt(0, kSegmentHeaderBytes));
-  TARN_ASSIGN_OR_RETURN(const SegmentHeader header, ParseSegmentHeader(bytes));
+  TARN_ASSIGN_OR_RETURN(const SegmentHeader header, ReadSegmentHeader(*file));
   TARN_ASSIGN_OR_RETURN(const SegmentEnd end, FindEnd(*file, header));
   if (end.damaged && !options_.accept_loss)
     return DamagedError(path, end.tail.offset, end.tail.next);

@@ -74,6 +74,11 @@ Result<SegmentHeader> ParseSegmentHeader(std::string_view bytes) {
                        .bytes = GetFixed<uint64_t>(fields + 24)};
 }
 
+Result<SegmentHeader> ReadSegmentHeader(const os::File& file) {
+  TARN_ASSIGN_OR_RETURN(const std::string bytes, file.ReadAt(0, kSegmentHeaderBytes));
+  return ParseSegmentHeader(bytes);
+}
+
 Tail EmptyTail(const SegmentHeader& header) {
   return {.offset = kSegmentHeaderBytes,
           .next = header.first,

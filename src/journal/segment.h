@@ -32,6 +32,7 @@ std::string EncodeSegmentHeader(const SegmentHeader& header);
 uint32_t ChecksumOf(const SegmentHeader& header);
 // DataLoss unless `bytes` start with a header whose checksum holds.
 Result<SegmentHeader> ParseSegmentHeader(std::string_view bytes);
+Result<SegmentHeader> ReadSegmentHeader(const os::File& file);
 
 // What a record of `size` bytes takes in the file.
 constexpr uint64_t StoredBytes(uint64_t size) {
