@@ -48,11 +48,11 @@ void RecordRefused::Emit(const Workspace& work) const {
 
 void LinesMissing::Emit(const Workspace& work) const {
   work.log.Write(obs::Level::kError, "landing.lines_missing",
-                 {{"source", header.source},
-                  {"host", header.host},
-                  {"path", header.path},
+                 {{"source", source},
+                  {"host", host},
+                  {"path", path},
                   {"from", static_cast<int64_t>(from)},
-                  {"to", static_cast<int64_t>(header.begin_offset)}});
+                  {"to", static_cast<int64_t>(to)}});
 }
 
 void RecordsMissing::Emit(const Workspace& work) const {

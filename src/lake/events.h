@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <string>
 
-#include "agent_wire/batch.h"
 #include "catalog/commit.h"
 #include "lake/workspace.h"
 
@@ -46,8 +45,11 @@ struct RecordRefused {
 // The journal has the bytes of a file before `from` and those from `to` on; the doors take no batch
 // that leaves a gap, so the record between was lost.
 struct LinesMissing {
-  agent_wire::BatchHeader header;  // of the bytes behind
+  std::string source;
+  std::string host;
+  std::string path;
   uint64_t from;
+  uint64_t to;
   void Emit(const Workspace& work) const;
 };
 

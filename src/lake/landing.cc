@@ -284,7 +284,9 @@ Status Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timesta
   if (header.end_offset > from) {
     TARN_ASSIGN_OR_RETURN(LogBuffer* const buffer, BufferOf(source, format));
     format_refused = buffer->refuses();
-    if (from > 0 && header.begin_offset > from) missing_.push_back({header, from});
+    if (from > 0 && header.begin_offset > from) {
+      missing_.push_back({header.source, header.host, header.path, from, header.begin_offset});
+    }
     const Buffered before = SizeOf(*buffer);
     counts = buffer->Add(batch, from, ingested_at);
     const Buffered after = SizeOf(*buffer);
