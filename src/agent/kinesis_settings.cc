@@ -509,10 +509,10 @@ Result<AgentSettings> LoadKinesisSettings(const std::vector<SettingsFile>& files
         "tarn.key is missing: the server wants a key of the role ingest, unless it runs without "
         "keys");
   }
-  std::string wrong;
+  std::vector<std::string> wrong;  // file by file
   for (const SettingsFile& file : more) {
     const Status taken = TakeFlowFile(file, resolver, flows, settings);
-    if (!taken.ok()) wrong += "\n" + taken.error().message();
+    if (!taken.ok()) wrong.push_back(taken.error().message());
   }
   settings.flows = flows.Merged();
   if (!more.empty() && settings.flows.empty() && wrong.empty()) {
@@ -520,9 +520,11 @@ Result<AgentSettings> LoadKinesisSettings(const std::vector<SettingsFile>& files
   }
   CheckSettings(reader, settings, {endpoint, "tarn.host", "tarn.key"});
   reader.Finish();
-  if (const Status fine = problems.ToStatus(); !fine.ok()) wrong = fine.error().message() + wrong;
+  if (const Status fine = problems.ToStatus(); !fine.ok()) {
+    wrong.insert(wrong.begin(), fine.error().message());
+  }
   if (wrong.empty()) return settings;
-  return InvalidArgument(wrong.substr(wrong.find_first_not_of('\n')));
+  return InvalidArgument(Join(wrong, "\n"));
 }
 
 }  // namespace tarn::agent

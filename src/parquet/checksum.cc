@@ -14,6 +14,7 @@ std::string Hex(uint64_t hash) { return fmt::format("{:016x}", hash); }
 constexpr std::string_view kBeforeDigits = "\x18\x09tarn.xxh3\x18\x20";
 constexpr std::string_view kAfterDigits("\0\x18\x04Tarn\x19", 8);
 constexpr std::string_view kColumnOrder("\x1c\0\0", 3);
+
 // Found from the end, at a distance that nothing in the file but its number of columns decides: no
 // value of a column can be taken for it. A footer that another engine wrote has another name there,
 // whatever it copied.
