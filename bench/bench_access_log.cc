@@ -155,7 +155,7 @@ class Log {
     static constexpr std::array<int, 8> kStatus = {200, 200, 200, 200, 200, 304, 302, 404};
     const int status = kStatus[random_.Below(8)];
     std::snprintf(text, sizeof text, " HTTP/1.1\" %d %llu ", status,
-                  static_cast<unsigned long long>(random_.Below(90'000) + 1));
+                  static_cast<unsigned long long>(random_.Below(90'000)) + 1);
     out += text;
     if (random_.Below(3) == 0) {
       out += "\"-\" ";

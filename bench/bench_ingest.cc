@@ -103,6 +103,7 @@ void Prepare(const Plan& plan, std::vector<Client>& clients, uint64_t& lines, ui
 
 void Connect(const Plan& plan, Client& client) {
   client.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  TARN_CHECK(client.fd >= 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(plan.port);

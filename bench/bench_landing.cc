@@ -1,7 +1,8 @@
-// bench_landing LOG DIR MODE [BUFFER_MB]: agent batches of LOG into data files under DIR, as the
-// landing does it: decode, parse, sort by hour, write, sync. Prints JSON with the CPU seconds of
-// each step and MB of log per second of CPU time. MODE is a word of: clean, raw+clean,
-// raw+clean+json.
+// bench_landing LOG DIR MODE [BUFFER_MB]: LOG into data files under DIR. Prints JSON with the CPU
+// seconds of each step and MB of log per second of CPU time. MODE is a word of: clean, raw+clean,
+// raw+clean+json (agent batches, as the landing has them: decode, parse, sort by hour, write,
+// sync), columns (what a program does that turns a log into Parquet: read, parse, write the log's
+// own columns; no batches, no origin of lines, no hours).
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -14,6 +15,7 @@
 
 #include "agent_wire/batch.h"
 #include "base/check.h"
+#include "base/text.h"
 #include "catalog/sqlite_catalog.h"
 #include "lake/data_files.h"
 #include "lake/json_rows.h"
@@ -28,6 +30,8 @@ namespace tarn {
 namespace {
 
 constexpr size_t kBatchBytes = 1 << 20;
+constexpr size_t kFileRows = 115'000;  // of `columns`; with those of one more batch, a row group
+constexpr size_t kReadableSlack = 64;
 
 double CpuSeconds() {
   rusage usage{};
@@ -60,6 +64,17 @@ T Must(Result<T> result) {
   return std::move(result).value();
 }
 
+// Whole lines, about kBatchBytes of them; empty at the end.
+std::string NextLines(std::ifstream& file) {
+  std::string lines(kBatchBytes, '\0');
+  file.read(lines.data(), kBatchBytes);
+  lines.resize(static_cast<size_t>(file.gcount()));
+  if (std::string rest; lines.size() == kBatchBytes && lines.back() != '\n') {
+    if (std::getline(file, rest)) lines += rest + "\n";
+  }
+  return lines;
+}
+
 // Reads the log batch by batch and gives each as an agent sends it, so that no more than one is in
 // memory; reading and encoding are not in the figures.
 class Batches {
@@ -75,12 +90,7 @@ class Batches {
 
   // Empty at the end.
   std::string Next() {
-    std::string payload(kBatchBytes, '\0');
-    file_.read(payload.data(), kBatchBytes);
-    payload.resize(static_cast<size_t>(file_.gcount()));
-    if (std::string rest; payload.size() == kBatchBytes && payload.back() != '\n') {
-      if (std::getline(file_, rest)) payload += rest + "\n";
-    }
+    const std::string payload = NextLines(file_);
     if (payload.empty()) return {};
     ++header_.batch_number;
     header_.begin_offset = header_.end_offset;
@@ -105,6 +115,31 @@ class Bench {
         catalog_(OpenCatalog(folder)),
         work_{*store_, *catalog_, clock_, random_, manifests_, log_, metrics_},
         buffer_(Must(access_log::Format::Compile("combined"))) {}
+
+  void Columns(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    access_log::Parser parser(buffer_.format());
+    const event::Schema& schema = buffer_.format().schema();
+    event::ColumnBatch rows(schema);
+    lake::DataFiles files(work_);
+    const auto write = [&] {
+      const double before = CpuSeconds();
+      Write(files, {clean_name_, table_, schema}, std::nullopt, rows);
+      rows.Clear();
+      clean_ += CpuSeconds() - before;
+    };
+    double before = CpuSeconds();
+    for (std::string piece; !(piece = NextLines(file)).empty();) {
+      decode_ += CpuSeconds() - before;
+      before = CpuSeconds();
+      AddLines(piece, parser, rows);
+      parse_ += CpuSeconds() - before;
+      if (rows.rows() >= kFileRows) write();
+      before = CpuSeconds();
+    }
+    if (rows.rows() > 0) write();
+    Must(files.Publish());
+  }
 
   void Run(Batches& batches, uint64_t buffer_bytes) {
     for (std::string encoded; !(encoded = batches.Next()).empty();) {
@@ -168,6 +203,18 @@ class Bench {
     flush_wall_ += WallSeconds() - wall;
   }
 
+  void AddLines(std::string_view piece, access_log::Parser& parser, event::ColumnBatch& rows) {
+    parser.set_lines_are_ascii(IsAscii(piece));
+    while (!piece.empty()) {
+      const size_t end = std::min(piece.find('\n'), piece.size());
+      std::string_view reason;
+      parser.set_readable_slack(std::min(kReadableSlack, piece.size() - end));
+      rejected_ += !parser.Parse(piece.substr(0, end), rows, reason);
+      ++counts_.lines;
+      piece.remove_prefix(std::min(piece.size(), end + 1));
+    }
+  }
+
   void Write(lake::DataFiles& files, const lake::TableTarget& target, lake::Hour hour,
              const event::ColumnBatch& rows) {
     const auto file = Must(files.Write(target, hour, rows));
@@ -201,7 +248,8 @@ class Bench {
 
 int main(int argc, char** argv) {
   if (argc < 4) {
-    fmt::print(stderr, "bench_landing LOG DIR clean|raw+clean|raw+clean+json [BUFFER_MB]\n");
+    fmt::print(stderr,
+               "bench_landing LOG DIR columns|clean|raw+clean|raw+clean+json [BUFFER_MB]\n");
     return 2;
   }
   const std::string mode = argv[3];
@@ -212,9 +260,14 @@ int main(int argc, char** argv) {
   const tarn::lake::RawForms land{.parquet = mode.find("raw") != std::string::npos, .json = json};
   {
     tarn::Bench bench(folder, land);
-    tarn::Batches batches(argv[1]);
-    bench.Run(batches, (argc > 4 ? std::strtoull(argv[4], nullptr, 10) : 64) * 1'000'000);
-    bench.Print(mode, batches.bytes());
+    if (mode == "columns") {
+      bench.Columns(argv[1]);
+      bench.Print(mode, std::filesystem::file_size(argv[1]));
+    } else {
+      tarn::Batches batches(argv[1]);
+      bench.Run(batches, (argc > 4 ? std::strtoull(argv[4], nullptr, 10) : 64) * 1'000'000);
+      bench.Print(mode, batches.bytes());
+    }
   }
   std::filesystem::remove_all(folder);
   return 0;

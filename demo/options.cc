@@ -41,7 +41,7 @@ Error BadValue(std::string_view flag, std::string_view value, std::string_view w
 Status SetSeed(DemoOptions& options, std::string_view value) {
   const auto seed = ParseUint64(value);
   if (!seed || *seed > INT64_MAX) return BadValue("--seed", value, "a whole number, 0 or more");
-  options.seed = *seed;
+  options.seed = seed;
   return {};
 }
 

@@ -62,7 +62,7 @@ TEST(Supervised, IsStartedAgainWithLongerAndLongerWaits) {
   program.Poll(now);
   program.Poll(now += kSecond / 5);
   EXPECT_EQ(program.restarts(), 2) << "it waits 0.4 s";
-  program.Poll(now += kSecond / 5);
+  program.Poll(now + kSecond / 5);
   EXPECT_EQ(program.restarts(), 3);
 }
 

@@ -148,7 +148,10 @@ TEST(TrailBounds, EachFileHasTwoPiecesHoweverManyThereAre) {
   for (int i = 0; i < 3; ++i) {
     for (uint64_t file = 0; file < kFiles; ++file) files.Add(file, 0);
   }
-  for (uint64_t file = 0; file < kFiles; ++file) EXPECT_EQ(files.Of(file).size(), 2U) << file;
+  for (uint64_t file = 0; file < kFiles; ++file) {
+    EXPECT_EQ(files.Of(file).size(), 2U) << file;
+    EXPECT_EQ(files.Of(file).back().begin, 2U) << "its newest";
+  }
 }
 
 TEST(TrailBounds, WhatIsForgottenMakesRoom) {

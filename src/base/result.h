@@ -35,7 +35,10 @@ class [[nodiscard]] Result {
   const T* operator->() const { return &value(); }
 
   // The value, or `otherwise` in place of an error.
-  T value_or(T otherwise) const& { return ok() ? value() : std::move(otherwise); }
+  T value_or(T otherwise) const& {
+    if (ok()) return value();
+    return otherwise;
+  }
 
   const Error& error() const& {
     TARN_CHECK(!ok());

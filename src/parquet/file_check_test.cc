@@ -68,6 +68,25 @@ class FileCheckTest : public testing::Test {
   std::string bytes_;
 };
 
+TEST_F(FileCheckTest, CallerIsAskedBeforeEachPieceAndMayEndIt) {
+  std::string noise;
+  while (noise.size() < 20'000'000) noise += std::to_string(random_.Next());
+  WriteFile(noise);
+  ASSERT_GT(bytes_.size(), 8U << 20);  // three pieces
+  int asked = 0;
+  const auto until = [&](int last) {
+    asked = 0;
+    return CheckFile(*store_, {"f", bytes_.size(), true},
+                     [&, last] { return ++asked < last ? Status() : Cancelled("enough"); });
+  };
+  EXPECT_TRUE(until(1'000).ok());
+  EXPECT_EQ(asked, 4);  // the footer comes first
+  EXPECT_EQ(until(1).error().code(), Code::kCancelled);
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(until(3).error().code(), Code::kCancelled);
+  EXPECT_EQ(asked, 3);
+}
+
 TEST_F(FileCheckTest, EveryBitCounts) {
   WriteFile();
   ASSERT_TRUE(Check(bytes_).ok());

@@ -138,13 +138,13 @@ std::vector<std::string_view> Suggestions() {
 }  // namespace
 
 const std::vector<std::string_view>& AllowedFunctions() {
-  static const std::vector<std::string_view> allowed = Sorted({kAggregates, kFunctions});
-  return allowed;
+  static const std::vector<std::string_view> kAllowed = Sorted({kAggregates, kFunctions});
+  return kAllowed;
 }
 
 const std::vector<std::string_view>& AllowedTableFunctions() {
-  static const std::vector<std::string_view> allowed = Sorted({kTableFunctions});
-  return allowed;
+  static const std::vector<std::string_view> kAllowed = Sorted({kTableFunctions});
+  return kAllowed;
 }
 
 std::optional<std::string_view> NearestFunction(std::string_view name) {
