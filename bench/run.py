@@ -244,20 +244,20 @@ def ingest(table):
 def landing(table):
     log = log_file(MB)
     size = os.path.getsize(log) / 1e6
-    for mode in ("clean", "raw+clean", "raw+clean+json"):
+    for mode in ("columns", "clean", "raw+clean", "raw+clean+json"):
         results = []
 
         def ours():
             usage = measure([f"{BIN}/bench_landing", log, DIR, mode])
             run = json.loads(usage.out)
-            usage.cpu = run["cpu_s"]
-            usage.wall = run["cpu_s"]
+            if mode != "columns":  # all of that program's work; the others make the batches first
+                usage.cpu = usage.wall = run["cpu_s"]
             results.append(run)
             return usage
 
         runs = {"tarn": ours}
         skipped = []
-        if mode == "clean":
+        if mode == "columns":  # what the peers do, too
             for name, run, remark in peers.to_parquet(DIR, log, measure):
                 if run is None:
                     skipped.append((name, remark))

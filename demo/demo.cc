@@ -32,6 +32,7 @@ constexpr int64_t kStatusMicros = 500'000;  // for the server to answer GET /v1/
 constexpr int64_t kApacheStopMicros = 5 * kMicrosPerSecond;
 constexpr int64_t kAgentStopMicros = 8 * kMicrosPerSecond;
 constexpr int64_t kServerStopMicros = 20 * kMicrosPerSecond;
+constexpr int64_t kOldServerMicros = 10 * kMicrosPerSecond;
 constexpr int64_t kDrainMicros = 20 * kMicrosPerSecond;
 // An hour whose ids of visitors are still needed: requests and clocks are not that late.
 constexpr int64_t kRecentMicros = 3 * kMicrosPerHour;
@@ -99,6 +100,7 @@ class Demo {
 
  private:
   Status Open();
+  Status AwaitFreeProject();
   Status OpenState();
   Status History();
   Status ResumeTruth();
@@ -119,6 +121,7 @@ class Demo {
   void StopApaches();
   void PrintSummary(bool ok) const;
   ViewInput View(int64_t now);
+  std::string QueryCommand() const;
   WorldOptions WorldOf(uint32_t epoch) const;
   std::string Path(std::string_view name) const { return os::JoinPath(folder_, name); }
   std::string StatePath() const { return Path(kStateName); }
@@ -170,6 +173,14 @@ WorldOptions Demo::WorldOf(uint32_t epoch) const {
   return world;
 }
 
+// As it is typed in the folder this program was started in.
+std::string FromHere(const std::string& path) {
+  char here[PATH_MAX];
+  if (getcwd(here, sizeof here) == nullptr) return path;
+  const std::string below = std::string(here) + "/";
+  return path.starts_with(below) ? path.substr(below.size()) : path;
+}
+
 // A folder of other people's files is not the demo's to fill.
 Status CheckFolder(os::FileSystem& fs, const std::string& folder) {
   const auto info = fs.Stat(folder);
@@ -207,12 +218,25 @@ Status Demo::Open() {
         "another demo runs in {}; stop it first, or give this one a folder of its own", folder_));
   }
   lock_ = std::move(lock).value();
+  if (!options_.only_traffic) TARN_TRY(AwaitFreeProject());
   TARN_TRY(OpenState());
   for (int server = 0; server < state_.servers; ++server) {
     log_dirs_.push_back(Path("logs/" + NameOf(server)));
     TARN_TRY(fs_.CreateDirectories(log_dirs_.back()));
   }
   return {};
+}
+
+// The server of a run that was killed takes a moment to stop.
+Status Demo::AwaitFreeProject() {
+  const int64_t deadline = clock_.MonotonicMicros() + kOldServerMicros;
+  for (bool said = false;; said = true) {
+    Status free = CheckNotServed(fs_, Project());
+    const bool served = !free.ok() && free.error().code() == Code::kConflict;
+    if (!served || signals_seen > 0 || clock_.MonotonicMicros() >= deadline) return free;
+    if (!said) Say("a server has the project open; waiting for it to stop");
+    usleep(kTickMicros);
+  }
 }
 
 Status Demo::OpenState() {
@@ -432,6 +456,7 @@ ViewInput Demo::View(int64_t now) {
   view.status = status_;
   view.status_known = status_known_;
   view.now_micros = clock_.Now().micros;
+  view.query = QueryCommand();
   const double seconds = static_cast<double>(now - last_second_) / 1e6;
   for (int server = 0; server < state_.servers; ++server) {
     const auto i = static_cast<size_t>(server);
@@ -451,6 +476,10 @@ ViewInput Demo::View(int64_t now) {
     view.servers.push_back(std::move(line));
   }
   return view;
+}
+
+std::string Demo::QueryCommand() const {
+  return fmt::format("{} sql {}", FromHere(programs_.tarn), FromHere(Project().dir));
 }
 
 // Everything the web servers wrote is in the clean zone or in quarantine, as far as the status
@@ -506,6 +535,9 @@ Status Demo::StopAll() {
   state_.clean_stop = true;
   TARN_TRY(SaveState(fs_, StatePath(), state_));
   if (options_.json) PrintSummary(ok);
+  if (!options_.json && server_ != nullptr) {
+    Say(fmt::format("all of it stays in {}; ask it: {}", folder_, QueryCommand()));
+  }
   if (ok || !options_.headless) return {};
   return DeadlineExceeded(
       "not all that was written had landed when the demo stopped; the next run lands the rest");

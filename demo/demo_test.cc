@@ -79,6 +79,7 @@ TEST(DemoView, FitsTheTerminalAndShowsWhatMatters) {
   input.status.last_commit_micros = 8 * kMicrosPerSecond;
   input.status.zone_rows = {{"raw", 1'234'567}, {"clean", 1'234'560}};
   input.status.sources["w1"].lag_seconds = 0.4;
+  input.query = "tarn sql shop/project";
   ServerLine line;
   line.name = "w1";
   line.up = line.agent_up = true;
@@ -87,7 +88,8 @@ TEST(DemoView, FitsTheTerminalAndShowsWhatMatters) {
   input.servers.push_back(line);
   std::string all;
   for (const std::string& text : RenderView(input, 100)) all += text + "\n";
-  for (const std::string_view part : {"1,234,567", "1,000", "0.4 s", "2.0 s ago"}) {
+  for (const std::string_view part :
+       {"1,234,567", "1,000", "0.4 s", "2.0 s ago", "tarn sql shop/project"}) {
     EXPECT_NE(all.find(part), std::string::npos) << part << " in\n" << all;
   }
   for (const std::string& text : RenderView(input, 20)) EXPECT_LE(text.size(), 20U);

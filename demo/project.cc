@@ -47,6 +47,16 @@ Result<Programs> FindPrograms(os::FileSystem& fs) {
   return programs;
 }
 
+Status CheckNotServed(os::FileSystem& fs, const ProjectOptions& options) {
+  const std::string state = options.dir + "/state";
+  if (!fs.Exists(state)) return {};
+  const auto lock = fs.Lock(state + "/server.lock");
+  if (lock.ok()) return {};
+  if (lock.error().code() != Code::kConflict) return lock.error();
+  return Conflict(fmt::format("a server has {} open; stop it first, the demo starts one of its own",
+                              options.dir));
+}
+
 Status MakeProject(os::FileSystem& fs, const Programs& programs, const ProjectOptions& options,
                    const std::string& log_path) {
   if (fs.Exists(KeyPath(options))) return {};

@@ -22,6 +22,9 @@ struct ProjectOptions {
   int server_port = 0;
 };
 
+// Conflict while a server has the project open that the demo did not start: what the web servers
+// write would not land.
+Status CheckNotServed(os::FileSystem& fs, const ProjectOptions& options);
 // `tarn init DIR --template retail` unless the project is there; keeps the agents' key in
 // DIR/secrets and lets rows land after 2 s.
 Status MakeProject(os::FileSystem& fs, const Programs& programs, const ProjectOptions& options,

@@ -60,6 +60,7 @@ void AddLake(const ViewInput& input, std::vector<std::string>& lines) {
   }
   lines.push_back(
       fmt::format("commit     {}   server http://127.0.0.1:{}", commit, input.server_port));
+  lines.push_back("query      " + input.query);
   for (const auto& [name, source] : input.status.sources) {
     if (!source.last_error.empty()) {
       lines.push_back(fmt::format("error      {}: {}", name, source.last_error));

@@ -28,6 +28,7 @@ struct ViewInput {
   LakeStatus status;
   bool status_known = false;
   int64_t now_micros = 0;
+  std::string query;  // the command that asks the lake
 };
 
 // The live view as lines of at most `columns` characters.

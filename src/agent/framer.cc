@@ -1,6 +1,5 @@
 #include "agent/framer.h"
 
-#include <emmintrin.h>
 #include <re2/re2.h>
 
 #include <algorithm>
@@ -61,26 +60,6 @@ Frame Framer::FindRecords(std::string_view bytes, bool quiet) const {
     frame.size = bytes.size();
   }
   return frame;
-}
-
-uint64_t CountLines(std::string_view bytes) {
-  // Sixteen bytes a step; each lane counts up to 255 before the lanes are summed.
-  const __m128i newline = _mm_set1_epi8('\n');
-  uint64_t count = 0;
-  size_t i = 0;
-  while (i + 16 <= bytes.size()) {
-    const size_t steps = std::min<size_t>(255, (bytes.size() - i) / 16);
-    __m128i lanes = _mm_setzero_si128();
-    for (size_t step = 0; step < steps; ++step, i += 16) {
-      const __m128i block = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes.data() + i));
-      lanes = _mm_sub_epi8(lanes, _mm_cmpeq_epi8(block, newline));
-    }
-    const __m128i sums = _mm_sad_epu8(lanes, _mm_setzero_si128());
-    count += static_cast<uint64_t>(_mm_cvtsi128_si64(sums)) +
-             static_cast<uint64_t>(_mm_cvtsi128_si64(_mm_srli_si128(sums, 8)));
-  }
-  for (; i < bytes.size(); ++i) count += bytes[i] == '\n' ? 1U : 0U;
-  return count;
 }
 
 }  // namespace tarn::agent

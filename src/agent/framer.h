@@ -42,6 +42,4 @@ class Framer {
   std::unique_ptr<re2::RE2> start_;
 };
 
-uint64_t CountLines(std::string_view bytes);
-
 }  // namespace tarn::agent

@@ -43,18 +43,6 @@ TEST(Framer, EndlessRecordIsBounded) {
   EXPECT_EQ(framer.Find(text, false, false).size, text.size());
 }
 
-TEST(Framer, CountsLinesOfAnySize) {
-  std::string text;
-  uint64_t lines = 0;
-  for (size_t i = 0; i < 20'000; ++i) {
-    EXPECT_TRUE(i % 997 != 0 || CountLines(text) == lines);
-    const bool newline = i % 3 == 0 || i > 12'000;
-    text.push_back(newline ? '\n' : 'x');
-    lines += newline ? 1 : 0;
-  }
-  EXPECT_EQ(CountLines(text), lines);
-}
-
 TEST(Checkpoint, ReadsBackWhatWasWritten) {
   Checkpoint checkpoint;
   checkpoint.agent_id = "a1";

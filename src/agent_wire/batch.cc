@@ -225,6 +225,13 @@ Result<std::string> Encode(const BatchHeader& header, std::string_view payload,
   return out.append(packed).append(stored);
 }
 
+Status CheckRows(const Batch& batch) {
+  const uint64_t rows = batch.header.record_ends.empty() ? CountLines(batch.payload)
+                                                         : batch.header.record_ends.size();
+  if (rows <= kMaxRows) return {};
+  return ResourceExhausted(fmt::format("a batch of {} lines; {} are allowed", rows, kMaxRows));
+}
+
 Result<BatchHeader> DecodeHeader(std::string_view bytes) {
   TARN_ASSIGN_OR_RETURN(const Prefix prefix, TakePrefix(bytes));
   return UnpackHeader(prefix, bytes);

@@ -17,6 +17,9 @@ inline constexpr size_t kMaxPayloadBytes = 16 << 20;  // of file, uncompressed
 inline constexpr size_t kMaxHeaderBytes = 5 << 20;    // 1 Mi record ends of five bytes
 inline constexpr size_t kMaxNameBytes = 4096;         // each string of the header
 inline constexpr size_t kMaxRecords = 1 << 20;        // record ends in the header
+// Records of a batch that a door takes: each is a row, and its columns take some hundred bytes
+// however short it is. What is in a journal already may have more.
+inline constexpr size_t kMaxRows = 1 << 16;
 // No encoded batch is longer: a door may refuse a body by its Content-Length.
 inline constexpr size_t kMaxBatchBytes = kMaxHeaderBytes + kMaxPayloadBytes + (64 << 10);
 // No file is longer; what is past it would not be a number to other parts.
@@ -70,6 +73,8 @@ Result<std::string> Encode(const BatchHeader& header, std::string_view payload,
 // Checks everything: magic, version, limits, header and payload checksums, offsets, record ends.
 // DataLoss for broken bytes, Unsupported for a later version, ResourceExhausted over a limit.
 Result<Batch> Decode(std::string_view bytes);
+// ResourceExhausted over kMaxRows.
+Status CheckRows(const Batch& batch);
 // The header alone (its checksum checked), without touching the payload: for routing,
 // authorisation and dropping duplicates early.
 Result<BatchHeader> DecodeHeader(std::string_view bytes);

@@ -100,6 +100,18 @@ TEST(Batch, EncodeRefusesWhatDecodeWould) {
             Code::kResourceExhausted);
 }
 
+TEST(Batch, HasSoManyRowsAndNoMore) {
+  Batch batch;
+  batch.payload = std::string(kMaxRows, '\n');
+  EXPECT_TRUE(CheckRows(batch).ok());
+  batch.payload += '\n';
+  EXPECT_EQ(CheckRows(batch).error().code(), Code::kResourceExhausted);
+  batch.header.record_ends = {1, 2};
+  EXPECT_TRUE(CheckRows(batch).ok());
+  batch.header.record_ends.assign(kMaxRows + 1, 1);
+  EXPECT_FALSE(CheckRows(batch).ok());
+}
+
 TEST(Batch, LargestBatchFitsTheStatedBound) {
   codec::ZstdCompressor compressor;
   std::string payload(kMaxPayloadBytes, '\0');

@@ -23,7 +23,7 @@ struct KeysOptions {
   bool json = false;
 };
 
-constexpr std::string_view kReloadHint = "A running server takes it up within two seconds.";
+constexpr std::string_view kReloadHint = "A running server takes it up within a second.";
 
 // `key`: the key itself, where it has just been made.
 codec::Json ToJson(const auth::Principal& principal, const std::string* key) {
@@ -122,7 +122,7 @@ void AddKeys(CLI::App& app, Context& context, Run& run) {
       "  tarn keys create web-1 shop --role ingest --source web_log\n"
       "  tarn keys list shop\n"
       "  tarn keys revoke web-1 shop\n"
-      "A running server takes changes up within two seconds.");
+      "A running server takes changes up within a second.");
   const auto add = [&](const std::string& verb, const std::string& help, std::string_view word,
                        Status (*action)(Context&, const KeysOptions&)) {
     CLI::App* sub = command->add_subcommand(verb, help);

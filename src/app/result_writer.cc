@@ -68,19 +68,11 @@ bool IsNumber(sql::ValueKind kind) {
   return kind >= sql::ValueKind::kInteger && kind <= sql::ValueKind::kDecimal;
 }
 
-// One line a cell: control characters (C1's too) would tear the table, or drive the terminal.
 std::string TableCell(const sql::Cell& value) {
   if (value.is_null()) return "NULL";
   std::string text;
   value.AppendText(text);
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<uint8_t>(text[i]);
-    if (byte < 0x20 || byte == 0x7f) text[i] = ' ';
-    if (byte == 0xc2 && i + 1 < text.size() && static_cast<uint8_t>(text[i + 1]) < 0xa0) {
-      text[i] = text[i + 1] = ' ';
-    }
-  }
-  return text;
+  return OnOneLine(std::move(text));
 }
 
 // Writes a result as a table: first measures, then writes row by row.

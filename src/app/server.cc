@@ -22,7 +22,7 @@ namespace tarn::app {
 namespace {
 
 constexpr int64_t kRequestGraceMicros = 10 * kMicrosPerSecond;
-constexpr timespec kKeysLookEvery{.tv_sec = 1, .tv_nsec = 0};
+constexpr timespec kKeysLookEvery{.tv_sec = 0, .tv_nsec = 200'000'000};
 
 // Blocks the signals that end the server, so that every thread made later blocks them too and
 // sigwait alone takes them.

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "app/command.h"
 #include "app/command_line.h"
@@ -19,8 +21,9 @@ namespace {
 using codec::Json;
 
 int64_t IntOf(const Json& json, std::string_view key) { return json.GetInt(key).value_or(0); }
+// Hosts and paths have any name.
 std::string TextOf(const Json& json, std::string_view key) {
-  return json.GetString(key).value_or("");
+  return OnOneLine(json.GetString(key).value_or(""));
 }
 
 double NumberOf(const Json& json, std::string_view key) {
@@ -46,23 +49,64 @@ std::string AgoOf(const Json& json, std::string_view key, Timestamp now) {
   return fmt::format("{} h ago", seconds / 3600);
 }
 
+const Json::Array& ArrayOf(const Json& json, std::string_view key) {
+  static const Json::Array kNone;
+  const Json* value = json.Find(key);
+  const Json::Array* array = value == nullptr ? nullptr : value->AsArray();
+  return array == nullptr ? kNone : *array;
+}
+
+// One screen has room for so many of each source.
+constexpr size_t kMaxHosts = 10;
+
+// Those read longest ago, who may need a look, by name.
+std::vector<const Json*> ShownHosts(const Json::Array& all) {
+  std::vector<const Json*> hosts;
+  for (const Json& host : all) hosts.push_back(&host);
+  if (hosts.size() <= kMaxHosts) return hosts;
+  const auto by = [](std::string_view key) {
+    return [key](const Json* a, const Json* b) { return TextOf(*a, key) < TextOf(*b, key); };
+  };
+  std::stable_sort(hosts.begin(), hosts.end(), by("last_read"));
+  hosts.resize(kMaxHosts);
+  std::stable_sort(hosts.begin(), hosts.end(), by("host"));
+  return hosts;
+}
+
+void AddHosts(const Json& source, Timestamp now, TextTable& table) {
+  const Json::Array& all = ArrayOf(source, "hosts");
+  const std::string name = TextOf(source, "name");
+  double rate = 0;
+  for (const Json& host : all) rate += NumberOf(host, "lines_per_second");
+  const auto add = [&](const std::string& whose, const Json& of, double lines_per_second) {
+    table.Add({name, whose, GroupDigits(IntOf(of, "lines")), Rounded(lines_per_second),
+               GroupDigits(IntOf(of, "rejected")), Rounded(NumberOf(of, "lag_seconds")) + " s",
+               AgoOf(of, "last_read", now)});
+  };
+  if (all.size() > 1) {
+    add(fmt::format("all {}", GroupDigits(static_cast<int64_t>(all.size()))), source, rate);
+  }
+  for (const Json* host : ShownHosts(all)) {
+    add(TextOf(*host, "host"), *host, NumberOf(*host, "lines_per_second"));
+  }
+}
+
 // `landing_error` is said already.
 void PrintSources(const Json& status, Timestamp now, const std::string& landing_error) {
   TextTable table({"source", "host", "lines", "lines/s", "rejected", "lag", "last read"});
   for (const size_t column : {size_t{2}, size_t{3}, size_t{4}, size_t{5}}) table.AlignRight(column);
-  const Json* sources = status.Find("sources");
-  if (sources == nullptr || sources->AsArray() == nullptr) return;
-  for (const Json& source : *sources->AsArray()) {
-    const Json* hosts = source.Find("hosts");
-    if (hosts == nullptr || hosts->AsArray() == nullptr) continue;
-    for (const Json& host : *hosts->AsArray()) {
-      table.Add({TextOf(source, "name"), TextOf(host, "host"), GroupDigits(IntOf(host, "lines")),
-                 Rounded(NumberOf(host, "lines_per_second")), GroupDigits(IntOf(host, "rejected")),
-                 Rounded(NumberOf(host, "lag_seconds")) + " s", AgoOf(host, "last_read", now)});
-    }
+  const Json::Array& sources = ArrayOf(status, "sources");
+  bool left_out = false;
+  for (const Json& source : sources) {
+    AddHosts(source, now, table);
+    left_out |= ArrayOf(source, "hosts").size() > kMaxHosts;
   }
   if (table.rows() > 0) fmt::print("\n{}", table.Print());
-  for (const Json& source : *sources->AsArray()) {
+  if (left_out) {
+    fmt::print("… of each source the {} hosts that were read longest ago; --json has all\n",
+               kMaxHosts);
+  }
+  for (const Json& source : sources) {
     const std::string error = TextOf(source, "last_error");
     if (!error.empty() && error != landing_error) {
       fmt::print("ERROR: {}, {}\n", TextOf(source, "name"), error);
@@ -104,7 +148,7 @@ void PrintStatus(const Project& project, const Json& status, const std::string& 
     const Json& landing = *status.Find("landing");
     fmt::print("{}: server {} at {}, started {}\n", project.name, TextOf(status, "version"), url,
                AgoOf(status, "started", now));
-    fmt::print("landing: last commit {}, {}, {} waiting, {} buffered\n",
+    fmt::print("landing: last commit {}, {} since the start, {} waiting, {} buffered\n",
                AgoOf(landing, "last_commit", now), Counted(IntOf(landing, "commits"), "commit"),
                Counted(IntOf(landing, "waiting"), "batch", "batches"),
                FormatBytes(static_cast<uint64_t>(IntOf(landing, "buffered_bytes"))));

@@ -1,5 +1,7 @@
 #include "app/text_table.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -142,6 +144,27 @@ size_t DisplayWidth(std::string_view text) {
     i += length;
   }
   return width;
+}
+
+std::string OnOneLine(std::string text) {
+  const auto is_control = [&text](size_t i) {
+    const auto byte = static_cast<uint8_t>(text[i]);
+    if (byte < 0x20 || byte == 0x7f) return true;
+    return byte == 0xc2 && i + 1 < text.size() && static_cast<uint8_t>(text[i + 1]) < 0xa0;
+  };
+  std::string out;
+  size_t kept = 0;  // up to here `out` has it
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (!is_control(i)) continue;
+    out.append(text, kept, i - kept);
+    if (text[i] == '\xc2') ++i;
+    out += text[i] == '\n'   ? "\\n"
+           : text[i] == '\t' ? "\\t"
+                             : fmt::format("\\x{:02x}", static_cast<uint8_t>(text[i]));
+    kept = i + 1;
+  }
+  if (kept == 0) return text;
+  return out.append(text, kept);
 }
 
 std::string GroupDigits(int64_t number) {

@@ -45,6 +45,10 @@ std::string CutToWidth(const std::string& text, size_t width);
 // Terminal columns of UTF-8 text: code points, wide East Asian ones twice.
 size_t DisplayWidth(std::string_view text);
 
+// With control characters (C1's too) as \n, \t and \xhh: they would tear a table, or drive the
+// terminal.
+std::string OnOneLine(std::string text);
+
 // "12,345,678"
 std::string GroupDigits(int64_t number);
 // "1 row", "12,345 rows"

@@ -71,6 +71,18 @@ TEST(Text, AWordThatIsNotKnownIsFollowedByTheNearest) {
   EXPECT_EQ(DidYouMean("%f"), "; did you mean '%f'?");
 }
 
+TEST(Text, CountsLinesOfAnySize) {
+  std::string text;
+  uint64_t lines = 0;
+  for (size_t i = 0; i < 20'000; ++i) {
+    EXPECT_TRUE(i % 997 != 0 || CountLines(text) == lines);
+    const bool newline = i % 3 == 0 || i > 12'000;
+    text.push_back(newline ? '\n' : 'x');
+    lines += newline ? 1 : 0;
+  }
+  EXPECT_EQ(CountLines(text), lines);
+}
+
 TEST(Text, SizesAndDurations) {
   EXPECT_EQ(FormatBytes(999), "999 B");
   EXPECT_EQ(FormatBytes(1'500'000), "1.5 MB");

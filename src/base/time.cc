@@ -130,18 +130,23 @@ bool ValidCivil(const Civil& civil) {
          civil.micros >= 0 && civil.micros < kMicrosPerSecond;
 }
 
-std::string FormatTimestamp(Timestamp time) {
+void AppendTimestamp(std::string& out, Timestamp time) {
   const Civil civil = CivilFromTimestamp(time);
   std::array<char, 64> buffer{};
   int length =
       std::snprintf(buffer.data(), buffer.size(), "%04d-%02d-%02dT%02d:%02d:%02d", civil.year,
                     civil.month, civil.day, civil.hour, civil.minute, civil.second);
-  std::string text(buffer.data(), static_cast<size_t>(length));
+  out.append(buffer.data(), static_cast<size_t>(length));
   if (civil.micros != 0) {
     length = std::snprintf(buffer.data(), buffer.size(), ".%06d", civil.micros);
-    text.append(buffer.data(), static_cast<size_t>(length));
+    out.append(buffer.data(), static_cast<size_t>(length));
   }
-  text.push_back('Z');
+  out.push_back('Z');
+}
+
+std::string FormatTimestamp(Timestamp time) {
+  std::string text;
+  AppendTimestamp(text, time);
   return text;
 }
 

@@ -49,6 +49,7 @@ bool ValidCivil(const Civil& civil);
 
 // "2026-11-24T13:09:46.173739Z"; fractional digits are left out when they are all zero.
 std::string FormatTimestamp(Timestamp time);
+void AppendTimestamp(std::string& out, Timestamp time);  // the same
 // ISO 8601 / RFC 3339: date, 'T' or ' ', time, optional fraction (digits past microseconds are
 // cut), 'Z' or ±hh[:]mm. A missing offset means UTC; a date alone means midnight.
 Result<Timestamp> ParseTimestamp(std::string_view text);

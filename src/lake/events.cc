@@ -35,8 +35,14 @@ void FilesLeftBehind::Emit(const Workspace& work) const {
 void LandingFailed::Emit(const Workspace& work) const {
   work.metrics.GetCounter("tarn_landing_failures_total", "Flushes that failed and are retried.")
       .Add();
+  if (!news) return;
   work.log.Write(obs::Level::kError, "landing.failed",
                  {{"error", error.ToString()}, {"retry_ms", retry_micros / 1'000}});
+}
+
+void LandingRecovered::Emit(const Workspace& work) const {
+  work.log.Write(obs::Level::kInfo, "landing.recovered",
+                 {{"failures", static_cast<int64_t>(failures)}});
 }
 
 void RecordRefused::Emit(const Workspace& work) const {

@@ -31,6 +31,13 @@ struct FilesLeftBehind {
 struct LandingFailed {
   const Error& error;
   int64_t retry_micros;
+  bool news;  // it goes to the log
+  void Emit(const Workspace& work) const;
+};
+
+// It goes on after so many failures.
+struct LandingRecovered {
+  uint64_t failures;
   void Emit(const Workspace& work) const;
 };
 

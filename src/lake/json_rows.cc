@@ -23,7 +23,9 @@ class TimeText {
   std::string_view Of(int64_t micros) {
     if (micros != micros_ || text_.empty()) {
       micros_ = micros;
-      text_ = '"' + FormatTimestamp({micros}) + '"';
+      text_ = '"';
+      AppendTimestamp(text_, {micros});
+      text_ += '"';
     }
     return text_;
   }

@@ -34,7 +34,7 @@ std::string WhyRefused(const LandedBatch& batch) {
 }
 
 double SecondsBetween(Timestamp from, Timestamp to) {
-  return static_cast<double>(to.micros - from.micros) / kMicrosPerSecond;
+  return static_cast<double>(std::max<int64_t>(0, to.micros - from.micros)) / kMicrosPerSecond;
 }
 
 }  // namespace
@@ -46,7 +46,8 @@ void CountBatch(const LandedBatch& batch, HostStatus& host) {
   host.lines += counts.lines;
   host.rejected += counts.rejected;
   host.bytes += counts.bytes;
-  host.last_read = std::max(host.last_read, batch.header.read_time);
+  // A clock that is ahead of ours read it now.
+  host.last_read = std::max(host.last_read, std::min(batch.header.read_time, batch.ingested_at));
   host.last_ingested = std::max(host.last_ingested, batch.ingested_at);
   if (counts.lines == 0) return;
   host.last_error = WhyRefused(batch);

@@ -15,9 +15,11 @@
 namespace tarn::lake {
 namespace {
 
+constexpr const char* kJob = "land";
 // How long the loop sleeps without news; bounds how late it notices a flush that is due.
 constexpr int64_t kIdleMicros = 50'000;
 constexpr int64_t kRetryMicros = 1'000'000;
+constexpr int64_t kSayAgainMicros = 60 * kMicrosPerSecond;
 // As SqliteOptions::watermark_keep_micros.
 constexpr int64_t kWatermarkKeepMicros = 7 * kMicrosPerDay;
 // Of all buffers, before a flush: each is a file or three.
@@ -105,8 +107,10 @@ Status Landing::Recover() {
   }
   TARN_TRY(RemoveLeftovers(position));
   TARN_ASSIGN_OR_RETURN(cursor_, journal_.ReadFrom({next_position_}));
+  TARN_ASSIGN_OR_RETURN(const auto last, work_.catalog.LastSuccessfulRun(kJob));
   os::MutexLock lock(mutex_);
   status_.position = next_position_;
+  if (last) status_.last_commit = last->ended;
   for (const auto& [name, source] : sources_) landed_.AddSource(name);
   return {};
 }
@@ -174,15 +178,32 @@ bool Landing::Work(Pace own) {
     const Next next = FillBuffers(own);
     if (next != Next::kFlush) return next == Next::kOtherPace;
     const Status flushed = Flush();
-    retrying_ = !flushed.ok();
+    NoteFlush(flushed);
     if (flushed.ok()) continue;
-    LandingFailed{flushed.error(), kRetryMicros}.Emit(work_);
     Rewind();
     os::MutexLock lock(mutex_);
     status_.last_error = flushed.error().ToString();
+    if (flushed.error().code() == Code::kDataLoss) damage_ = flushed.error();
     if (stopping_) return false;
     changed_.WaitFor(mutex_, kRetryMicros);
   }
+}
+
+// What goes on failing for the same reason is said once a minute.
+void Landing::NoteFlush(const Status& flushed) {
+  retrying_ = !flushed.ok();
+  if (flushed.ok()) {
+    if (failures_ > 0) LandingRecovered{failures_}.Emit(work_);
+    failures_ = 0;
+    return;
+  }
+  const int64_t now = work_.clock.MonotonicMicros();
+  const bool news = failures_++ == 0 || flushed.error().code() != failure_said_ ||
+                    now - failure_said_micros_ >= kSayAgainMicros;
+  LandingFailed{flushed.error(), kRetryMicros, news}.Emit(work_);
+  if (!news) return;
+  failure_said_ = flushed.error().code();
+  failure_said_micros_ = now;
 }
 
 // Reads until there is something to flush, the other pace is asked for, or the work must end.
@@ -383,7 +404,7 @@ Status Landing::Flush() {
   for (const auto& [key, mark] : pending_) commit.watermarks.push_back(mark);
   if (!request.tables.empty()) {
     commit.run.run_id = FormatUuid(work_.random.NewUuidV7(work_.clock.Now()));
-    commit.run.job = "land";
+    commit.run.job = kJob;
     commit.run.started = commit.run.ended = work_.clock.Now();
   }
   commit.audit = {.who = "landing", .action = "commit", .object = std::string(kPipeline)};
@@ -446,6 +467,8 @@ void Landing::NoteUnreadable(const Error& error) {
     os::MutexLock lock(mutex_);
     news = status_.last_error != error.ToString();
     status_.last_error = error.ToString();
+    if (error.code() == Code::kDataLoss) damage_ = error;
+    changed_.NotifyAll();
   }
   if (news) RecordRefused{next_position_, error}.Emit(work_);
   os::MutexLock lock(mutex_);
@@ -479,8 +502,10 @@ Status Landing::FlushAll(int64_t timeout_micros) {
   const uint64_t target = journal_.end().value;
   const int64_t deadline = work_.clock.MonotonicMicros() + timeout_micros;
   os::MutexLock lock(mutex_);
+  damage_.reset();
   while (status_.position < target) {
     if (stopping_) return Cancelled("the server is stopping");
+    if (damage_) return *damage_;  // that does not pass
     const int64_t left = deadline - work_.clock.MonotonicMicros();
     if (left <= 0) {
       return DeadlineExceeded(status_.last_error.empty() ? "the flush is still running"

@@ -50,7 +50,8 @@ class Landing {
 
   // Flushes what is buffered (unless told not to) and ends the threads.
   void Stop(bool flush);
-  // Everything the journal holds now is in the lake when this returns. DeadlineExceeded, Cancelled.
+  // Everything the journal holds now is in the lake when this returns. DeadlineExceeded, Cancelled;
+  // DataLoss where it can never be, for something of the lake is damaged.
   Status FlushAll(int64_t timeout_micros);
 
   LandingStatus status() const;
@@ -99,6 +100,7 @@ class Landing {
   Status Flush();
   Status WriteFiles(FlushFiles& files);
   void DropJson(FlushFiles& files);
+  void NoteFlush(const Status& flushed);
   void ClearBuffers();
   void NoteCommit(const catalog::CommitReceipt& receipt);
   // A record that cannot be read now: said once, tried again after a wait.
@@ -127,7 +129,10 @@ class Landing {
   std::unique_ptr<journal::Cursor> cursor_;
   std::optional<journal::Record> held_;  // read, and to be taken before the cursor's next
   std::string committed_position_;       // as in the catalog
-  bool retrying_ = false;       // the last flush failed: the next does not wait for a full buffer
+  bool retrying_ = false;  // the last flush failed: the next does not wait for a full buffer
+  uint64_t failures_ = 0;  // flushes, one after the other, up to now
+  Code failure_said_ = Code::kInternal;  // of the last of them that was logged
+  int64_t failure_said_micros_ = 0;
   bool unsettled_ = false;      // nobody knows whether the last commit was made
   uint64_t next_position_ = 0;  // of the record to read next
   std::map<catalog::WatermarkKey, catalog::Watermark> marks_;    // as committed; some of them
@@ -145,6 +150,7 @@ class Landing {
   bool ended_ TARN_GUARDED_BY(mutex_) = false;
   bool stopping_ TARN_GUARDED_BY(mutex_) = false;
   bool flush_on_stop_ TARN_GUARDED_BY(mutex_) = true;
+  std::optional<Error> damage_ TARN_GUARDED_BY(mutex_);       // that made a flush fail
   std::optional<uint64_t> flush_to_ TARN_GUARDED_BY(mutex_);  // someone waits for this position
   LandingStatus status_ TARN_GUARDED_BY(mutex_);
   LandedCounts landed_ TARN_GUARDED_BY(mutex_);

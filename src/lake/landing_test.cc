@@ -516,6 +516,19 @@ TEST(Landing, FlushAfterAFailedOneComesWithoutAFullBuffer) {
   EXPECT_EQ(lake.Ask("SELECT count(*) FROM clean.web_log"), "5");
 }
 
+TEST(Landing, FlushIsNotWaitedForOverDamage) {
+  TestLake lake("damaged");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 5).ok());
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  lake.Kill();
+  ASSERT_TRUE(lake.Open().ok());
+  ASSERT_TRUE(lake.files().RemoveRecursively(lake.root() + "/lake/raw/web_log/metadata").ok());
+  ASSERT_TRUE(lake.SendLines("w1", offset, 5).ok());
+  EXPECT_EQ(lake.landing().FlushAll(kTimeout).error().code(), Code::kDataLoss);
+}
+
 // What a damaged journal lost between two batches.
 TEST(Landing, LinesThatAreMissingAreToldOnceHoweverOftenAFlushIsTried) {
   TestLake lake("missing");
@@ -738,32 +751,6 @@ TEST(AgentDoor, KeyMayBringSoManyHostsAndNoMore) {
   EXPECT_TRUE(await(++sent).ok()) << "another key";
   submit(std::string(300, 'h'), "f", "tame");
   EXPECT_EQ(await(++sent).error().code(), Code::kInvalidArgument);
-}
-
-TEST(LogBuffer, CountsWhatItsHoursTakeAndRejectsLinesOfTooMany) {
-  LogBuffer buffer(access_log::Format::Compile("common").value());
-  agent_wire::Batch batch;
-  const auto lines = static_cast<int64_t>(LogBuffer::kMaxHours) + 100;
-  std::string payload;
-  for (int64_t i = 0; i < lines; ++i) {
-    const Civil civil = CivilFromTimestamp({i * kMicrosPerHour});
-    constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    const std::string month(kMonths.substr(static_cast<size_t>(civil.month - 1) * 3, 3));
-    char line[100];
-    std::snprintf(line, sizeof line,
-                  "::1 - - [%02d/%s/%04d:%02d:00:00 +0000] \"GET / HTTP/1.1\" 200 5\n", civil.day,
-                  month.c_str(), civil.year, civil.hour);
-    payload += line;
-  }
-  batch.header = TestLake::Header("w1", 0, payload, static_cast<uint64_t>(lines));
-  batch.payload = payload;
-  const LineCounts counts = buffer.Add(batch, 0, Timestamp{1});
-  EXPECT_EQ(buffer.hours().size(), LogBuffer::kMaxHours);
-  // The undated hour is one of them.
-  EXPECT_EQ(counts.hours_refused, 101U);
-  EXPECT_EQ(counts.rejected, 101U);
-  EXPECT_EQ(buffer.rejected().rows(), 101U);
-  EXPECT_GT(buffer.memory_bytes(), LogBuffer::kMaxHours * 2'000);
 }
 
 TEST(Landing, IsLateWhenARecordWaitedForLongerThanBuffersMay) {

@@ -15,6 +15,7 @@ constexpr std::string_view kTooManyHours =
     "too many different hours among the lines that land together; replay it";
 // A column of one hour before it has many values: itself, and the least its arrays take.
 constexpr size_t kColumnBytes = sizeof(event::Column) + 96;
+constexpr size_t kCellBytes = 9;  // of a row: a number or where a text begins; whether it is null
 constexpr size_t kReadableSlack = 64;  // more is of no use to the parser
 
 // Why a piece of a cut line is no line; empty: it is none. `offset` is of the file.
@@ -108,7 +109,7 @@ LineCounts LogBuffer::Add(const agent_wire::Batch& batch, uint64_t from, Timesta
     if (why_cut.empty()) {
       AddLine(line, offset, origin, counts);
     } else {
-      NoteLine(line, counts);
+      NoteLine(line, origin, counts);
       Reject(line, offset, origin, why_cut, counts);
     }
   }
@@ -119,7 +120,7 @@ LineCounts LogBuffer::Add(const agent_wire::Batch& batch, uint64_t from, Timesta
 
 void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin& origin,
                         LineCounts& counts) {
-  NoteLine(line, counts);
+  NoteLine(line, origin, counts);
   if (current_ == nullptr) current_ = &RowsOf(current_hour_);
   event::ColumnBatch& rows = *current_;
   std::string_view reason = refusal_;
@@ -147,11 +148,12 @@ void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin
   }
 }
 
-void LogBuffer::NoteLine(std::string_view line, LineCounts& counts) {
+void LogBuffer::NoteLine(std::string_view line, const LineOrigin& origin, LineCounts& counts) {
   ++counts.lines;
   counts.bytes += line.size();
-  // A row in memory is about its values, its raw line, and some 120 bytes of origin.
-  memory_bytes_ += 2 * line.size() + 120;
+  // Its values are about as long as the line, which is kept beside them.
+  memory_bytes_ += 2 * line.size() + schema_.fields.size() * kCellBytes + origin.host.size() +
+                   origin.file_id.size() + origin.path.size();
 }
 
 void LogBuffer::Reject(std::string_view line, uint64_t offset, const LineOrigin& origin,
@@ -163,6 +165,7 @@ void LogBuffer::Reject(std::string_view line, uint64_t offset, const LineOrigin&
   AppendLine(rejected_, line, false);
   // It may quote the format.
   rejected_.column(rejected_.column_count() - 1).AppendBytes(EscapeInvalidUtf8(reason));
+  memory_bytes_ += reason.size();
 }
 
 event::ColumnBatch& LogBuffer::RowsOf(Hour hour) {

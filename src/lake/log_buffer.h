@@ -63,7 +63,7 @@ class LogBuffer {
   static constexpr size_t kMaxHours = 20'000;
 
  private:
-  void NoteLine(std::string_view line, LineCounts& counts);
+  void NoteLine(std::string_view line, const LineOrigin& origin, LineCounts& counts);
   void Reject(std::string_view line, uint64_t offset, const LineOrigin& origin,
               std::string_view reason, LineCounts& counts);
   event::ColumnBatch& RowsOf(Hour hour);

@@ -3,6 +3,8 @@
 import base64
 import json
 import os
+import pathlib
+import re
 import shutil
 import socket
 
@@ -197,6 +199,30 @@ class Door(harness.Case):
         self.assertEqual(send(self.shop, sound).status, 200, "the file is as it was")
         self.landed(range(3))
 
+    def test_a_batch_over_a_limit_is_never_asked_for_again(self):
+        zeros = agent_batch.zstandard.ZstdCompressor().compress(bytes(17 * MIB))
+        for name, batch in {
+                "payload": agent_batch.encode(b"x", size=17 * MIB, stored=zeros, payload_crc=1),
+                "lines": agent_batch.encode(b"x\n" * 65_537),
+                "records": agent_batch.encode(b"xy\n" * 65_537, records=[3] * 65_537)}.items():
+            with self.subTest(name):
+                answer = send(self.shop, batch)
+                self.assertEqual(answer.status, 413, answer.body)
+                self.assertNotIn("retry-after", {key.lower() for key in answer.headers})
+        self.assertEqual(send(self.shop, agent_batch.encode(b"x\n" * 65_536)).status, 200)
+
+    def test_status_is_one_screen_that_drives_no_terminal(self):
+        self.assertEqual(send(self.shop, agent_batch.encode(
+            b"no log line\n" * 12, host="h\x1b]0;x\x07", path="/l\x1b[31m.log")).status, 200)
+        for n in range(1, 20):
+            self.assertEqual(send(self.shop, agent_batch.encode(lines(n, 1), host=f"w{n}")).status, 200)
+        self.assertEqual(self.shop.flush().status, 200)
+        screen = harness.tarn("status", self.shop.folder).stdout
+        self.assertIn("\\x1b]0;x\\x07", screen)
+        self.assertEqual([c for c in screen if c < " " and c != "\n"], [])
+        self.assertLess(len(screen.splitlines()), 30, screen)
+        self.assertRegex(screen, r"all 20 +31 .* 12 ")
+
     def test_batches_in_any_order_and_twice_leave_every_line_once(self):
         pieces = [lines(n, 10) for n in range(0, 50, 10)]
         offsets = [sum(map(len, pieces[:i])) for i in range(5)]
@@ -234,6 +260,9 @@ class Door(harness.Case):
             batch = agent_batch.encode(payload, file_id=f"f{read_time}", read_time=read_time)
             self.assertEqual(send(self.shop, batch).status, 200)
         self.assertEqual(self.shop.flush().status, 200)
+        host = next(h for s in self.shop.status()["sources"] for h in s["hosts"])
+        self.assertTrue(0 <= host["lag_seconds"] < 3600, "nothing was read in the future")
+        self.assertLess(host["last_read"], "2090")
         rows = self.shop.sql("SELECT path, strftime(time, '%Y/%m/%d/%H') AS hour, count(*)::INT AS n"
                              " FROM clean.web_log GROUP BY 1, 2 ORDER BY 1")
         self.assertEqual([(r["path"], r["hour"], r["n"]) for r in rows],
@@ -301,6 +330,12 @@ class Lines(harness.Case):
         url = b"/" + b"u" * 8192
         project = self.ship(LINE[:-1].replace(b"/%d", url) + b"\n", 1)
         self.assertEqual(int(project.sql("SELECT length(path) n FROM clean.web_log")[0]["n"]), 8193)
+
+    def test_the_shortest_lines_take_bounded_memory(self):
+        project = self.ship(b"x\n" * 2_000_000, 2_000_000)
+        status = pathlib.Path(f"/proc/{project.server.child.pid}/status").read_text()
+        peak = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
+        self.assertLess(peak, 450_000, "kB")
 
     def test_deep_nesting_is_refused_and_kept(self):
         shallow = b'{"time": "2026-11-24T13:00:00Z", "path": "/ok", "more": [[1]]}\n'

@@ -64,6 +64,21 @@ class Folders(harness.Case):
         (folder / "README.md").write_text("changed by its owner")
         self.refused(folder, "init", folder)
 
+    def test_a_demo_says_that_a_server_has_its_project_open(self):
+        folder = self.work / "demo"
+        run = ("demo", folder, "--headless", "--for", "1s")
+        self.assertEqual(harness.tarn(*run, "--days", "0").returncode, 0)
+        command = [harness.TARN, "serve", str(folder / "project"), "--listen",
+                   f"127.0.0.1:{harness.free_port()}"]
+        server = harness.Process(command, self.work / "serve.log").start()
+        self.addCleanup(server.kill)
+        harness.wait_for("the server", (folder / "project/state/server.json").exists)
+        done = harness.tarn(*run)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn("a server has", done.stderr)
+        self.assertEqual(server.stop(), 0, server.tail())
+        self.assertEqual(harness.tarn(*run).returncode, 0)
+
     def test_a_fresh_file_system_is_free_for_a_demo(self):
         folder = self.work / "demo"
         (folder / "lost+found").mkdir(parents=True)

@@ -31,10 +31,15 @@ http::Response AnswerOf(const lake::BatchAnswer& answer) {
   return response;
 }
 
-// Broken bytes will be as broken the next time: not the server's fault, not to be sent again.
-http::Response AnswerOf(const Error& error) {
+// A batch that is refused for what it is will be so the next time: no status after which it is sent
+// again as it is.
+http::Response RefusalOf(const Error& error) {
+  const std::string_view name = TraitsOf(error.code()).name;
   if (error.code() == Code::kDataLoss || error.code() == Code::kUnsupported) {
-    return http::ErrorResponse(422, TraitsOf(error.code()).name, error.message());
+    return http::ErrorResponse(422, name, error.message());
+  }
+  if (error.code() == Code::kResourceExhausted) {  // a smaller one may do
+    return http::ErrorResponse(413, name, error.message());
   }
   return http::ErrorResponse(error);
 }
@@ -52,6 +57,7 @@ Result<Sent> BatchOf(const Backend& backend, const http::Request& request) {
       Authorize(backend, request.headers.Find("authorization"), request.peer, auth::Role::kIngest));
   TARN_ASSIGN_OR_RETURN(agent_wire::Batch batch, agent_wire::Decode(request.body));
   TARN_TRY(who.RequireSource(batch.header.source));
+  TARN_TRY(agent_wire::CheckRows(batch));
   return Sent{who.name, std::move(batch)};
 }
 
@@ -61,7 +67,7 @@ void AddAgentRoutes(const Backend& backend, http::Router& router) {
   const auto receive = [&backend](http::Request&& request, http::Responder responder) {
     const auto sent = BatchOf(backend, request);
     if (!sent.ok()) {
-      std::move(responder).Send(AnswerOf(sent.error()));
+      std::move(responder).Send(RefusalOf(sent.error()));
       return;
     }
     // std::function wants a copyable callback; the responder is not.
@@ -69,7 +75,8 @@ void AddAgentRoutes(const Backend& backend, http::Router& router) {
     backend.door.Submit(
         sent->batch.header, request.body,
         [shared](const Result<lake::BatchAnswer>& answer) {
-          std::move(*shared).Send(answer.ok() ? AnswerOf(*answer) : AnswerOf(answer.error()));
+          std::move(*shared).Send(answer.ok() ? AnswerOf(*answer)
+                                              : http::ErrorResponse(answer.error()));
         },
         sent->key);
   };

@@ -46,6 +46,8 @@ Json SourcesJson(const lake::LandingStatus& landing, Timestamp now) {
     source.Set("name", name);
     source.Set("lines", static_cast<int64_t>(counts.lines));
     source.Set("rejected", static_cast<int64_t>(counts.rejected));
+    source.Set("lag_seconds", counts.lag_seconds);
+    source.Set("last_read", TimeOrNull(counts.last_read));
     source.Set("last_error", ErrorOf(landing, hosts));
     source.Set("hosts", std::move(host_list));
     sources.push_back(std::move(source));

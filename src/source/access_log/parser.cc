@@ -178,7 +178,7 @@ void Parser::State::WriteSlowly(std::string& out) {
       out.append(slot.number != 0 ? "true" : "false");
     } else if (column.type == event::TypeKind::kTimestamptz) {
       out.push_back('"');
-      out.append(FormatTimestamp({slot.number}));
+      AppendTimestamp(out, {slot.number});
       out.push_back('"');
     } else {
       char digits[kNumberBytes];
