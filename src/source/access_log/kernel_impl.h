@@ -439,9 +439,12 @@ void Split(const Program& program, const char* readable, Scratch& scratch) {
     Slot& target = scratch.slots[program.target];
     const Slot& path = scratch.slots[program.path];
     const Slot& query = scratch.slots[program.query];
-    if (path.encoding != Encoding::kNull) target = path;
-    if (path.encoding != Encoding::kNull && query.encoding != Encoding::kNull) {
-      target.size = static_cast<uint32_t>(query.data + query.size - target.data);
+    const bool has_query = query.encoding != Encoding::kNull;
+    // Each may be that of another %U or %q of the line.
+    const bool adjoin = !has_query || query.data == path.data + path.size;
+    if (path.encoding != Encoding::kNull && adjoin) {
+      target = path;
+      if (has_query) target.size += query.size;
       if (query.encoding == Encoding::kApache) target.encoding = Encoding::kApache;
     }
   }

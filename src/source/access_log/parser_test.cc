@@ -94,6 +94,11 @@ TEST(Parser, SplitsTheTarget) {
   EXPECT_EQ(Combined(R"("GET /a HTTP/1.1" 200 5 "-" "-")")["query"], "(null)");
   EXPECT_EQ(OneLine("%U%q", "/a?")["query"], "");
   EXPECT_EQ(OneLine("%U%q", "/a?b")["target"], "/a?b");
+  // The query is that of the first %q, the path that of the first %U: they need not adjoin.
+  EXPECT_EQ(OneLine(R"("%q" "%U%q")", R"("?b" "/a?b")")["query"], "b");
+  EXPECT_EQ(OneLine(R"("%q" "%U%q")", R"("?b" "/a?b")")["target"], "(null)");
+  EXPECT_EQ(OneLine(R"("%U" "%U%q")", R"("/a" "/a?b")")["target"], "(null)");
+  EXPECT_EQ(OneLine(R"("%U" "%U%q")", R"("/a" "/a")")["target"], "/a");
 }
 
 TEST(Parser, UsersMayHoldSpacesAndBrackets) {
