@@ -72,6 +72,23 @@ TEST(Format, AnErrorNamesThePositionAndWhatIsNear) {
   EXPECT_NE(ErrorOf("regex:(x)").find("no named group"), std::string::npos);
 }
 
+TEST(Format, ALineOfApachesConfigurationIsItsFormat) {
+  const std::string combined = ColumnsOf("combined");
+  EXPECT_EQ(ColumnsOf(R"(LogFormat "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" )"
+                      R"(\"%{User-Agent}i\"" combined)"),
+            combined);
+  const auto format = Format::Compile(R"(  logformat '%h "%r" it\'s %s\t%b' mine )");
+  ASSERT_TRUE(format.ok()) << format.error().ToString();
+  EXPECT_EQ(format->text(), R"(  logformat '%h "%r" it\'s %s\t%b' mine )");
+  Parser parser(*format);
+  std::string_view reason;
+  EXPECT_TRUE(parser.Check("::1 \"GET /\" it's 200\t5", reason)) << reason;
+  EXPECT_EQ(ColumnsOf(R"(CustomLog "logs/access log" "%h \"%r\"" env=!image)"),
+            ColumnsOf(R"(%h "%r")"));
+  EXPECT_EQ(ErrorOf(R"(LogFormat "%h %F" mine)"),
+            "log format, position 4: there is no directive %F; did you mean '%f'?");
+}
+
 TEST(Format, ACsvHeaderLineNamesTheColumns) {
   const auto format = Format::FromCsvHeader("host,\"status\",Trace Id\r\n", ',');
   ASSERT_TRUE(format.ok());
