@@ -207,55 +207,75 @@ class StepWriter {
     return {};
   }
 
-  void PushPart(const Directive& item, char part) {
+  void PushPart(const Directive& item, char part, bool padded = false) {
     Step step;
     step.op = Op::kTimePart;
     step.part = part;
+    step.padded = padded;
     step.end_time = item.end_time;
     step.reason = fmt::format("{} is not a timestamp", item.name);
     program_.steps.push_back(std::move(step));
   }
 
+  void PushTimeLiteral(const Directive& item, std::string& literal) {
+    if (literal.empty()) return;
+    PushLiteral(literal);
+    program_.steps.back().reason = item.name + " is not a timestamp";
+    literal.clear();
+  }
+
+  // The letters are those of strftime as glibc has it, in the C locale that Apache runs in.
   Status WriteStrftime(const Directive& item, std::string_view format) {
     std::string literal;
-    const auto flush = [&] {
-      if (!literal.empty()) PushLiteral(literal);
-      if (!literal.empty()) program_.steps.back().reason = item.name + " is not a timestamp";
-      literal.clear();
-    };
     for (size_t i = 0; i < format.size(); ++i) {
       if (format[i] != '%' || i + 1 == format.size()) {
         literal.push_back(format[i]);
         continue;
       }
-      const char c = format[++i];
-      static constexpr std::string_view kKnown = "YymdeHIMSbhBaApzZsj";
-      static constexpr std::tuple<char, std::string_view> kShort[] = {
-          {'T', "%H:%M:%S"}, {'F', "%Y-%m-%d"},    {'D', "%m/%d/%y"},
-          {'R', "%H:%M"},    {'r', "%I:%M:%S %p"}, {'c', "%a %b %e %H:%M:%S %Y"}};
-      if (c == '%' || c == 'n' || c == 't') {
-        literal.push_back(c == '%' ? '%' : c == 'n' ? '\n' : '\t');
-      } else if (kKnown.find(c) != std::string_view::npos) {
-        flush();
-        PushPart(item, c == 'h' ? 'b' : c);
-      } else {
-        bool found = false;
-        for (const auto& [letter, expansion] : kShort) {
-          if (letter != c) continue;
-          flush();
-          TARN_TRY(WriteStrftime(item, expansion));
-          found = true;
-        }
-        if (!found) {
-          return InvalidArgument(
-              fmt::format("log format, position {}: %{} in {} cannot be read; known are {} TFDRrc",
-                          item.position, c, item.spelling, kKnown));
-        }
+      ++i;
+      bool padded = false;
+      for (; i + 1 < format.size() && kTimeFlags.find(format[i]) != std::string_view::npos; ++i) {
+        padded |= format[i] == '-' || format[i] == '_';
       }
+      if ((format[i] == 'E' || format[i] == 'O') && i + 1 < format.size()) ++i;  // of other locales
+      const char letter = format[i];
+      if (letter == '%' || letter == 'n' || letter == 't') {
+        literal.push_back(letter == '%' ? '%' : letter == 'n' ? '\n' : '\t');
+        continue;
+      }
+      PushTimeLiteral(item, literal);
+      TARN_TRY(WriteTimeLetter(item, letter, padded));
     }
-    flush();
+    PushTimeLiteral(item, literal);
     return {};
   }
+
+  Status WriteTimeLetter(const Directive& item, char letter, bool padded) {
+    if (kTimeLetters.find(letter) != std::string_view::npos) {
+      PushPart(item, letter, padded);
+      return {};
+    }
+    for (const auto& [blank, other] : kBlankPadded) {
+      if (blank != letter) continue;
+      PushPart(item, other, true);
+      return {};
+    }
+    for (const auto& [written, expansion] : kTimeShorts) {
+      if (written == letter) return WriteStrftime(item, expansion);
+    }
+    return InvalidArgument(fmt::format(
+        "log format, position {}: %{} in {} cannot be read; known are {}eklhABPDFTRrcxX",
+        item.position, letter, item.spelling, kTimeLetters));
+  }
+
+  static constexpr std::string_view kTimeFlags = "-_0^#";
+  static constexpr std::string_view kTimeLetters = "YCyGgmdjVUWuwHIMSabpZzs";
+  static constexpr std::pair<char, char> kBlankPadded[] = {{'e', 'd'}, {'k', 'H'}, {'l', 'I'}};
+  // Others that say the same, and what stands for several.
+  static constexpr std::pair<char, std::string_view> kTimeShorts[] = {
+      {'h', "%b"},          {'A', "%a"},       {'B', "%b"},       {'P', "%p"},
+      {'D', "%m/%d/%y"},    {'F', "%Y-%m-%d"}, {'T', "%H:%M:%S"}, {'R', "%H:%M"},
+      {'r', "%I:%M:%S %p"}, {'x', "%m/%d/%y"}, {'X', "%H:%M:%S"}, {'c', "%a %b %e %H:%M:%S %Y"}};
 
   std::vector<Directive> items_;
   size_t at_ = 0;

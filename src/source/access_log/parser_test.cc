@@ -142,6 +142,69 @@ TEST(Parser, AssemblesTimesFromParts) {
             "(refused) time is not a timestamp");
 }
 
+// What strftime writes of 2026-11-30 03:46:53 +0100, a Monday, by each of its letters.
+TEST(Parser, EveryLetterOfStrftimeIsRead) {
+  const std::pair<std::string_view, std::string_view> kWritten[] = {
+      {"%a", "Mon"},        {"%A", "Monday"},
+      {"%b", "Nov"},        {"%B", "November"},
+      {"%C", "20"},         {"%d", "30"},
+      {"%D", "11/30/26"},   {"%e", "30"},
+      {"%F", "2026-11-30"}, {"%g", "26"},
+      {"%G", "2026"},       {"%h", "Nov"},
+      {"%H", "03"},         {"%I", "03"},
+      {"%j", "334"},        {"%k", " 3"},
+      {"%l", " 3"},         {"%m", "11"},
+      {"%M", "46"},         {"%p", "AM"},
+      {"%P", "am"},         {"%R", "03:46"},
+      {"%S", "53"},         {"%r", "03:46:53 AM"},
+      {"%T", "03:46:53"},   {"%u", "1"},
+      {"%U", "48"},         {"%V", "49"},
+      {"%w", "1"},          {"%W", "48"},
+      {"%x", "11/30/26"},   {"%X", "03:46:53"},
+      {"%y", "26"},         {"%Y", "2026"},
+      {"%Z", "CET"},        {"%%", "%"},
+      {"%t", "\t"},         {"%Ec", "Mon Nov 30 03:46:53 2026"},
+      {"%EY", "2026"},      {"%Od", "30"},
+      {"%OH", "03"},        {"%OV", "49"},
+      {"%Ex", "11/30/26"},  {"%-k", "3"},
+      {"%_H", " 3"},        {"%-m", "11"},
+      {"%^a", "MON"},       {"%^B", "NOVEMBER"},
+      {"%#Z", "cet"},       {"%c", "Mon Nov 30 03:46:53 2026"}};
+  for (const auto& [letter, written] : kWritten) {
+    // Beside a whole time it adds nothing, and takes nothing away.
+    const OneLine whole("%{%Y-%m-%d %H:%M:%S %z|" + std::string(letter) + "}t",
+                        "2026-11-30 03:46:53 +0100|" + std::string(written));
+    EXPECT_EQ(whole["time"], "1796006813000000") << letter;
+    const OneLine alone("[%{" + std::string(letter) + "}t]", "[" + std::string(written) + "]");
+    EXPECT_FALSE(alone["time"].starts_with("(refused)")) << letter << " " << alone["time"];
+  }
+}
+
+TEST(Parser, LettersOfStrftimeMakeATimeTogether) {
+  const auto time = [](std::string_view format, std::string_view text) {
+    return OneLine("%{" + std::string(format) + "}t", text)["time"];
+  };
+  EXPECT_EQ(time("%G-W%V-%u %k:%M", "2026-W49-1  3:46"), "1796010360000000");
+  EXPECT_EQ(time("%g %V", "26 49"), "1795996800000000");  // its Monday
+  EXPECT_EQ(time("%Y %U %w", "2026 48 1"), "1795996800000000");
+  EXPECT_EQ(time("%Y %W %a", "2026 48 Tue"), "1796083200000000");
+  EXPECT_EQ(time("%Y %W", "2026 00"), "1767225600000000");  // its first day
+  EXPECT_EQ(time("%C%y %x", "2026 11/30/26"), "1795996800000000");
+  EXPECT_EQ(time("%C%y-%m-%d", "1926-11-30"), "-1359763200000000");
+  EXPECT_EQ(time("%x %l:%M:%S %P", "11/30/26  3:46:53 pm"), "1796053613000000");
+  EXPECT_EQ(time("%F %H:%M (%I)", "2026-11-30 15:46 (03)"), "1796053560000000");
+  EXPECT_EQ(time("%G-%V", "2026-53"), "1798416000000000");
+  EXPECT_EQ(time("%G-%V", "2025-53"), "(refused) time is not a timestamp");
+  EXPECT_EQ(time("%Y-%j", "2026-366"), "(refused) time is not a timestamp");
+  EXPECT_EQ(time("%Y-%W-%u", "2026-53-7"), "(refused) time is not a timestamp");
+  EXPECT_EQ(time("%Y-%W-%u", "2026-54-7"), "(refused) time is not a timestamp");
+  // What makes no whole time is one of the first hours of 1970, or of what is said.
+  EXPECT_EQ(time("%H", "03"), "10800000000");
+  EXPECT_EQ(time("%k:%M", " 3:46"), "13560000000");
+  EXPECT_EQ(OneLine("%{end:%H:%M}t", "03:46")["end_time"], "13560000000");
+  EXPECT_EQ(OneLine("%{end}t", "[30/Nov/2026:03:46:53 +0100]")["end_time"], "1796006813000000");
+}
+
 TEST(Parser, AdjacentFieldsAndPorts) {
   const OneLine got("%v:%p %a:%{remote}p %X%I", "www.x.org:443 2001:db8::1:50000 +12");
   EXPECT_EQ(got["vhost"], "www.x.org");

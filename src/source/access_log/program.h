@@ -67,6 +67,7 @@ struct Step {
   char part = 0;          // kTimePart
   bool narrow = false;    // kNumber: 32 bits
   bool end_time = false;  // kTimePart belongs to end_time
+  bool padded = false;    // kTimePart: blanks, or nothing, may stand for leading zeros
   bool list = false;      // kToken: a comma before white space goes on (X-Forwarded-For)
   bool needed = false;    // kToken: an empty text is refused
   uint16_t skip = 0;
