@@ -100,6 +100,8 @@ void Finish(Program& program) {
     column.reason = column.name + (is_time      ? " is not a timestamp"
                                    : is_boolean ? " is not a boolean"
                                                 : " is not a number");
+    column.out_of_range = column.name + " is out of range";
+    column.not_whole = column.name + " is not a whole number";
     event::Field field;
     field.id = ++id;
     field.name = column.name;

@@ -89,9 +89,10 @@ struct Column {
   event::TypeKind type = event::TypeKind::kString;
   std::string doc;
   uint8_t slot = kNoSlot;
-  std::string key;          // json: the member; csv: unused
-  std::string json_prefix;  // ,"name":
-  std::string reason;       // "status is not a number"
+  std::string key;                      // json: the member; csv: unused
+  std::string json_prefix;              // ,"name":
+  std::string reason;                   // "status is not a number"
+  std::string out_of_range, not_whole;  // the same of a number the column does not hold
 };
 
 struct Program {
