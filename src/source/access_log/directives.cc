@@ -20,13 +20,13 @@ struct Simple {
 
 // Directives without an argument. %a, %b and %O may be renamed once the others are known.
 constexpr Simple kSimple[] = {
-    {'a', Class::kToken, TypeKind::kString, "address", "client address (%a)"},
+    {'a', Class::kHost, TypeKind::kString, "address", "client address (%a)"},
     {'A', Class::kToken, TypeKind::kString, "local_address", "server address (%A)"},
     {'B', Class::kNumber, TypeKind::kLong, "bytes", "body bytes sent (%B)"},
     {'b', Class::kNumber, TypeKind::kLong, "bytes", "body bytes sent (%b)"},
     {'D', Class::kNumber, TypeKind::kLong, "duration_us", "time to serve, µs (%D)"},
     {'f', Class::kText, TypeKind::kString, "file", "file served (%f)"},
-    {'h', Class::kToken, TypeKind::kString, "host", "client name or address (%h)"},
+    {'h', Class::kHost, TypeKind::kString, "host", "client name or address (%h)"},
     {'H', Class::kToken, TypeKind::kString, "protocol", "request protocol (%H)"},
     {'k', Class::kNumber, TypeKind::kLong, "keepalive_requests",
      "requests before on this connection (%k)"},
@@ -59,8 +59,8 @@ struct WithWord {
   std::string_view name;
 };
 constexpr WithWord kWithWord[] = {
-    {'a', "c", Class::kToken, TypeKind::kString, "peer"},
-    {'h', "c", Class::kToken, TypeKind::kString, "peer_name"},
+    {'a', "c", Class::kHost, TypeKind::kString, "peer"},
+    {'h', "c", Class::kHost, TypeKind::kString, "peer_name"},
     {'p', "canonical", Class::kNumber, TypeKind::kInt, "port"},
     {'p', "local", Class::kNumber, TypeKind::kInt, "local_port"},
     {'p', "remote", Class::kNumber, TypeKind::kInt, "remote_port"},

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "source/access_log/decode.h"
 
 namespace tarn::access_log {
 namespace {
@@ -147,6 +148,35 @@ bool TakeNumberPart(const char*& at, const char* end, const Step& step, TimePart
 }
 
 }  // namespace
+
+bool IsHost(std::string_view text) {
+  std::string decoded;
+  if (text.find('\\') != std::string_view::npos) {
+    Slot slot{};
+    slot.data = text.data();
+    slot.size = static_cast<uint32_t>(text.size());
+    slot.encoding = Encoding::kApache;
+    AppendDecoded(slot, false, decoded);
+    text = decoded;
+  }
+  const bool odd = std::any_of(text.begin(), text.end(), [](char c) {
+    return (c >= 0 && c <= ' ') || c == 0x7f || c == '<' || c == '>' || c == '"';
+  });
+  return !text.empty() && !odd && text.find("\xef\xbb\xbf") == std::string_view::npos;
+}
+
+std::string_view ReasonOf(const Step& step, const char* at, const char* end) {
+  if (step.op == Op::kHost) {
+    const bool none = at == end || *at == ' ' || *at == '\t';
+    return none ? step.reason : step.unfit;
+  }
+  if (step.op == Op::kNumber) {
+    if (at != end && *at == '-') ++at;
+    const bool digit = at != end && *at >= '0' && *at <= '9';
+    return digit ? step.unfit : step.reason;
+  }
+  return step.reason;
+}
 
 bool MatchTime(const char* at, TimeCache& cache) {
   const char* last = cache.text.data();

@@ -33,8 +33,11 @@ class StepWriter {
   }
 
  private:
-  bool IsText(const Directive& item) const {
-    return item.kind == Class::kText || item.kind == Class::kToken || item.kind == Class::kUser ||
+  static bool IsToken(const Directive& item) {
+    return item.kind == Class::kToken || item.kind == Class::kHost;
+  }
+  static bool IsText(const Directive& item) {
+    return item.kind == Class::kText || IsToken(item) || item.kind == Class::kUser ||
            item.kind == Class::kUri || item.kind == Class::kQuery;
   }
   const Directive* Next() const { return at_ + 1 < items_.size() ? &items_[at_ + 1] : nullptr; }
@@ -95,6 +98,8 @@ class StepWriter {
     switch (item.kind) {
       case Class::kNumber:
         step.op = Op::kNumber;
+        step.unfit = fmt::format("{} is out of range", item.name);
+        step.not_whole = fmt::format("{} is not a whole number", item.name);
         step.narrow = item.type == TypeKind::kInt;
         break;
       case Class::kHex:
@@ -111,6 +116,8 @@ class StepWriter {
         break;
       case Class::kTimeFormat:
         return WriteTimeFormat(item, step.slot);
+      case Class::kHost:
+        return WriteHost(item, std::move(step));
       default:
         TARN_TRY(DescribeText(item, step));
     }
@@ -118,9 +125,25 @@ class StepWriter {
     return {};
   }
 
+  Status WriteHost(const Directive& item, Step step) {
+    TARN_TRY(DescribeText(item, step));
+    Step check;
+    check.slot = step.slot;
+    check.op = Op::kHostText;
+    check.reason = fmt::format("{} is no name or address", item.name);
+    const bool token = step.op == Op::kToken;
+    if (token) {
+      step.op = Op::kHost;
+      step.unfit = check.reason;
+    }
+    program_.steps.push_back(std::move(step));
+    if (!token) program_.steps.push_back(std::move(check));
+    return {};
+  }
+
   Status DescribeText(const Directive& item, Step& step) {
     step.list = item.list;
-    step.needed = item.name == "host" || item.name == "vhost";
+    step.needed = item.name == "vhost";
     step.reason = fmt::format("the line ends before {}", item.name);
     if (item.kind == Class::kUri && Next() != nullptr && Next()->kind == Class::kQuery) {
       step.stop = '?';
@@ -168,14 +191,14 @@ class StepWriter {
     step.literal = next->literal;
     const Directive* after = AfterNext();
     const char first = next->literal.front();
-    if (item.kind == Class::kToken && (first == ' ' || first == '\t')) {
+    if (IsToken(item) && (first == ' ' || first == '\t')) {
       step.op = Op::kToken;
     } else if (item.kind == Class::kUser && after != nullptr && after->kind == Class::kTime) {
       step.op = Op::kUser;
       step.reason = item.name + " is not followed by a timestamp";
     } else if (next->literal == " " || next->literal == "\t") {
       step.op = Op::kToken;
-    } else if (item.kind == Class::kToken && next->literal == ":") {
+    } else if (IsToken(item) && next->literal == ":") {
       step.op = Op::kHostPort;
     } else {
       step.op = Op::kText;

@@ -87,6 +87,36 @@ TEST(Parser, TakesEveryHostileLineApacheWrites) {
   }
 }
 
+TEST(Parser, AHostIsANameOrAnAddress) {
+  using namespace std::string_literals;
+  const std::string rest = R"( - - [24/Nov/2026:13:09:46 +0000] "-" 200 1)";
+  const std::string longer(70, 'a');
+  for (const std::string& host :
+       {"127.0.0.1"s, "2001:db8::1"s, "fe80::1%eth0"s, "::ffff:1.2.3.4"s, "www.x.org"s, "X"s,
+        "a_b-c.d"s, "xn--bcher-kva.example"s, "b\xc3\xbc"s, longer, "*"s, "a,b"s, "a\\\\b"s,
+        "!#$%&'()*+,/;=?@[]^_`{|}~"s}) {
+    const std::string want = host == "a\\\\b" ? "a\\b" : host;
+    EXPECT_EQ(OneLine("common", host + rest)["host"], want) << host;
+    EXPECT_EQ(OneLine("%a:%{remote}p", host + ":80")["host"], want) << host;
+  }
+  const std::string reason = "(refused) host is no name or address";
+  for (const std::string& host :
+       {"\0\0\0"s + "127.0.0.1", "\xEF\xBB\xBF"s + "127.0.0.1", "<html>"s, "a>"s, "\"\""s, "\"a"s,
+        "a\x7f"s, "\x01"s, longer + "<", longer + "\0"s, "\\x00a"s, "\\xef\\xbb\\xbf" + longer,
+        "a\\\""s, "\\n"s, "\v"s}) {
+    EXPECT_EQ(OneLine("common", host + rest)["host"], reason) << host;
+    EXPECT_EQ(OneLine("%h", host)["host"], reason) << host;
+    EXPECT_EQ(OneLine("[%h]", "[" + host + "]")["host"], reason) << host;
+    EXPECT_EQ(OneLine("%a:%{remote}p", host + ":80")["host"], reason) << host;
+    EXPECT_EQ(OneLine("%s %{c}a|x", "200 " + host + "|x")["host"], reason) << host;
+  }
+  EXPECT_EQ(OneLine(R"("%h" %s)", "\"a b\" 200")["host"], reason);
+  EXPECT_EQ(OneLine("%h %a %s", "a <b> 200")["host"], "(refused) address is no name or address");
+  EXPECT_EQ(OneLine("common", "-" + rest)["host"], "(null)");
+  EXPECT_EQ(OneLine("%h", "-")["host"], "(null)");
+  EXPECT_EQ(OneLine("%h %s", " 200")["host"], "(refused) the line ends before host");
+}
+
 TEST(Parser, SplitsTheTarget) {
   const OneLine got = Combined(R"("GET /a?b=c?d HTTP/1.1" 200 5 "-" "-")");
   EXPECT_EQ(got["path"], "/a");
@@ -122,8 +152,12 @@ TEST(Parser, SaysWhyALineIsRefused) {
   EXPECT_EQ(OneLine("%t", "[30/Feb/2026:13:09:01 +0000]")["time"],
             "(refused) time is not a timestamp");
   EXPECT_EQ(OneLine("%D", "99999999999999999999")["duration_us"],
-            "(refused) duration_us is not a number");
-  EXPECT_EQ(OneLine("%s", "2147483648")["status"], "(refused) status is not a number");
+            "(refused) duration_us is out of range");
+  EXPECT_EQ(OneLine("%s", "2147483648")["status"], "(refused) status is out of range");
+  EXPECT_EQ(OneLine("%D %s", "-9999999999999999999 2")["status"],
+            "(refused) duration_us is out of range");
+  EXPECT_EQ(OneLine("%D %s", "1.5 2")["status"], "(refused) duration_us is not a whole number");
+  EXPECT_EQ(OneLine("%s", "")["status"], "(refused) status is not a number");
   EXPECT_EQ(OneLine("%t", "[01/Jan/0001:00:00:00 +0100]")["time"],
             "(refused) time is not a timestamp");
   EXPECT_EQ(OneLine("%D", "-5")["duration_us"], "-5");
