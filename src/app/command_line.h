@@ -19,6 +19,7 @@ inline constexpr std::string_view kFileWord = "FILE";
 inline constexpr std::string_view kDatasetWord = "DATASET";
 inline constexpr std::string_view kSourceWord = "SOURCE";
 inline constexpr std::string_view kKeyWord = "KEY";
+inline constexpr std::string_view kLogFormatWord = "FORMAT";
 
 // A positional of that name.
 CLI::Option* AddWord(CLI::App& command, std::string_view name, std::string& value,

@@ -8,6 +8,7 @@
 
 #include "app/command_line.h"
 #include "auth/api_key.h"
+#include "source/format_name/format_name.h"
 
 namespace tarn::app {
 namespace {
@@ -67,6 +68,10 @@ Candidates ValuesOf(const CLI::Option& option, Context& context,
     return kind == kKeyWord ? KeysOf(context, *project) : SourcesOf(*project);
   }
   Candidates found;
+  if (kind == kLogFormatWord) {
+    for (const std::string_view name : format_name::FormatNames())
+      found.push_back({std::string(name), ""});
+  }
   for (const std::string& word : WordsOf(option)) found.push_back({word, ""});
   return found;
 }

@@ -272,10 +272,12 @@ void AddParse(CLI::App& app, Context& context, Run& run) {
                    "Log files, also gzip and zstd; '-' or none is standard input")
       ->type_name("");
   command
-      ->add_option("--format", options->format,
-                   "common, combined, vhost_combined, combined+cookie, error, json, csv:COLUMNS, "
-                   "tsv:COLUMNS, regex:EXPRESSION, or an Apache LogFormat string "
-                   "(docs/access-log-formats.md)")
+      ->add_option(
+          "--format", options->format,
+          "common, combined, vhost_combined, combined+cookie, error, json, csv:COLUMNS, "
+          "tsv:COLUMNS, regex:EXPRESSION, an Apache LogFormat string, or the LogFormat line "
+          "of a configuration (docs/access-log-formats.md)")
+      ->type_name(std::string(kLogFormatWord))
       ->capture_default_str();
   command
       ->add_option("--out", options->out,
@@ -288,9 +290,10 @@ void AddParse(CLI::App& app, Context& context, Run& run) {
           "without it they are only counted")
       ->type_name(std::string(kFileWord));
   command->footer(
-      "Exit status 0 also if lines were rejected; how many is said on standard error. 2 if a file "
+      "Exit status 0 also if lines were rejected; how many is said on standard error. An empty "
+      "line "
       "is no\n"
-      "text, 11 if its compressed data is broken or cut.\n"
+      "record: it is skipped. 2 if a file is no text, 11 if its compressed data is broken or cut.\n"
       "Examples:\n"
       "  tarn parse --format combined access.log > access.jsonl\n"
       "  tarn parse access.log.*.gz --format '%h %l %u %t \"%r\" %>s %b' --rejects bad.txt");

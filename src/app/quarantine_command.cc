@@ -128,7 +128,8 @@ void AddQuarantine(CLI::App& app, Context& context, Run& run) {
       "Examples:\n  tarn quarantine show web_log shop\n"
       "  tarn quarantine show web_log shop --limit 1000 --json");
   CLI::App* replay = add("replay", "Bring rows back that fit the format now", Replay);
-  replay->add_option("--format", options->format, "Read with this format instead of tarn.yaml's");
+  replay->add_option("--format", options->format, "Read with this format instead of tarn.yaml's")
+      ->type_name(std::string(kLogFormatWord));
   replay->footer(
       "Examples:\n  tarn quarantine replay web_log shop\n"
       "  tarn quarantine replay web_log shop --format combined");

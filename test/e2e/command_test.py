@@ -204,6 +204,11 @@ class Completion(harness.Case):
         self.expect(["tarn", "sql", "--fo"], "--format")
         self.expect(["tarn", "sql", "--format", ""], "table", "csv", "json", "parquet")
         self.expect(["tarn", "sql", "--format", "csv", "--fo"])
+        names = ["common", "combined", "vhost_combined", "combined+cookie", "error", "json"]
+        self.expect(["tarn", "parse", "--format", ""], *names)
+        self.expect(["tarn", "parse", "--format", "comb"], "combined", "combined+cookie")
+        self.expect(["tarn", "parse", "--format=vh"], "--format=vhost_combined")
+        self.expect(["tarn", "quarantine", "replay", "--format", ""], *names)
         self.expect(["tarn", "keys", "create", "web-1", "--role", "in"], "ingest")
         self.expect(["tarn", "init", "new", "--template", ""], "retail")
         self.expect(["tarn", "completion", "z"], "zsh")

@@ -68,6 +68,71 @@ std::optional<int64_t> ParseEpoch(std::string_view text) {
   }
 }
 
+// The years of %y: as POSIX strptime.
+int FullYear(int century, int year_of_century) {
+  if (century >= 0) return century * 100 + std::max(year_of_century, 0);
+  return year_of_century + (year_of_century < 69 ? 2000 : 1900);
+}
+
+int YearOf(const TimeParts& parts) {
+  if (parts.year >= 0) return parts.year;
+  if (parts.century >= 0 || parts.year_of_century >= 0)
+    return FullYear(parts.century, parts.year_of_century);
+  if (parts.iso_year >= 0) return parts.iso_year;
+  return parts.iso_year_of_century >= 0 ? FullYear(-1, parts.iso_year_of_century) : 1970;
+}
+
+// Days are counted from 1970-01-01, a Thursday. 0 is Monday.
+int64_t WeekdayOf(int64_t day) { return (day % 7 + 7 + 3) % 7; }
+
+// The Monday of ISO 8601's first week: the one with January 4 in it.
+int64_t FirstIsoMonday(int year) {
+  const int64_t day = DaysFromCivil(year, 1, 4);
+  return day - WeekdayOf(day);
+}
+
+std::optional<int64_t> DayOfIsoWeek(const TimeParts& parts) {
+  int year = YearOf(parts);
+  if (parts.iso_year_of_century >= 0) year = FullYear(-1, parts.iso_year_of_century);
+  if (parts.iso_year >= 0) year = parts.iso_year;
+  const int64_t monday = FirstIsoMonday(year) + int64_t{parts.iso_week - 1} * 7;
+  if (monday >= FirstIsoMonday(year + 1)) return std::nullopt;
+  return monday + std::max(parts.weekday, 1) - 1;
+}
+
+// Weeks that begin with a Sunday or a Monday; days before the first such one are in week 0.
+std::optional<int64_t> DayOfWeek(const TimeParts& parts) {
+  const int year = YearOf(parts);
+  const int64_t new_year = DaysFromCivil(year, 1, 1);
+  const bool by_monday = parts.monday_week >= 0;
+  const int64_t before = by_monday ? WeekdayOf(new_year) : (WeekdayOf(new_year) + 1) % 7;
+  const int64_t first = new_year + (7 - before) % 7;  // day of week 1
+  const int64_t week = first + int64_t{by_monday ? parts.monday_week : parts.sunday_week} * 7 - 7;
+  if (parts.weekday < 0) return std::max(week, new_year);
+  const int64_t day = week + (by_monday ? parts.weekday - 1 : parts.weekday % 7);
+  if (day < new_year || day >= DaysFromCivil(year + 1, 1, 1)) return std::nullopt;
+  return day;
+}
+
+std::optional<int64_t> DayOf(const TimeParts& parts) {
+  const int year = YearOf(parts);
+  if (parts.day_of_year >= 0) {
+    const int64_t day = DaysFromCivil(year, 1, 1) + parts.day_of_year - 1;
+    if (day >= DaysFromCivil(year + 1, 1, 1)) return std::nullopt;
+    return day;
+  }
+  if (parts.month < 0 && parts.day < 0) {
+    if (parts.iso_week >= 0) return DayOfIsoWeek(parts);
+    if (parts.sunday_week >= 0 || parts.monday_week >= 0) return DayOfWeek(parts);
+  }
+  Civil date;
+  date.year = year;
+  if (parts.month >= 0) date.month = parts.month;
+  if (parts.day >= 0) date.day = parts.day;
+  if (!ValidCivil(date)) return std::nullopt;
+  return DaysFromCivil(date.year, date.month, date.day);
+}
+
 }  // namespace
 
 int MonthOf(const char* three_letters) {
@@ -80,17 +145,14 @@ int MonthOf(const char* three_letters) {
 
 std::optional<int64_t> MicrosOf(const TimeParts& parts) {
   if (parts.has_epoch) return InRange(parts.epoch_us + parts.fraction_us);
-  int hour = parts.hour;
-  if (parts.hour12 >= 0) hour = parts.hour12 % 12 + (parts.pm ? 12 : 0);
-  Civil civil{parts.year, parts.month, parts.day, hour, parts.minute, parts.second, 0};
-  if (parts.day_of_year > 0) civil.month = civil.day = 1;
-  const bool leap_second = civil.second == 60;
-  if (leap_second) civil.second = 59;
-  if (!ValidCivil(civil)) return std::nullopt;
-  int64_t micros = TimestampFromCivil(civil).micros + parts.fraction_us;
-  if (leap_second) micros += kMicrosPerSecond;
-  if (parts.day_of_year > 0) micros += (parts.day_of_year - 1) * kMicrosPerDay;
-  return InRange(micros - int64_t{parts.offset_minutes} * 60 * kMicrosPerSecond);
+  const auto day = DayOf(parts);
+  if (!day) return std::nullopt;
+  int hour = std::max(parts.hour, 0);
+  if (parts.hour < 0 && parts.hour12 >= 0) hour = parts.hour12 % 12 + (parts.pm ? 12 : 0);
+  if (hour > 23 || parts.minute > 59 || parts.second > 60) return std::nullopt;
+  const int64_t minutes = int64_t{hour} * 60 + parts.minute - parts.offset_minutes;
+  return InRange(*day * kMicrosPerDay + (minutes * 60 + parts.second) * kMicrosPerSecond +
+                 parts.fraction_us);
 }
 
 std::optional<int64_t> ParseApacheTime(std::string_view text) {

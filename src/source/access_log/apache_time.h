@@ -6,12 +6,17 @@
 
 namespace tarn::access_log {
 
-// The fields a time was written in, until they become one instant.
+// The fields a time was written in, until they become one instant; -1 is not given. What strftime
+// calls them stands behind.
 struct TimeParts {
-  int year = 1970, month = 1, day = 1, hour = 0, minute = 0, second = 0;
-  int hour12 = -1;  // %I
+  int year = -1, month = -1, day = -1, hour = -1, minute = 0, second = 0;  // Y m d H M S
+  int century = -1, year_of_century = -1;                                  // C y
+  int iso_year = -1, iso_year_of_century = -1, iso_week = -1;              // G g V
+  int sunday_week = -1, monday_week = -1;                                  // U W
+  int weekday = -1;                                                        // u: 1 is Monday
+  int day_of_year = -1;                                                    // j, 1-366
+  int hour12 = -1;                                                         // I
   bool pm = false;
-  int day_of_year = 0;  // %j, 1-366
   int64_t fraction_us = 0;
   int offset_minutes = 0;
   bool has_epoch = false;
@@ -19,7 +24,9 @@ struct TimeParts {
   bool any = false;
 };
 
-// nullopt for a date that does not exist. A second of 60 is taken as the first of the next minute.
+// What is not given is the first there is: of a year its first day, of a week its first, of all
+// years 1970. nullopt for a date that does not exist. A second of 60 is taken as the first of the
+// next minute.
 std::optional<int64_t> MicrosOf(const TimeParts& parts);
 
 // "10/Oct/2000:13:55:36 -0700", exactly 26 characters (hours of more digits, names of months in

@@ -20,13 +20,13 @@ struct Simple {
 
 // Directives without an argument. %a, %b and %O may be renamed once the others are known.
 constexpr Simple kSimple[] = {
-    {'a', Class::kToken, TypeKind::kString, "address", "client address (%a)"},
+    {'a', Class::kHost, TypeKind::kString, "address", "client address (%a)"},
     {'A', Class::kToken, TypeKind::kString, "local_address", "server address (%A)"},
     {'B', Class::kNumber, TypeKind::kLong, "bytes", "body bytes sent (%B)"},
     {'b', Class::kNumber, TypeKind::kLong, "bytes", "body bytes sent (%b)"},
     {'D', Class::kNumber, TypeKind::kLong, "duration_us", "time to serve, µs (%D)"},
     {'f', Class::kText, TypeKind::kString, "file", "file served (%f)"},
-    {'h', Class::kToken, TypeKind::kString, "host", "client name or address (%h)"},
+    {'h', Class::kHost, TypeKind::kString, "host", "client name or address (%h)"},
     {'H', Class::kToken, TypeKind::kString, "protocol", "request protocol (%H)"},
     {'k', Class::kNumber, TypeKind::kLong, "keepalive_requests",
      "requests before on this connection (%k)"},
@@ -59,8 +59,8 @@ struct WithWord {
   std::string_view name;
 };
 constexpr WithWord kWithWord[] = {
-    {'a', "c", Class::kToken, TypeKind::kString, "peer"},
-    {'h', "c", Class::kToken, TypeKind::kString, "peer_name"},
+    {'a', "c", Class::kHost, TypeKind::kString, "peer"},
+    {'h', "c", Class::kHost, TypeKind::kString, "peer_name"},
     {'p', "canonical", Class::kNumber, TypeKind::kInt, "port"},
     {'p', "local", Class::kNumber, TypeKind::kInt, "local_port"},
     {'p', "remote", Class::kNumber, TypeKind::kInt, "remote_port"},
@@ -71,6 +71,15 @@ constexpr WithWord kWithWord[] = {
     {'T', "ms", Class::kNumber, TypeKind::kLong, "duration_ms"},
     {'T', "us", Class::kNumber, TypeKind::kLong, "duration_us"},
     {'L', "c", Class::kToken, TypeKind::kString, "connection_log_id"},
+    // mod_ssl's older form of %{SSL_…}x.
+    {'c', "version", Class::kText, TypeKind::kString, "ssl_protocol"},
+    {'c', "cipher", Class::kText, TypeKind::kString, "ssl_cipher"},
+    {'c', "subjectdn", Class::kText, TypeKind::kString, "ssl_client_s_dn"},
+    {'c', "clientcert", Class::kText, TypeKind::kString, "ssl_client_s_dn"},
+    {'c', "issuerdn", Class::kText, TypeKind::kString, "ssl_client_i_dn"},
+    {'c', "cacert", Class::kText, TypeKind::kString, "ssl_client_i_dn"},
+    {'c', "errcode", Class::kText, TypeKind::kString, "ssl_errcode"},
+    {'c', "errstr", Class::kText, TypeKind::kString, "ssl_errstr"},
 };
 
 std::string Lower(std::string_view text) {
@@ -167,19 +176,37 @@ class Reader {
       return {};
     }
     if (letter == '^') {
-      if (format_.substr(at_, 2) != "FB")
-        return At(at_ - 1, Unknown("^" + std::string(format_.substr(at_, 2))));
-      at_ += 2;
-      item.kind = Class::kNumber;
-      item.type = TypeKind::kLong;
-      item.name = "first_byte_us";
-      item.doc = "time to the first byte of the answer, µs (%^FB)";
+      TARN_TRY(ReadLongName(argument, item));
     } else {
       TARN_TRY(Describe(letter, has_argument ? &argument : nullptr, item));
     }
     item.spelling = format_.substr(begin, at_ - begin);
     if (item.doc.empty()) item.doc = item.spelling;
     out_.push_back(std::move(item));
+    return {};
+  }
+
+  // What follows a '^'.
+  Status ReadLongName(const std::string& argument, Directive& item) {
+    const std::string_view name = format_.substr(at_, 2);
+    if (name == "FB") {
+      item.kind = Class::kNumber;
+      item.type = TypeKind::kLong;
+      item.name = "first_byte_us";
+      item.doc = "time to the first byte of the answer, µs (%^FB)";
+    } else if (name == "ti" || name == "to") {
+      if (argument.empty()) {
+        return At(item.position - 1, fmt::format("%^{0} needs a name: %{{NAME}}^{0}", name));
+      }
+      item.kind = Class::kText;
+      item.list = true;
+      item.name = (name == "ti" ? "trailer_" : "response_trailer_") + Word(argument);
+    } else {
+      return At(at_ - 1, fmt::format("there is no directive %^{}; known are ^FB, {{NAME}}^ti and "
+                                     "{{NAME}}^to",
+                                     name));
+    }
+    at_ += 2;
     return {};
   }
 
@@ -190,16 +217,22 @@ class Reader {
     for (const auto& simple : kSimple) {
       if (simple.letter == other) return message + DidYouMean(fmt::format("%{}", other));
     }
-    for (const char with_argument : {'C', 'e', 'i', 'n', 'o'}) {
+    for (const char with_argument : {'C', 'e', 'i', 'n', 'o', 'x'}) {
       if (with_argument == other) return message + DidYouMean(fmt::format("%{{NAME}}{}", other));
     }
-    return message + "; known are aAbBDfhHklLmpPqrRstTuUvVXIOS, ^FB and {NAME} with aCehinopPtTL";
+    return message +
+           "; known are aAbBDfhHklLmpPqrRstTuUvVXIOS, ^FB and {NAME} with "
+           "acCehinopPtTLx, ^ti and ^to";
   }
 
   Status Describe(char letter, const std::string* argument, Directive& item) const {
     const bool named = argument != nullptr && !argument->empty();
     if (letter == 't' && named) return DescribeTime(*argument, item);
-    if (std::string_view("Ceino").find(letter) != std::string_view::npos) {
+    if ((letter == 'c' || letter == 'x') && !named) {
+      return At(item.position - 1,
+                fmt::format("Apache has no %{0} without an argument: %{{NAME}}{0}", letter));
+    }
+    if (std::string_view("Ceinox").find(letter) != std::string_view::npos) {
       if (!named) {
         return At(item.position - 1, fmt::format("%{0} needs a name: %{{NAME}}{0}", letter));
       }
@@ -235,6 +268,9 @@ class Reader {
       case 'o':
         item.name = "response_header_" + word;
         break;
+      case 'x':  // nearly all of mod_ssl's variables begin with SSL_
+        item.name = word.starts_with("ssl_") ? word : "ssl_" + word;
+        break;
       default:
         item.name = word == "referer"      ? "referer"
                     : word == "user_agent" ? "agent"
@@ -268,9 +304,9 @@ class Reader {
   }
 
   static Status DescribeTime(std::string argument, Directive& item) {
-    if (argument.starts_with("begin:")) {
+    if (argument == "begin" || argument.starts_with("begin:")) {
       argument.erase(0, 6);
-    } else if (argument.starts_with("end:")) {
+    } else if (argument == "end" || argument.starts_with("end:")) {
       argument.erase(0, 4);
       item.end_time = true;
     }

@@ -13,7 +13,8 @@ namespace tarn::access_log {
 struct Directive {
   enum class Class : uint8_t {
     kLiteral,
-    kToken,  // never holds white space: host, vhost, ident, …
+    kToken,  // never holds white space: vhost, ident, …
+    kHost,   // a token that is a name or an address
     kText,   // anything
     kUser,   // a user name: may hold spaces
     kUri,    // %U: ends where %q begins

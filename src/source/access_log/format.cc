@@ -32,7 +32,8 @@ uint8_t AddDerived(Program& program, std::string_view name, std::string_view doc
   return AddColumn(program, name, TypeKind::kString, doc);
 }
 
-Result<Program> CompileProgram(std::string_view text) {
+Result<Program> CompileProgram(std::string_view given) {
+  TARN_ASSIGN_OR_RETURN(const std::string text, format_name::LogFormatOf(given));
   TARN_TRY(format_name::CheckFormatName(text));
   for (const auto& named : format_name::NamedFormats()) {
     if (named.name == text) return CompileLogFormat(named.log_format);
@@ -41,10 +42,13 @@ Result<Program> CompileProgram(std::string_view text) {
   if (text == "json") return CompileJson("");
   if (text == "json:")
     return InvalidArgument("'json:' names no column; write json for the standard ones");
-  if (text.starts_with("json:")) return CompileJson(text.substr(5));
-  if (text.starts_with("csv:")) return CompileCsv(text.substr(4), ',');
-  if (text.starts_with("tsv:")) return CompileCsv(text.substr(4), '\t');
-  if (text.starts_with("regex:")) return CompileRegex(text.substr(6));
+  const size_t colon = std::min(text.find(':'), text.size());
+  const std::string_view kind = std::string_view(text).substr(0, colon);
+  const std::string_view rest = std::string_view(text).substr(std::min(colon + 1, text.size()));
+  if (kind == "json") return CompileJson(rest);
+  if (kind == "csv") return CompileCsv(rest, ',');
+  if (kind == "tsv") return CompileCsv(rest, '\t');
+  if (kind == "regex") return CompileRegex(rest);
   return CompileLogFormat(text);
 }
 
@@ -96,6 +100,8 @@ void Finish(Program& program) {
     column.reason = column.name + (is_time      ? " is not a timestamp"
                                    : is_boolean ? " is not a boolean"
                                                 : " is not a number");
+    column.out_of_range = column.name + " is out of range";
+    column.not_whole = column.name + " is not a whole number";
     event::Field field;
     field.id = ++id;
     field.name = column.name;

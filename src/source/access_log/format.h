@@ -18,7 +18,8 @@ class Format {
   // One of
   //   common, combined, vhost_combined, combined+cookie   names for LogFormat strings
   //   error                     Apache 2.2 and 2.4 error logs
-  //   %h %l %u %t "%r" …        any LogFormat string of mod_log_config and mod_logio
+  //   %h %l %u %t "%r" …        any LogFormat string of mod_log_config, mod_logio and mod_ssl
+  //   LogFormat "…" name        a line of Apache's configuration with one (format_name.h)
   //   json[:COLUMNS]            JSON lines; Apache's \xhh inside strings is accepted
   //   csv:COLUMNS, tsv:COLUMNS  RFC 4180 with ',' or a tab; "-" and the empty field are null
   //   regex:EXPRESSION          RE2 with named groups, must match the whole line

@@ -50,6 +50,33 @@ TEST(Format, EveryDirectiveHasItsDocumentedColumn) {
   EXPECT_EQ(ColumnsOf("%<s %s %>s"), "status:int original_status:int");
 }
 
+TEST(Format, DirectivesOfModSslAndTrailersHaveTheirColumns) {
+  EXPECT_EQ(ColumnsOf(R"(%{SSL_PROTOCOL}x %{SSL_CIPHER}x "%{SSL_CLIENT_S_DN_CN}x" %{HTTPS}x)"),
+            "ssl_protocol:string ssl_cipher:string ssl_client_s_dn_cn:string ssl_https:string");
+  EXPECT_EQ(ColumnsOf("%{version}c %{cipher}c %{subjectdn}c %{issuerdn}c %{errcode}c %{errstr}c"),
+            "ssl_protocol:string ssl_cipher:string ssl_client_s_dn:string ssl_client_i_dn:string "
+            "ssl_errcode:string ssl_errstr:string");
+  EXPECT_EQ(ColumnsOf("%{clientcert}c %{cacert}c"),
+            "ssl_client_s_dn:string ssl_client_i_dn:string");
+  EXPECT_EQ(ColumnsOf(R"("%{X-Sum}^ti" "%{X-Sum}^to" %^FB)"),
+            "trailer_x_sum:string response_trailer_x_sum:string first_byte_us:long");
+  EXPECT_EQ(ErrorOf("%h %x"),
+            "log format, position 4: Apache has no %x without an argument: %{NAME}x");
+  EXPECT_EQ(ErrorOf("%c"),
+            "log format, position 1: Apache has no %c without an argument: %{NAME}c");
+  EXPECT_EQ(ErrorOf("%^ti"), "log format, position 1: %^ti needs a name: %{NAME}^ti");
+  EXPECT_EQ(ErrorOf("%{Foo}^tu"),
+            "log format, position 7: there is no directive %^tu; known are ^FB, {NAME}^ti and "
+            "{NAME}^to");
+  EXPECT_EQ(ErrorOf("%{verson}c"),
+            "log format, position 1: %{verson}c is unknown; did you mean '%{version}c'?");
+}
+
+TEST(Format, BeginAndEndAloneAreTimesOfTheUsualForm) {
+  EXPECT_EQ(ColumnsOf("%{begin}t %{end}t"), "time:timestamptz end_time:timestamptz");
+  EXPECT_EQ(ColumnsOf("%{begin:}t %{end:}t"), "time:timestamptz end_time:timestamptz");
+}
+
 TEST(Format, AnErrorNamesThePositionAndWhatIsNear) {
   EXPECT_EQ(ErrorOf("combine"), "'combine' is no log format; did you mean 'combined'?");
   EXPECT_NE(ErrorOf("xyzzyplugh").find("known are common"), std::string::npos);
@@ -70,6 +97,23 @@ TEST(Format, AnErrorNamesThePositionAndWhatIsNear) {
   EXPECT_NE(ErrorOf("csv:a b").find("no column name"), std::string::npos);
   EXPECT_NE(ErrorOf("regex:(").find("regular expression"), std::string::npos);
   EXPECT_NE(ErrorOf("regex:(x)").find("no named group"), std::string::npos);
+}
+
+TEST(Format, ALineOfApachesConfigurationIsItsFormat) {
+  const std::string combined = ColumnsOf("combined");
+  EXPECT_EQ(ColumnsOf(R"(LogFormat "%h %l %u %t \"%r\" %>s %b \"%{Referer}i\" )"
+                      R"(\"%{User-Agent}i\"" combined)"),
+            combined);
+  const auto format = Format::Compile(R"(  logformat '%h "%r" it\'s %s\t%b' mine )");
+  ASSERT_TRUE(format.ok()) << format.error().ToString();
+  EXPECT_EQ(format->text(), R"(  logformat '%h "%r" it\'s %s\t%b' mine )");
+  Parser parser(*format);
+  std::string_view reason;
+  EXPECT_TRUE(parser.Check("::1 \"GET /\" it's 200\t5", reason)) << reason;
+  EXPECT_EQ(ColumnsOf(R"(CustomLog "logs/access log" "%h \"%r\"" env=!image)"),
+            ColumnsOf(R"(%h "%r")"));
+  EXPECT_EQ(ErrorOf(R"(LogFormat "%h %F" mine)"),
+            "log format, position 4: there is no directive %F; did you mean '%f'?");
 }
 
 TEST(Format, ACsvHeaderLineNamesTheColumns) {

@@ -112,7 +112,8 @@ class ObjectWalk {
   }
 
   static bool IsLiteral(std::string_view text) {
-    return text == "null" || text == "true" || text == "false" || ParseDouble(text).has_value();
+    return text == "null" || text == "true" || text == "false" || ParseDouble(text).has_value() ||
+           IsNumber(text);
   }
 
   bool SkipNested() {

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "source/access_log/decode.h"
 
 namespace tarn::access_log {
 namespace {
@@ -76,16 +77,24 @@ std::string_view TakeLetters(const char*& at, const char* end) {
 
 bool TakeWord(const char*& at, const char* end, char part, TimeParts& parts) {
   const std::string_view word = TakeLetters(at, end);
+  const auto letter = [&word](size_t i) { return static_cast<char>(word[i] | 32); };
   if (part == 'p') {
-    parts.pm = word == "PM" || word == "pm";
-    return parts.pm || word == "AM" || word == "am";
+    if (word.size() != 2 || letter(1) != 'm') return false;
+    parts.pm = letter(0) == 'p';
+    return parts.pm || letter(0) == 'a';
   }
-  if (part == 'b' || part == 'B') {
-    if (word.size() < 3) return false;
-    parts.month = MonthOf(word.data());
+  if (part == 'Z') return !word.empty();  // adds nothing: names of zones are not unique
+  if (word.size() < 3) return part == 'a' && !word.empty();
+  // As Apache spells it, whatever case was asked for (%^b).
+  const char name[] = {static_cast<char>(word[0] & ~32), letter(1), letter(2)};
+  if (part == 'b') {
+    parts.month = MonthOf(name);
     return parts.month != 0;
   }
-  return !word.empty();  // day or zone names add nothing: %Z is not unique
+  static constexpr std::string_view kDays = "MonTueWedThuFriSatSun";
+  const size_t day = kDays.find(std::string_view(name, sizeof name));
+  if (day < kDays.size()) parts.weekday = static_cast<int>(day / 3) + 1;
+  return true;  // another name adds nothing
 }
 
 bool TakeEpoch(const char*& at, const char* end, char part, TimeParts& parts) {
@@ -97,38 +106,77 @@ bool TakeEpoch(const char*& at, const char* end, char part, TimeParts& parts) {
   return true;
 }
 
-bool TakeNumberPart(const char*& at, const char* end, char part, TimeParts& parts) {
-  switch (part) {
-    case 'Y':
-      return TakeInt(at, end, {4, 4}, parts.year);
-    case 'y':
-      if (!TakeInt(at, end, {2, 2}, parts.year)) return false;
-      parts.year += parts.year < 69 ? 2000 : 1900;  // as POSIX strptime
-      return true;
-    case 'm':
-      return TakeInt(at, end, {2, 2}, parts.month);
-    case 'd':
-      return TakeInt(at, end, {2, 2}, parts.day);
-    case 'e':
-      if (at != end && *at == ' ') ++at;
-      return TakeInt(at, end, {1, 2}, parts.day);
-    case 'H':
-      return TakeInt(at, end, {2, 2}, parts.hour);
-    case 'I':
-      return TakeInt(at, end, {2, 2}, parts.hour12) && parts.hour12 <= 12;
-    case 'M':
-      return TakeInt(at, end, {2, 2}, parts.minute);
-    case 'S':
-      return TakeInt(at, end, {2, 2}, parts.second);
-    case 'j':
-      return TakeInt(at, end, {3, 3}, parts.day_of_year) && parts.day_of_year >= 1 &&
-             parts.day_of_year <= 366;
-    default:
-      return false;
+struct NumberPart {
+  char letter;
+  int TimeParts::* field;
+  int digits, least, most;
+};
+constexpr NumberPart kNumberParts[] = {{'Y', &TimeParts::year, 4, 0, 9'999},
+                                       {'C', &TimeParts::century, 2, 0, 99},
+                                       {'y', &TimeParts::year_of_century, 2, 0, 99},
+                                       {'G', &TimeParts::iso_year, 4, 0, 9'999},
+                                       {'g', &TimeParts::iso_year_of_century, 2, 0, 99},
+                                       {'m', &TimeParts::month, 2, 1, 12},
+                                       {'d', &TimeParts::day, 2, 1, 31},
+                                       {'j', &TimeParts::day_of_year, 3, 1, 366},
+                                       {'V', &TimeParts::iso_week, 2, 1, 53},
+                                       {'U', &TimeParts::sunday_week, 2, 0, 53},
+                                       {'W', &TimeParts::monday_week, 2, 0, 53},
+                                       {'u', &TimeParts::weekday, 1, 1, 7},
+                                       {'w', &TimeParts::weekday, 1, 0, 6},
+                                       {'H', &TimeParts::hour, 2, 0, 23},
+                                       {'I', &TimeParts::hour12, 2, 0, 12},
+                                       {'M', &TimeParts::minute, 2, 0, 59},
+                                       {'S', &TimeParts::second, 2, 0, 60}};
+
+bool TakeNumberPart(const char*& at, const char* end, const Step& step, TimeParts& parts) {
+  for (const NumberPart& part : kNumberParts) {
+    if (part.letter != step.part) continue;
+    int padding = 0;
+    while (step.padded && padding < part.digits - 1 && at != end && *at == ' ') {
+      ++at;
+      ++padding;
+    }
+    int& value = parts.*part.field;
+    const int least_digits = step.padded ? 1 : part.digits;
+    if (!TakeInt(at, end, {least_digits, part.digits - padding}, value)) return false;
+    if (value < part.least || value > part.most) return false;
+    if (step.part == 'w' && value == 0) value = 7;
+    return true;
   }
+  return false;
 }
 
 }  // namespace
+
+bool IsHost(std::string_view text) {
+  std::string decoded;
+  if (text.find('\\') != std::string_view::npos) {
+    Slot slot{};
+    slot.data = text.data();
+    slot.size = static_cast<uint32_t>(text.size());
+    slot.encoding = Encoding::kApache;
+    AppendDecoded(slot, false, decoded);
+    text = decoded;
+  }
+  const bool odd = std::any_of(text.begin(), text.end(), [](char c) {
+    return (c >= 0 && c <= ' ') || c == 0x7f || c == '<' || c == '>' || c == '"';
+  });
+  return !text.empty() && !odd && text.find("\xef\xbb\xbf") == std::string_view::npos;
+}
+
+std::string_view ReasonOf(const Step& step, const char* at, const char* end) {
+  if (step.op == Op::kHost) {
+    const bool none = at == end || *at == ' ' || *at == '\t';
+    return none ? step.reason : step.unfit;
+  }
+  if (step.op == Op::kNumber) {
+    if (at != end && *at == '-') ++at;
+    const bool digit = at != end && *at >= '0' && *at <= '9';
+    return digit ? step.unfit : step.reason;
+  }
+  return step.reason;
+}
 
 bool MatchTime(const char* at, TimeCache& cache) {
   const char* last = cache.text.data();
@@ -180,14 +228,12 @@ bool MatchTimePart(const char*& at, const char* end, const Step& step, TimeParts
     case 'z':
       return TakeOffset(at, end, parts);
     case 'a':
-    case 'A':
     case 'b':
-    case 'B':
     case 'p':
     case 'Z':
       return TakeWord(at, end, step.part, parts);
     default:
-      return TakeNumberPart(at, end, step.part, parts);
+      return TakeNumberPart(at, end, step, parts);
   }
 }
 

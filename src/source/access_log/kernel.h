@@ -65,6 +65,11 @@ const Kernel& BestKernel();
 
 // Shared by both, too long to build twice.
 bool MatchTime(const char* at, TimeCache& cache);  // 28 readable bytes; false: no timestamp
+// Whether the escaped text of a log is a host: no white space, control characters, <, >, " nor byte
+// order mark.
+bool IsHost(std::string_view text);
+// What is said of a line that `step` did not match at `at`.
+std::string_view ReasonOf(const Step& step, const char* at, const char* end);
 bool MatchTimePart(const char*& at, const char* end, const Step& step, TimeParts& parts);
 void FormatSecond(int64_t second, TimeText& text);
 char* WriteInteger(int64_t value, char* out);

@@ -21,6 +21,14 @@ TARN_INLINE Block Equal(Block block, char c) {
 TARN_INLINE Block NotPrintable(Block block) {
   return _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), block);
 }
+// Bytes that are rare in hosts, or are in none: below '-', from 0x7f on, and what differs from '<'
+// in three bits at most: < > \ ^ | ~ and two control characters.
+TARN_INLINE Block RareInHosts(Block block) {
+  const Block next = _mm256_add_epi8(block, _mm256_set1_epi8(1));  // 0x7f becomes negative
+  const Block outside = _mm256_cmpgt_epi8(_mm256_set1_epi8('-' + 1), next);
+  const Block masked = _mm256_and_si256(block, _mm256_set1_epi8(static_cast<char>(0x9d)));
+  return _mm256_or_si256(outside, Equal(masked, 0x1c));
+}
 TARN_INLINE Block Or(Block a, Block b) { return _mm256_or_si256(a, b); }
 TARN_INLINE uint32_t Bits(Block block) {
   return static_cast<uint32_t>(_mm256_movemask_epi8(block));
@@ -36,6 +44,12 @@ TARN_INLINE void Store(char* at, Block block) {
 }
 TARN_INLINE Block Equal(Block block, char c) { return _mm_cmpeq_epi8(block, _mm_set1_epi8(c)); }
 TARN_INLINE Block NotPrintable(Block block) { return _mm_cmplt_epi8(block, _mm_set1_epi8(0x20)); }
+TARN_INLINE Block RareInHosts(Block block) {
+  const Block next = _mm_add_epi8(block, _mm_set1_epi8(1));
+  const Block outside = _mm_cmplt_epi8(next, _mm_set1_epi8('-' + 1));
+  const Block masked = _mm_and_si128(block, _mm_set1_epi8(static_cast<char>(0x9d)));
+  return _mm_or_si128(outside, Equal(masked, 0x1c));
+}
 TARN_INLINE Block Or(Block a, Block b) { return _mm_or_si128(a, b); }
 TARN_INLINE uint32_t Bits(Block block) { return static_cast<uint32_t>(_mm_movemask_epi8(block)); }
 #endif
@@ -177,6 +191,26 @@ TARN_INLINE bool MatchToken(Cursor& line, const Step& step, Slot& slot) {
   return true;
 }
 
+// One load tells of nearly all hosts that they are one and end at a blank.
+TARN_INLINE bool MatchHost(Cursor& line, Slot& slot) {
+  const char* begin = line.at;
+  if (begin + kBlock <= line.readable) {
+    const uint32_t rare = Bits(RareInHosts(Load(begin)));
+    const char* at = begin + std::countr_zero(rare);
+    if (rare != 0 && at < line.end && at != begin && (*at == ' ' || *at == '\t')) {
+      line.at = at;
+      if (at - begin == 1 && *begin == '-') return true;
+      SetText(slot, begin, at, false);
+      return true;
+    }
+  }
+  const char* at = FindEither(begin, line, ' ', '\t');
+  if (!IsHost({begin, static_cast<size_t>(at - begin)})) return false;
+  line.at = at;
+  SetBareText(slot, begin, at);
+  return true;
+}
+
 TARN_INLINE bool MatchText(Cursor& line, const Step& step, Slot& slot) {
   const char* begin = line.at;
   const char* at = step.literal.empty() ? line.end : FindLiteral(begin, line, step.literal);
@@ -294,11 +328,17 @@ TARN_INLINE bool MatchChar(Cursor& line, Slot& slot) {
   return true;
 }
 
-// A number must be followed by what the format says, else the number is to blame ("2xx").
-TARN_INLINE bool NumberEnds(const Cursor& line) {
-  if (line.at == line.end) return true;
+// Why the text behind a step is missing. A number must be followed by what the format says, else
+// the number is to blame ("2xx", "1.5").
+TARN_INLINE std::string_view ReasonBehind(const Step& step, const Cursor& line,
+                                          std::string_view missing) {
+  if (step.op != Op::kNumber || line.at == line.end) return missing;
   const char c = *line.at;
-  return !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'));
+  const char lower = static_cast<char>(c | 32);
+  if ((c >= '0' && c <= '9') || (lower >= 'a' && lower <= 'z')) return step.reason;
+  const bool fraction =
+      c == '.' && line.end - line.at > 1 && line.at[1] >= '0' && line.at[1] <= '9';
+  return fraction ? std::string_view(step.not_whole) : missing;
 }
 
 TARN_INLINE bool RunStep(const Step& step, Cursor& line, Scratch& scratch) {
@@ -314,6 +354,10 @@ TARN_INLINE bool RunStep(const Step& step, Cursor& line, Scratch& scratch) {
       return MatchQuotedText(line, step, slot);
     case Op::kToken:
       return MatchToken(line, step, slot);
+    case Op::kHost:
+      return MatchHost(line, slot);
+    case Op::kHostText:
+      return slot.encoding == Encoding::kNull || IsHost(slot.text());
     case Op::kText:
       return MatchText(line, step, slot);
     case Op::kUser:
@@ -342,12 +386,9 @@ bool Match(const Program& program, std::string_view text, size_t readable, Scrat
   const Step* last = step + program.steps.size();
   for (; step != last; ++step) {
     if (!RunStep(*step, line, scratch)) {
-      // What follows a number by no fixed text belongs to it: "2xx" is no status.
-      scratch.reason = step->reason;
-      if (step->op == Op::kLiteral && step != program.steps.data() && step[-1].op == Op::kNumber &&
-          !NumberEnds(line)) {
-        scratch.reason = step[-1].reason;
-      }
+      scratch.reason = ReasonOf(*step, line.at, line.end);
+      if (step->op == Op::kLiteral && step != program.steps.data())
+        scratch.reason = ReasonBehind(step[-1], line, scratch.reason);
       return false;
     }
     if (step->op == Op::kTimeGroup && line.at != line.end && *line.at == '-' &&
@@ -439,9 +480,12 @@ void Split(const Program& program, const char* readable, Scratch& scratch) {
     Slot& target = scratch.slots[program.target];
     const Slot& path = scratch.slots[program.path];
     const Slot& query = scratch.slots[program.query];
-    if (path.encoding != Encoding::kNull) target = path;
-    if (path.encoding != Encoding::kNull && query.encoding != Encoding::kNull) {
-      target.size = static_cast<uint32_t>(query.data + query.size - target.data);
+    const bool has_query = query.encoding != Encoding::kNull;
+    // Each may be that of another %U or %q of the line.
+    const bool adjoin = !has_query || query.data == path.data + path.size;
+    if (path.encoding != Encoding::kNull && adjoin) {
+      target = path;
+      if (has_query) target.size += query.size;
       if (query.encoding == Encoding::kApache) target.encoding = Encoding::kApache;
     }
   }

@@ -33,8 +33,11 @@ class StepWriter {
   }
 
  private:
-  bool IsText(const Directive& item) const {
-    return item.kind == Class::kText || item.kind == Class::kToken || item.kind == Class::kUser ||
+  static bool IsToken(const Directive& item) {
+    return item.kind == Class::kToken || item.kind == Class::kHost;
+  }
+  static bool IsText(const Directive& item) {
+    return item.kind == Class::kText || IsToken(item) || item.kind == Class::kUser ||
            item.kind == Class::kUri || item.kind == Class::kQuery;
   }
   const Directive* Next() const { return at_ + 1 < items_.size() ? &items_[at_ + 1] : nullptr; }
@@ -95,6 +98,8 @@ class StepWriter {
     switch (item.kind) {
       case Class::kNumber:
         step.op = Op::kNumber;
+        step.unfit = fmt::format("{} is out of range", item.name);
+        step.not_whole = fmt::format("{} is not a whole number", item.name);
         step.narrow = item.type == TypeKind::kInt;
         break;
       case Class::kHex:
@@ -111,6 +116,8 @@ class StepWriter {
         break;
       case Class::kTimeFormat:
         return WriteTimeFormat(item, step.slot);
+      case Class::kHost:
+        return WriteHost(item, std::move(step));
       default:
         TARN_TRY(DescribeText(item, step));
     }
@@ -118,9 +125,25 @@ class StepWriter {
     return {};
   }
 
+  Status WriteHost(const Directive& item, Step step) {
+    TARN_TRY(DescribeText(item, step));
+    Step check;
+    check.slot = step.slot;
+    check.op = Op::kHostText;
+    check.reason = fmt::format("{} is no name or address", item.name);
+    const bool token = step.op == Op::kToken;
+    if (token) {
+      step.op = Op::kHost;
+      step.unfit = check.reason;
+    }
+    program_.steps.push_back(std::move(step));
+    if (!token) program_.steps.push_back(std::move(check));
+    return {};
+  }
+
   Status DescribeText(const Directive& item, Step& step) {
     step.list = item.list;
-    step.needed = item.name == "host" || item.name == "vhost";
+    step.needed = item.name == "vhost";
     step.reason = fmt::format("the line ends before {}", item.name);
     if (item.kind == Class::kUri && Next() != nullptr && Next()->kind == Class::kQuery) {
       step.stop = '?';
@@ -168,14 +191,14 @@ class StepWriter {
     step.literal = next->literal;
     const Directive* after = AfterNext();
     const char first = next->literal.front();
-    if (item.kind == Class::kToken && (first == ' ' || first == '\t')) {
+    if (IsToken(item) && (first == ' ' || first == '\t')) {
       step.op = Op::kToken;
     } else if (item.kind == Class::kUser && after != nullptr && after->kind == Class::kTime) {
       step.op = Op::kUser;
       step.reason = item.name + " is not followed by a timestamp";
     } else if (next->literal == " " || next->literal == "\t") {
       step.op = Op::kToken;
-    } else if (item.kind == Class::kToken && next->literal == ":") {
+    } else if (IsToken(item) && next->literal == ":") {
       step.op = Op::kHostPort;
     } else {
       step.op = Op::kText;
@@ -207,55 +230,75 @@ class StepWriter {
     return {};
   }
 
-  void PushPart(const Directive& item, char part) {
+  void PushPart(const Directive& item, char part, bool padded = false) {
     Step step;
     step.op = Op::kTimePart;
     step.part = part;
+    step.padded = padded;
     step.end_time = item.end_time;
     step.reason = fmt::format("{} is not a timestamp", item.name);
     program_.steps.push_back(std::move(step));
   }
 
+  void PushTimeLiteral(const Directive& item, std::string& literal) {
+    if (literal.empty()) return;
+    PushLiteral(literal);
+    program_.steps.back().reason = item.name + " is not a timestamp";
+    literal.clear();
+  }
+
+  // The letters are those of strftime as glibc has it, in the C locale that Apache runs in.
   Status WriteStrftime(const Directive& item, std::string_view format) {
     std::string literal;
-    const auto flush = [&] {
-      if (!literal.empty()) PushLiteral(literal);
-      if (!literal.empty()) program_.steps.back().reason = item.name + " is not a timestamp";
-      literal.clear();
-    };
     for (size_t i = 0; i < format.size(); ++i) {
       if (format[i] != '%' || i + 1 == format.size()) {
         literal.push_back(format[i]);
         continue;
       }
-      const char c = format[++i];
-      static constexpr std::string_view kKnown = "YymdeHIMSbhBaApzZsj";
-      static constexpr std::tuple<char, std::string_view> kShort[] = {
-          {'T', "%H:%M:%S"}, {'F', "%Y-%m-%d"},    {'D', "%m/%d/%y"},
-          {'R', "%H:%M"},    {'r', "%I:%M:%S %p"}, {'c', "%a %b %e %H:%M:%S %Y"}};
-      if (c == '%' || c == 'n' || c == 't') {
-        literal.push_back(c == '%' ? '%' : c == 'n' ? '\n' : '\t');
-      } else if (kKnown.find(c) != std::string_view::npos) {
-        flush();
-        PushPart(item, c == 'h' ? 'b' : c);
-      } else {
-        bool found = false;
-        for (const auto& [letter, expansion] : kShort) {
-          if (letter != c) continue;
-          flush();
-          TARN_TRY(WriteStrftime(item, expansion));
-          found = true;
-        }
-        if (!found) {
-          return InvalidArgument(
-              fmt::format("log format, position {}: %{} in {} cannot be read; known are {} TFDRrc",
-                          item.position, c, item.spelling, kKnown));
-        }
+      ++i;
+      bool padded = false;
+      for (; i + 1 < format.size() && kTimeFlags.find(format[i]) != std::string_view::npos; ++i) {
+        padded |= format[i] == '-' || format[i] == '_';
       }
+      if ((format[i] == 'E' || format[i] == 'O') && i + 1 < format.size()) ++i;  // of other locales
+      const char letter = format[i];
+      if (letter == '%' || letter == 'n' || letter == 't') {
+        literal.push_back(letter == '%' ? '%' : letter == 'n' ? '\n' : '\t');
+        continue;
+      }
+      PushTimeLiteral(item, literal);
+      TARN_TRY(WriteTimeLetter(item, letter, padded));
     }
-    flush();
+    PushTimeLiteral(item, literal);
     return {};
   }
+
+  Status WriteTimeLetter(const Directive& item, char letter, bool padded) {
+    if (kTimeLetters.find(letter) != std::string_view::npos) {
+      PushPart(item, letter, padded);
+      return {};
+    }
+    for (const auto& [blank, other] : kBlankPadded) {
+      if (blank != letter) continue;
+      PushPart(item, other, true);
+      return {};
+    }
+    for (const auto& [written, expansion] : kTimeShorts) {
+      if (written == letter) return WriteStrftime(item, expansion);
+    }
+    return InvalidArgument(fmt::format(
+        "log format, position {}: %{} in {} cannot be read; known are {}eklhABPDFTRrcxX",
+        item.position, letter, item.spelling, kTimeLetters));
+  }
+
+  static constexpr std::string_view kTimeFlags = "-_0^#";
+  static constexpr std::string_view kTimeLetters = "YCyGgmdjVUWuwHIMSabpZzs";
+  static constexpr std::pair<char, char> kBlankPadded[] = {{'e', 'd'}, {'k', 'H'}, {'l', 'I'}};
+  // Others that say the same, and what stands for several.
+  static constexpr std::pair<char, std::string_view> kTimeShorts[] = {
+      {'h', "%b"},          {'A', "%a"},       {'B', "%b"},       {'P', "%p"},
+      {'D', "%m/%d/%y"},    {'F', "%Y-%m-%d"}, {'T', "%H:%M:%S"}, {'R', "%H:%M"},
+      {'r', "%I:%M:%S %p"}, {'x', "%m/%d/%y"}, {'X', "%H:%M:%S"}, {'c', "%a %b %e %H:%M:%S %Y"}};
 
   std::vector<Directive> items_;
   size_t at_ = 0;

@@ -12,6 +12,9 @@ bool MatchJson(const Program& program, std::string_view line, Scratch& scratch);
 bool MatchCsv(const Program& program, std::string_view line, Scratch& scratch);
 bool MatchRegex(const Program& program, std::string_view line, Scratch& scratch);
 
+// Whether it is a number as JSON writes one, of any size; zeros may stand before it.
+bool IsNumber(std::string_view text);
+
 // Gives a slot the value `text` has as the column's type. False with scratch.reason.
 bool SetTyped(const Column& column, std::string_view text, Encoding encoding, Scratch& scratch);
 

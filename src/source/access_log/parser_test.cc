@@ -87,6 +87,36 @@ TEST(Parser, TakesEveryHostileLineApacheWrites) {
   }
 }
 
+TEST(Parser, AHostIsANameOrAnAddress) {
+  using namespace std::string_literals;
+  const std::string rest = R"( - - [24/Nov/2026:13:09:46 +0000] "-" 200 1)";
+  const std::string longer(70, 'a');
+  for (const std::string& host :
+       {"127.0.0.1"s, "2001:db8::1"s, "fe80::1%eth0"s, "::ffff:1.2.3.4"s, "www.x.org"s, "X"s,
+        "a_b-c.d"s, "xn--bcher-kva.example"s, "b\xc3\xbc"s, longer, "*"s, "a,b"s, "a\\\\b"s,
+        "!#$%&'()*+,/;=?@[]^_`{|}~"s}) {
+    const std::string want = host == "a\\\\b" ? "a\\b" : host;
+    EXPECT_EQ(OneLine("common", host + rest)["host"], want) << host;
+    EXPECT_EQ(OneLine("%a:%{remote}p", host + ":80")["host"], want) << host;
+  }
+  const std::string reason = "(refused) host is no name or address";
+  for (const std::string& host :
+       {"\0\0\0"s + "127.0.0.1", "\xEF\xBB\xBF"s + "127.0.0.1", "<html>"s, "a>"s, "\"\""s, "\"a"s,
+        "a\x7f"s, "\x01"s, longer + "<", longer + "\0"s, "\\x00a"s, "\\xef\\xbb\\xbf" + longer,
+        "a\\\""s, "\\n"s, "\v"s}) {
+    EXPECT_EQ(OneLine("common", host + rest)["host"], reason) << host;
+    EXPECT_EQ(OneLine("%h", host)["host"], reason) << host;
+    EXPECT_EQ(OneLine("[%h]", "[" + host + "]")["host"], reason) << host;
+    EXPECT_EQ(OneLine("%a:%{remote}p", host + ":80")["host"], reason) << host;
+    EXPECT_EQ(OneLine("%s %{c}a|x", "200 " + host + "|x")["host"], reason) << host;
+  }
+  EXPECT_EQ(OneLine(R"("%h" %s)", "\"a b\" 200")["host"], reason);
+  EXPECT_EQ(OneLine("%h %a %s", "a <b> 200")["host"], "(refused) address is no name or address");
+  EXPECT_EQ(OneLine("common", "-" + rest)["host"], "(null)");
+  EXPECT_EQ(OneLine("%h", "-")["host"], "(null)");
+  EXPECT_EQ(OneLine("%h %s", " 200")["host"], "(refused) the line ends before host");
+}
+
 TEST(Parser, SplitsTheTarget) {
   const OneLine got = Combined(R"("GET /a?b=c?d HTTP/1.1" 200 5 "-" "-")");
   EXPECT_EQ(got["path"], "/a");
@@ -94,6 +124,11 @@ TEST(Parser, SplitsTheTarget) {
   EXPECT_EQ(Combined(R"("GET /a HTTP/1.1" 200 5 "-" "-")")["query"], "(null)");
   EXPECT_EQ(OneLine("%U%q", "/a?")["query"], "");
   EXPECT_EQ(OneLine("%U%q", "/a?b")["target"], "/a?b");
+  // The query is that of the first %q, the path that of the first %U: they need not adjoin.
+  EXPECT_EQ(OneLine(R"("%q" "%U%q")", R"("?b" "/a?b")")["query"], "b");
+  EXPECT_EQ(OneLine(R"("%q" "%U%q")", R"("?b" "/a?b")")["target"], "(null)");
+  EXPECT_EQ(OneLine(R"("%U" "%U%q")", R"("/a" "/a?b")")["target"], "(null)");
+  EXPECT_EQ(OneLine(R"("%U" "%U%q")", R"("/a" "/a")")["target"], "/a");
 }
 
 TEST(Parser, UsersMayHoldSpacesAndBrackets) {
@@ -117,8 +152,12 @@ TEST(Parser, SaysWhyALineIsRefused) {
   EXPECT_EQ(OneLine("%t", "[30/Feb/2026:13:09:01 +0000]")["time"],
             "(refused) time is not a timestamp");
   EXPECT_EQ(OneLine("%D", "99999999999999999999")["duration_us"],
-            "(refused) duration_us is not a number");
-  EXPECT_EQ(OneLine("%s", "2147483648")["status"], "(refused) status is not a number");
+            "(refused) duration_us is out of range");
+  EXPECT_EQ(OneLine("%s", "2147483648")["status"], "(refused) status is out of range");
+  EXPECT_EQ(OneLine("%D %s", "-9999999999999999999 2")["status"],
+            "(refused) duration_us is out of range");
+  EXPECT_EQ(OneLine("%D %s", "1.5 2")["status"], "(refused) duration_us is not a whole number");
+  EXPECT_EQ(OneLine("%s", "")["status"], "(refused) status is not a number");
   EXPECT_EQ(OneLine("%t", "[01/Jan/0001:00:00:00 +0100]")["time"],
             "(refused) time is not a timestamp");
   EXPECT_EQ(OneLine("%D", "-5")["duration_us"], "-5");
@@ -135,6 +174,69 @@ TEST(Parser, AssemblesTimesFromParts) {
   EXPECT_EQ(OneLine("%{%j %Y}t", "032 2026")["time"], "1769904000000000");
   EXPECT_EQ(OneLine("%{%F %T}t", "2026-02-30 00:00:00")["time"],
             "(refused) time is not a timestamp");
+}
+
+// What strftime writes of 2026-11-30 03:46:53 +0100, a Monday, by each of its letters.
+TEST(Parser, EveryLetterOfStrftimeIsRead) {
+  const std::pair<std::string_view, std::string_view> kWritten[] = {
+      {"%a", "Mon"},        {"%A", "Monday"},
+      {"%b", "Nov"},        {"%B", "November"},
+      {"%C", "20"},         {"%d", "30"},
+      {"%D", "11/30/26"},   {"%e", "30"},
+      {"%F", "2026-11-30"}, {"%g", "26"},
+      {"%G", "2026"},       {"%h", "Nov"},
+      {"%H", "03"},         {"%I", "03"},
+      {"%j", "334"},        {"%k", " 3"},
+      {"%l", " 3"},         {"%m", "11"},
+      {"%M", "46"},         {"%p", "AM"},
+      {"%P", "am"},         {"%R", "03:46"},
+      {"%S", "53"},         {"%r", "03:46:53 AM"},
+      {"%T", "03:46:53"},   {"%u", "1"},
+      {"%U", "48"},         {"%V", "49"},
+      {"%w", "1"},          {"%W", "48"},
+      {"%x", "11/30/26"},   {"%X", "03:46:53"},
+      {"%y", "26"},         {"%Y", "2026"},
+      {"%Z", "CET"},        {"%%", "%"},
+      {"%t", "\t"},         {"%Ec", "Mon Nov 30 03:46:53 2026"},
+      {"%EY", "2026"},      {"%Od", "30"},
+      {"%OH", "03"},        {"%OV", "49"},
+      {"%Ex", "11/30/26"},  {"%-k", "3"},
+      {"%_H", " 3"},        {"%-m", "11"},
+      {"%^a", "MON"},       {"%^B", "NOVEMBER"},
+      {"%#Z", "cet"},       {"%c", "Mon Nov 30 03:46:53 2026"}};
+  for (const auto& [letter, written] : kWritten) {
+    // Beside a whole time it adds nothing, and takes nothing away.
+    const OneLine whole("%{%Y-%m-%d %H:%M:%S %z|" + std::string(letter) + "}t",
+                        "2026-11-30 03:46:53 +0100|" + std::string(written));
+    EXPECT_EQ(whole["time"], "1796006813000000") << letter;
+    const OneLine alone("[%{" + std::string(letter) + "}t]", "[" + std::string(written) + "]");
+    EXPECT_FALSE(alone["time"].starts_with("(refused)")) << letter << " " << alone["time"];
+  }
+}
+
+TEST(Parser, LettersOfStrftimeMakeATimeTogether) {
+  const auto time = [](std::string_view format, std::string_view text) {
+    return OneLine("%{" + std::string(format) + "}t", text)["time"];
+  };
+  EXPECT_EQ(time("%G-W%V-%u %k:%M", "2026-W49-1  3:46"), "1796010360000000");
+  EXPECT_EQ(time("%g %V", "26 49"), "1795996800000000");  // its Monday
+  EXPECT_EQ(time("%Y %U %w", "2026 48 1"), "1795996800000000");
+  EXPECT_EQ(time("%Y %W %a", "2026 48 Tue"), "1796083200000000");
+  EXPECT_EQ(time("%Y %W", "2026 00"), "1767225600000000");  // its first day
+  EXPECT_EQ(time("%C%y %x", "2026 11/30/26"), "1795996800000000");
+  EXPECT_EQ(time("%C%y-%m-%d", "1926-11-30"), "-1359763200000000");
+  EXPECT_EQ(time("%x %l:%M:%S %P", "11/30/26  3:46:53 pm"), "1796053613000000");
+  EXPECT_EQ(time("%F %H:%M (%I)", "2026-11-30 15:46 (03)"), "1796053560000000");
+  EXPECT_EQ(time("%G-%V", "2026-53"), "1798416000000000");
+  EXPECT_EQ(time("%G-%V", "2025-53"), "(refused) time is not a timestamp");
+  EXPECT_EQ(time("%Y-%j", "2026-366"), "(refused) time is not a timestamp");
+  EXPECT_EQ(time("%Y-%W-%u", "2026-53-7"), "(refused) time is not a timestamp");
+  EXPECT_EQ(time("%Y-%W-%u", "2026-54-7"), "(refused) time is not a timestamp");
+  // What makes no whole time is one of the first hours of 1970, or of what is said.
+  EXPECT_EQ(time("%H", "03"), "10800000000");
+  EXPECT_EQ(time("%k:%M", " 3:46"), "13560000000");
+  EXPECT_EQ(OneLine("%{end:%H:%M}t", "03:46")["end_time"], "13560000000");
+  EXPECT_EQ(OneLine("%{end}t", "[30/Nov/2026:03:46:53 +0100]")["end_time"], "1796006813000000");
 }
 
 TEST(Parser, AdjacentFieldsAndPorts) {

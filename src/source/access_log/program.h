@@ -49,6 +49,8 @@ enum class Op : uint8_t {
   kQuoted,      // "…" with escapes, or a bare -
   kQuotedText,  // text up to an unescaped stop character inside quotes
   kToken,       // text up to white space
+  kHost,        // a name or an address up to white space
+  kHostText,    // the text before is a name or an address
   kText,        // text up to `literal` (the rest of the line if that is empty)
   kUser,        // text up to `literal` and a timestamp
   kHostPort,    // text up to the last `literal` before white space
@@ -67,11 +69,14 @@ struct Step {
   char part = 0;          // kTimePart
   bool narrow = false;    // kNumber: 32 bits
   bool end_time = false;  // kTimePart belongs to end_time
+  bool padded = false;    // kTimePart: blanks, or nothing, may stand for leading zeros
   bool list = false;      // kToken: a comma before white space goes on (X-Forwarded-For)
   bool needed = false;    // kToken: an empty text is refused
   uint16_t skip = 0;
-  std::string literal;  // kLiteral, and the terminator of kText and kUser
-  std::string reason;   // what is said when this step fails
+  std::string literal;    // kLiteral, and the terminator of kText and kUser
+  std::string reason;     // what is said when this step fails
+  std::string unfit;      // kHost, kNumber: the same where there is something, but it cannot be one
+  std::string not_whole;  // kNumber: where it goes on behind a '.'
 };
 
 // Epoch parts share Step::part with strftime letters, so they are upper control codes.
@@ -88,9 +93,10 @@ struct Column {
   event::TypeKind type = event::TypeKind::kString;
   std::string doc;
   uint8_t slot = kNoSlot;
-  std::string key;          // json: the member; csv: unused
-  std::string json_prefix;  // ,"name":
-  std::string reason;       // "status is not a number"
+  std::string key;                      // json: the member; csv: unused
+  std::string json_prefix;              // ,"name":
+  std::string reason;                   // "status is not a number"
+  std::string out_of_range, not_whole;  // the same of a number the column does not hold
 };
 
 struct Program {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <re2/re2.h>
 
+#include <cmath>
 #include <memory>
 
 #include "base/text.h"
@@ -114,7 +115,36 @@ bool Fail(Scratch& scratch, std::string_view reason) {
   return false;
 }
 
+// Why a number's column does not take a text.
+std::string_view ReasonAgainst(std::string_view text, const Column& column) {
+  if (!IsNumber(text)) return column.reason;
+  const auto real = ParseDouble(text);
+  const double limit = column.type == TypeKind::kInt ? 0x1p31 : 0x1p63;
+  return !real || std::abs(*real) >= limit ? column.out_of_range : column.not_whole;
+}
+
 }  // namespace
+
+bool IsNumber(std::string_view text) {
+  const auto take_digits = [&text] {
+    const size_t count = std::min(text.find_first_not_of("0123456789"), text.size());
+    text.remove_prefix(count);
+    return count > 0;
+  };
+  const auto take = [&text](std::string_view one_of) {
+    if (text.empty() || one_of.find(text.front()) == std::string_view::npos) return false;
+    text.remove_prefix(1);
+    return true;
+  };
+  take("-");
+  if (!take_digits()) return false;
+  if (take(".") && !take_digits()) return false;
+  if (take("eE")) {
+    take("+-");
+    if (!take_digits()) return false;
+  }
+  return text.empty();
+}
 
 bool SetTyped(const Column& column, std::string_view text, Encoding encoding, Scratch& scratch) {
   Slot& slot = scratch.slots[column.slot];
@@ -133,7 +163,7 @@ bool SetTyped(const Column& column, std::string_view text, Encoding encoding, Sc
     if (text == "false" || text == "0") number = 0;
   } else if (column.type == TypeKind::kDouble) {
     const auto real = ParseDouble(text);
-    if (!real) return Fail(scratch, column.reason);
+    if (!real) return Fail(scratch, ReasonAgainst(text, column));
     slot.real = *real;
     slot.encoding = Encoding::kDouble;
     return true;
@@ -143,7 +173,10 @@ bool SetTyped(const Column& column, std::string_view text, Encoding encoding, Sc
       number.reset();
     }
   }
-  if (!number) return Fail(scratch, column.reason);
+  if (!number) {
+    const bool whole = column.type == TypeKind::kInt || column.type == TypeKind::kLong;
+    return Fail(scratch, whole ? ReasonAgainst(text, column) : std::string_view(column.reason));
+  }
   slot.number = *number;
   slot.encoding = Encoding::kNumber;
   return true;
@@ -236,6 +269,9 @@ bool TakeCsvField(std::string_view& rest, char delimiter, CsvField& field, Scrat
   if (rest.empty() || rest.front() != '"') {
     const size_t end = std::min(rest.find(delimiter), rest.size());
     field.value = rest.substr(0, end);
+    if (field.value.find('"') != std::string_view::npos) {
+      return Fail(scratch, "a quote inside a field without quotes");
+    }
     rest.remove_prefix(end);
     return true;
   }

@@ -62,6 +62,36 @@ TEST(Csv, SaysWhatIsWrong) {
   EXPECT_EQ(Read("csv:a,time", "1,yesterday"), "time is not a timestamp");
 }
 
+TEST(Csv, TheLinesOfARecordOverTwoAreNoRecords) {
+  EXPECT_EQ(Read("csv:a,b,c", "1,\"GET /a"), "no closing quote");
+  EXPECT_EQ(Read("csv:a,b,c", "and so on\",200,x"), "a quote inside a field without quotes");
+  EXPECT_EQ(Read("csv:a,b,c", "\",200,x"), "no closing quote");
+  EXPECT_EQ(Read("csv:a,b", "1,5\""), "a quote inside a field without quotes");
+  EXPECT_EQ(Read("tsv:a,b", "x\"y\tz"), "a quote inside a field without quotes");
+}
+
+TEST(Structured, ANumberThatDoesNotFitItsColumnIsCalledSo) {
+  const auto reason = [](std::string_view type, std::string_view value) {
+    const std::string column = "a:" + std::string(type);
+    const std::string csv = Read("csv:" + column, value);
+    EXPECT_EQ(Read("json:" + column, "{\"a\":" + std::string(value) + "}"), csv);
+    EXPECT_EQ(Read("regex:(?P<status>.*)", "9999999999"), "status is out of range");
+    return csv;
+  };
+  EXPECT_EQ(reason("int", "99999999999"), "a is out of range");
+  EXPECT_EQ(reason("int", "2147483648"), "a is out of range");
+  EXPECT_EQ(reason("int", "-2147483649"), "a is out of range");
+  EXPECT_EQ(reason("int", "1e400"), "a is out of range");
+  EXPECT_EQ(reason("long", "9223372036854775808"), "a is out of range");
+  EXPECT_EQ(reason("double", "1e400"), "a is out of range");
+  EXPECT_EQ(reason("int", "1.5"), "a is not a whole number");
+  EXPECT_EQ(reason("long", "-1.5e-3"), "a is not a whole number");
+  EXPECT_EQ(Read("csv:a:int", "1.5.2"), "a is not a number");
+  EXPECT_EQ(Read("csv:a:int", "inf"), "a is not a number");
+  EXPECT_EQ(Read("json:a:double", R"({"a":1,"b":1e400})"), R"({"a":1})");
+  EXPECT_EQ(Read("json:a:int", R"({"a":1e})"), "a JSON value is malformed");
+}
+
 TEST(Regex, NamedGroupsAreColumns) {
   EXPECT_EQ(Read(R"(regex:(?P<time>\d+) (?P<status>\d+) (?P<who>.*?)(?: (?P<tag>x))?)",
                  "1700000000 500 ann\\x41 b"),
