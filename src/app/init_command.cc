@@ -100,7 +100,7 @@ void Print(const InitOptions& options, const Project& project, const NewKeys& ke
       "Next:\n"
       "  tarn serve {}\n"
       "  then give agent.example.yaml and the agents' key to your web servers\n",
-      project.folder, project.keys_file(), keys.admin, keys.ingest, options.folder);
+      project.folder, project.keys_file(), keys.admin, keys.ingest, ShellWord(options.folder));
 }
 
 // Whether all that a folder of state holds is the keys of an init that did not end.

@@ -64,6 +64,10 @@ class Folders(harness.Case):
         (folder / "README.md").write_text("changed by its owner")
         self.refused(folder, "init", folder)
 
+    def test_what_init_says_to_type_can_be_typed(self):
+        said = harness.tarn("init", self.work / "a shop's").stdout
+        self.assertIn(f"tarn serve '{self.work}/a shop'\\''s'", said)
+
     def test_a_demo_says_that_a_server_has_its_project_open(self):
         folder = self.work / "demo"
         run = ("demo", folder, "--headless", "--for", "1s")

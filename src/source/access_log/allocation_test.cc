@@ -18,7 +18,7 @@ std::atomic<uint64_t> allocations{0};
 void* operator new(size_t size) {
   ++allocations;
   if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
+  std::abort();
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t /*size*/) noexcept { std::free(memory); }
