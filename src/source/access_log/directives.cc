@@ -291,6 +291,10 @@ class Reader {
       return {};
     }
     if (words.empty()) {
+      const auto is_this = [letter](const Simple& simple) { return simple.letter == letter; };
+      if (std::none_of(std::begin(kSimple), std::end(kSimple), is_this)) {
+        return At(item.position - 1, Unknown(std::string_view(&letter, 1)));
+      }
       return At(item.position - 1, fmt::format("%{} takes no {{argument}}", letter));
     }
     std::string message = fmt::format("%{{{}}}{} is unknown", argument, letter);

@@ -83,6 +83,9 @@ TEST(Format, AnErrorNamesThePositionAndWhatIsNear) {
   EXPECT_EQ(ErrorOf("%h %F"),
             "log format, position 4: there is no directive %F; did you mean '%f'?");
   EXPECT_EQ(ErrorOf("%h %i"), "log format, position 4: %i needs a name: %{NAME}i");
+  EXPECT_EQ(ErrorOf("%{NAME}I"), "log format, position 1: %I takes no {argument}");
+  EXPECT_EQ(ErrorOf("%{NAME}N"),
+            "log format, position 1: there is no directive %N; did you mean '%{NAME}n'?");
   EXPECT_EQ(ErrorOf("%h %{X"), "log format, position 5: '{' has no '}'");
   EXPECT_EQ(ErrorOf("%h %"), "log format, position 4: the format ends inside a directive");
   EXPECT_EQ(ErrorOf("%{remot}p"),

@@ -361,6 +361,27 @@ TEST(Parser, ReadsBackWhatApacheEscapes) {
   }
 }
 
+TEST(Kernel, EachTellsHostsByEveryByte) {
+  const auto format = Format::Compile("%h %s");
+  for (int byte = 1; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    const bool want = byte > ' ' && byte != 0x7f && c != '<' && c != '>' && c != '"';
+    for (const size_t size : {8U, 41U}) {  // within one load, and not
+      std::string line = std::string(size, '1') + " 200" + std::string(64, ' ');
+      line[size / 2] = c;
+      Scratch one{};
+      Scratch two{};
+      const std::string_view text = std::string_view(line).substr(0, size + 4);
+      if (c != ' ' && c != '\t') {
+        EXPECT_EQ(BaselineKernel().match(format->program(), text, line.size(), one), want) << byte;
+        EXPECT_EQ(one.reason, want ? "" : "host is no name or address") << byte;
+      }
+      if (&BestKernel() != &Avx2Kernel()) continue;
+      EXPECT_EQ(Avx2Kernel().match(format->program(), text, line.size(), two), want) << byte;
+    }
+  }
+}
+
 TEST(Kernel, BaselineAndAvx2Agree) {
   if (&BestKernel() != &Avx2Kernel()) GTEST_SKIP() << "this machine has no AVX2";
   std::mt19937_64 random(7);

@@ -20,6 +20,17 @@ constexpr size_t kShownBytes = 80;
 
 constexpr std::string_view kBlanks = " \t\r\n";
 
+// A line that ends with a backslash goes on in the next.
+std::string JoinLines(std::string_view text) {
+  std::string joined;
+  while (!text.empty()) {
+    const bool ends = text.starts_with("\\\n") || text.starts_with("\\\r\n");
+    if (!ends) joined.push_back(text.front());
+    text.remove_prefix(ends ? text.find('\n') + 1 : 1);
+  }
+  return joined;
+}
+
 // The next word off the front of a line of Apache's configuration, as ap_getword_conf takes it: in
 // quotes of either kind or up to a blank, a backslash before that quote or another one undone.
 Result<std::string> TakeConfigWord(std::string_view& rest) {
@@ -87,7 +98,9 @@ std::vector<std::string_view> FormatNames() {
 }
 
 Result<std::string> LogFormatOf(std::string_view format) {
-  std::string_view rest = format.substr(std::min(format.find_first_not_of(kBlanks), format.size()));
+  const std::string joined = JoinLines(format);
+  std::string_view rest = joined;
+  rest.remove_prefix(std::min(rest.find_first_not_of(kBlanks), rest.size()));
   const std::string_view first = rest.substr(0, rest.find_first_of(kBlanks));
   rest.remove_prefix(first.size());
   rest.remove_prefix(std::min(rest.find_first_not_of(kBlanks), rest.size()));

@@ -32,6 +32,7 @@ TEST(FormatName, OfALineOfApachesConfigurationItIsTheFormat) {
   EXPECT_EQ(FormatOf(R"(LogFormat "%h \"%r\" \\t" a)"), R"(%h "%r" \t)");
   EXPECT_EQ(FormatOf("LOGFORMAT\t'%h \"x\" \\'y\\''"), "%h \"x\" 'y'");
   EXPECT_EQ(FormatOf("LogFormat %h,%s short\n"), "%h,%s");
+  EXPECT_EQ(FormatOf("LogFormat \\\n  \"%h \\\r\n%s\" a"), "%h %s");
   EXPECT_EQ(FormatOf("CustomLog ${APACHE_LOG_DIR}/access.log combined"), "combined");
   EXPECT_EQ(FormatOf(R"(CustomLog "|bin/rotate \"x\" 5M" "%h %s" "expr=%{X} -eq 1")"), "%h %s");
   EXPECT_EQ(FormatOf("GlobalLog logs/all vhost_combined"), "vhost_combined");
