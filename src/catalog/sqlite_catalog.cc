@@ -92,10 +92,6 @@ Status CheckNewest(const std::string& pipeline, FencingToken token, const FenceR
                               fence.holder.empty() ? "" : " of " + fence.holder));
 }
 
-Watermark WatermarkOf(const SqlRow& row) {
-  return {{row.Text(0), row.Text(1), row.Text(2)}, row.Int(3), row.Int(4), row.Time(5)};
-}
-
 }  // namespace
 
 DatasetName StoredName(const std::string& text) {
@@ -336,28 +332,6 @@ Result<std::vector<PipelineState>> SqliteCatalog::ListPipelines() {
                                         row.Time(6)});
                  }));
     return pipelines;
-  });
-}
-
-Result<std::optional<Watermark>> SqliteCatalog::GetWatermark(const WatermarkKey& key) {
-  return Read([&](SqliteDb& db) -> Result<std::optional<Watermark>> {
-    std::optional<Watermark> mark;
-    TARN_TRY(db.Query(
-        "SELECT source, host, file_id, end_offset, last_batch, updated "
-        "FROM watermark WHERE source = ? AND host = ? AND file_id = ?",
-        {key.source, key.host, key.file_id}, [&](const SqlRow& row) { mark = WatermarkOf(row); }));
-    return mark;
-  });
-}
-
-Result<std::vector<Watermark>> SqliteCatalog::ListWatermarks(const std::string& source) {
-  return Read([&](SqliteDb& db) -> Result<std::vector<Watermark>> {
-    std::vector<Watermark> marks;
-    TARN_TRY(
-        db.Query("SELECT source, host, file_id, end_offset, last_batch, updated "
-                 "FROM watermark WHERE source = ? ORDER BY host, file_id",
-                 {source}, [&](const SqlRow& row) { marks.push_back(WatermarkOf(row)); }));
-    return marks;
   });
 }
 

@@ -231,8 +231,10 @@ Result<std::unique_ptr<Catalog>> OpenSqliteCatalog(const SqliteOptions& options,
   TARN_TRY(MarkOpened(db, options, deps, lost_log));
   TARN_ASSIGN_OR_RETURN(parts.marker, TakeMarker(options, fs));
   TARN_ASSIGN_OR_RETURN(parts.read, OpenForReading(options, SqliteDb::Access::kReadOnly));
-  return std::unique_ptr<Catalog>(std::make_unique<SqliteCatalog>(
-      std::move(parts), deps.clock, deps.random, options.watermark_keep_micros));
+  auto catalog = std::make_unique<SqliteCatalog>(std::move(parts), deps.clock, deps.random,
+                                                 options.watermark_keep_micros);
+  TARN_TRY(catalog->StartLifeClock());
+  return std::unique_ptr<Catalog>(std::move(catalog));
 }
 
 }  // namespace tarn::catalog
