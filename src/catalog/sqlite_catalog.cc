@@ -130,6 +130,20 @@ SqliteCatalog::~SqliteCatalog() {
   static_cast<void>(fs.SyncDirectory(os::ParentOf(parts_.marker->path)));
 }
 
+Status SqliteCatalog::RequireInPlace() const {
+  for (const OpenedFile& file : parts_.files) {
+    const auto info = parts_.marker->file_system.Stat(file.path);
+    if (!info.ok() && info.error().code() != Code::kNotFound) return info.error();
+    if (info.ok() && info->device == file.info.device && info->inode == file.info.inode) continue;
+    return DataLoss(fmt::format(
+        "{} was removed, moved or replaced while it was open: what would be written now nobody "
+        "could find again, so nothing was changed. If it was moved, move it back. Else stop Tarn, "
+        "put a backup of {} and its -wal in their place, and start it again",
+        file.path, parts_.files.front().path));
+  }
+  return {};
+}
+
 Status SqliteCatalog::AddAudit(SqliteDb& db, const AuditRow& row) {
   return db.Run("INSERT INTO audit(at, who, action, object, detail) VALUES(?, ?, ?, ?, ?)",
                 {clock_.Now(), row.who, row.action, row.object, row.detail});

@@ -27,6 +27,12 @@ struct OpenMarker {
   std::unique_ptr<os::FileLock> lock;  // null: another process owns it
 };
 
+// A file as it was when it was opened; another one may lie at its path since.
+struct OpenedFile {
+  std::string path;
+  os::FileInfo info;
+};
+
 // Watermarks age by the time the catalog is in use: the wall clock may jump, and goes on while
 // nobody can send. `life` counts that time, and runs with the wall clock until one of these happens
 // (docs/formats/catalog.md).
@@ -44,6 +50,7 @@ class SqliteCatalog final : public Catalog {
     std::unique_ptr<SqliteDb> write;  // null: read-only
     std::unique_ptr<SqliteDb> read;
     std::unique_ptr<OpenMarker> marker;  // null: read-only
+    std::vector<OpenedFile> files;       // what commits go to; none: read-only
   };
   SqliteCatalog(Parts parts, const os::Clock& clock, os::Random& random,
                 int64_t watermark_keep_micros);
@@ -113,6 +120,7 @@ class SqliteCatalog final : public Catalog {
     if (parts_.write == nullptr) {
       return PermissionDenied(parts_.read->path() + " is open for reading only");
     }
+    TARN_TRY(RequireInPlace());
     return Transact(*parts_.write, SqlTransaction::Kind::kWrite, std::move(command));
   }
   // Runs `query` on one snapshot.
@@ -131,6 +139,8 @@ class SqliteCatalog final : public Catalog {
     return result;
   }
 
+  // DataLoss if what would be written to are not the files at their paths any more.
+  Status RequireInPlace() const;
   Status AddAudit(SqliteDb& db, const AuditRow& row);
   Status ApplyEffects(SqliteDb& db, const Commit& commit, CommitReceipt& receipt);
   Status ApplySwaps(SqliteDb& db, const Commit& commit, Timestamp now);

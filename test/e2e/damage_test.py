@@ -263,6 +263,55 @@ class LakeOfAnother(LakeCase):
         self.assertEqual(done.returncode, 0, done.stderr)
 
 
+class GoneWhileRunning(LakeCase):
+    """What is removed under a running server: nothing more is taken as if it were safe."""
+
+    def setUp(self):
+        super().setUp()
+        self.shop.configure(buffer_age="200ms")
+        self.shop.start()
+
+    def send(self, number):
+        return self.shop.request(
+            "POST", "/v1/agent/batches", agent_batch.encode(lines(15, 0, 5), file_id=f"g{number}",
+                                                            number=number),
+            self.shop.ingest_key, {"Content-Type": "application/vnd.tarn.batch"}).status
+
+    def unready(self, *expected):
+        answer = harness.wait_for("/ready to say so", lambda: next(
+            (a for a in [self.shop.get("/ready")] if a.status == 503), None))
+        shown = harness.tarn("status", self.shop.folder)
+        for word in expected:
+            self.assertIn(str(word), answer.body.decode())
+            self.assertIn(str(word), shown.stdout)
+
+    def test_the_journal(self):
+        journal, aside = self.state / "journal", self.work / "aside"
+        journal.rename(aside)
+        self.unready(journal, "removed", "--accept-loss")  # although nobody sends
+        self.assertEqual(self.send(1), 503)
+        aside.rename(journal)
+        harness.wait_for("it to go on", lambda: self.send(2) == 200)
+        self.shop.wait_rows("raw.web_log", 55)
+        shutil.rmtree(journal)
+        self.assertEqual(self.send(3), 503)
+        self.unready(journal, "removed", "--accept-loss")
+        self.assertEqual(self.shop.server.stop(), 0)
+        self.serve_refuses(DATA_LOSS, journal, "--accept-loss")
+
+    def test_the_catalog(self):
+        paths = sorted(self.state.glob("catalog.db*"))
+        self.assertGreaterEqual(len(paths), 2)
+        for path in paths:
+            path.rename(self.work / path.name)
+        self.assertEqual(self.send(1), 200)  # it is in the journal
+        self.unready(self.state / "catalog.db", "was removed")
+        for path in paths:
+            (self.work / path.name).rename(path)
+        self.shop.wait_rows("raw.web_log", 55)
+        self.assertEqual(self.shop.get("/ready").status, 200)
+
+
 class MovedProject(LakeCase):
     def moved_is_said(self, folder):
         left = folder / "lake/.tmp/0123456789abcdef-0123456789abcdef"  # by a server that was killed
