@@ -7,6 +7,8 @@
 
 #include <utility>
 
+#include "lake/lake_owner.h"
+
 namespace tarn::app {
 
 namespace {
@@ -53,16 +55,17 @@ Status RequireOwner(Machine& machine, const std::string& folder) {
 
 Status RequireCatalog(Machine& machine, const Project& project) {
   if (machine.files.Exists(project.catalog_file())) return {};
-  for (const catalog::Zone zone :
-       {catalog::Zone::kRaw, catalog::Zone::kClean, catalog::Zone::kQuarantine}) {
-    const std::string tables =
-        os::JoinPath(project.lake_folder, std::string(catalog::ZoneName(zone)));
-    if (!machine.files.Exists(tables)) continue;
+  for (const std::string_view trace :
+       {catalog::ZoneName(catalog::Zone::kRaw), catalog::ZoneName(catalog::Zone::kClean),
+        catalog::ZoneName(catalog::Zone::kQuarantine), lake::kOwnerKey}) {
+    if (!machine.files.Exists(os::JoinPath(project.lake_folder, trace))) continue;
     return DataLoss(fmt::format(
-        "{} is missing, and with it what is known of the tables below {}: which of their files "
+        "{0} is missing, and with it what is known of the tables below {1}: which of their files "
         "count, and how far each log was read. Nothing was changed. Restore it from a backup; to "
-        "begin anew, first move the folders {} and {} away (docs/operation.md, section Damage)",
-        project.catalog_file(), tables, project.lake_folder, project.journal_folder()));
+        "begin anew, first move the folders {1} and {2} away (docs/operation.md, section Damage); "
+        "if the lake is another project's, give this one a lake of its own (lake.path in "
+        "tarn.yaml)",
+        project.catalog_file(), project.lake_folder, project.journal_folder()));
   }
   return NotFound(
       fmt::format("{} has no lake yet; `tarn serve {}` makes it", project.name, project.folder));
@@ -80,6 +83,30 @@ Status RequireSamePlace(const store::LocalStore& store, catalog::Catalog& catalo
         store.base_url(), dataset.metadata_location.substr(0, zone)));
   }
   return {};
+}
+
+std::string LakeLockFile(const store::LocalStore& store) { return store.PathOf(lake::kOwnerKey); }
+
+Error LakeInUse(const Project& project) {
+  return Conflict(fmt::format(
+      "a server works on the lake at {}, and it is not this project's: {} is a copy of its state. "
+      "Nothing was changed. Use the project whose server that is, or stop it first",
+      project.lake_folder, project.state_folder));
+}
+
+Status RequireOwnLake(Machine& machine, const Project& project, const LakeHandle& lake) {
+  TARN_TRY(lake::RequireOwnLake(*lake.store, *lake.catalog, project.catalog_file()));
+  const std::string lake_lock = LakeLockFile(*lake.store);
+  // A server takes its own lock before the lake's, and lets go of it after.
+  for (int look = 0; look < kLooks; ++look) {
+    if (!machine.files.Exists(lake_lock)) return {};
+    const auto free = machine.files.Lock(lake_lock);
+    if (free.ok()) return {};
+    if (free.error().code() != Code::kConflict) return free.error();
+    if (!machine.files.Lock(project.lock_file()).ok()) return {};
+    poll(nullptr, 0, kLookMillis);  // another command may only be looking
+  }
+  return LakeInUse(project);
 }
 
 Result<std::unique_ptr<catalog::Catalog>> OpenCatalog(Machine& machine, const Project& project) {

@@ -48,6 +48,15 @@ Status RequireCatalog(Machine& machine, const Project& project);
 // now has: Iceberg metadata holds absolute addresses.
 Status RequireSamePlace(const store::LocalStore& store, catalog::Catalog& catalog);
 
+// The file whose lock a server holds while it works on the lake: two copies of one state would both
+// be the lake's own catalog. Only for a lake that has been taken (lake/lake_owner.h).
+std::string LakeLockFile(const store::LocalStore& store);
+// Conflict: what to say of a lock that another server holds.
+Error LakeInUse(const Project& project);
+// For a command that changes the lake. The errors of lake::RequireOwnLake, and Conflict if a server
+// that is not this project's works on the lake.
+Status RequireOwnLake(Machine& machine, const Project& project, const LakeHandle& lake);
+
 // The catalog alone, to be read, wherever the project lies.
 Result<std::unique_ptr<catalog::Catalog>> OpenCatalog(Machine& machine, const Project& project);
 

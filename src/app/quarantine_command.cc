@@ -79,6 +79,7 @@ Status Replay(Context& context, const QuarantineOptions& options) {
   TARN_ASSIGN_OR_RETURN(const auto lake, OpenLake(machine, project));
   TARN_ASSIGN_OR_RETURN(const auto engine, OpenEngine(context.machine, project));
   TARN_ASSIGN_OR_RETURN(const auto writable, OpenWritableCatalog(machine, project));
+  TARN_TRY(RequireOwnLake(machine, project, *lake));
   obs::Logger log(machine.clock, STDERR_FILENO, project.log_format, project.log_level);
   obs::Registry metrics;
   const lake::Workspace work{*lake->store,    *writable, machine.clock, machine.random,

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "journal/journal.h"
 #include "lake/agent_door.h"
+#include "lake/lake_owner.h"
 #include "lake/landing.h"
 #include "lake/maintenance.h"
 #include "serve/rest/rest_server.h"
@@ -45,6 +46,7 @@ struct Parts {
   obs::Logger log;
   obs::Registry metrics;
   std::unique_ptr<os::FileLock> lock;
+  std::unique_ptr<os::FileLock> lake_lock;
   std::unique_ptr<store::LocalStore> store;
   std::unique_ptr<catalog::Catalog> catalog;
   iceberg::ManifestCache manifests;
@@ -60,13 +62,29 @@ struct Parts {
   std::unique_ptr<serve::rest::RestServer> rest;
 };
 
-// Refuses, before anything is changed, what a moved folder or a lost catalog makes of the project.
-// Other troubles are those of opening it.
+// Refuses, before anything is changed, what a moved folder, a lost catalog or a lake that is
+// another catalog's makes of the project. Other troubles are those of opening it.
 Status CheckPlace(Machine& machine, const Project& project) {
   const Status there = RequireCatalog(machine, project);
   if (!there.ok()) return there.error().code() == Code::kNotFound ? Status() : there;
   const auto lake = OpenLake(machine, project);
-  if (!lake.ok() && lake.error().code() == Code::kInvalidArgument) return lake.error();
+  if (lake.ok()) {
+    return lake::RequireOwnLake(*(*lake)->store, *(*lake)->catalog, project.catalog_file());
+  }
+  if (lake.error().code() == Code::kInvalidArgument) return lake.error();
+  return {};
+}
+
+// Before anything in the lake is changed, leftovers removed or journal records read.
+Status TakeLake(Machine& machine, const Project& project, Parts& parts) {
+  TARN_TRY(RequireSamePlace(*parts.store, *parts.catalog));
+  TARN_TRY(lake::TakeLake(*parts.store, *parts.catalog, project.catalog_file()));
+  auto lock = LockSoon(machine, LakeLockFile(*parts.store));
+  if (!lock.ok()) {
+    if (lock.error().code() == Code::kConflict) return LakeInUse(project);
+    return std::move(lock).error();
+  }
+  parts.lake_lock = std::move(*lock);
   return {};
 }
 
@@ -95,7 +113,7 @@ Status OpenStorage(Machine& machine, const Project& project, const ServeOptions&
   sqlite.lost_log = options.accept_loss ? catalog::LostLog::kAccept : catalog::LostLog::kRefuse;
   TARN_ASSIGN_OR_RETURN(parts.catalog, catalog::OpenSqliteCatalog(
                                            sqlite, {machine.files, machine.clock, machine.random}));
-  TARN_TRY(RequireSamePlace(*parts.store, *parts.catalog));
+  TARN_TRY(TakeLake(machine, project, parts));
   // Temporaries of a server that was killed; those of a running command stay.
   TARN_TRY(parts.store->Sweep());
   journal::Options journal;

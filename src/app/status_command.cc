@@ -156,6 +156,8 @@ void PrintStatus(const Project& project, const Json& status, const std::string& 
                FormatBytes(static_cast<uint64_t>(IntOf(journal, "bytes"))),
                journal.GetBool("healthy").value_or(true) ? "" : ", CANNOT BE WRITTEN",
                journal.GetBool("full").value_or(false) ? ", FULL" : "");
+    const std::string journal_error = TextOf(journal, "last_error");
+    if (!journal_error.empty()) fmt::print("ERROR: journal: {}\n", journal_error);
     const std::string error = TextOf(landing, "last_error");
     if (!error.empty()) fmt::print("ERROR: {}\n", error);
     PrintSources(status, now, error);

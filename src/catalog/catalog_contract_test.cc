@@ -212,6 +212,80 @@ TEST_P(CatalogContract, WatermarksUntouchedForAWeekGoWithTheNextCommit) {
   EXPECT_EQ(left->at(0).key.file_id, "f1");
 }
 
+// Two files, of which only f1 goes on; what is left of them after the next commit.
+class WatermarkAges : public CatalogContract {
+ protected:
+  WatermarkAges() {
+    token_ = StartChain(*catalog_);
+    Commit commit = ChainCommit(++commits_, token_);
+    commit.watermarks.push_back({{"web", "web-2", "old"}, 5, 1, {}});
+    EXPECT_TRUE(catalog_->Apply(commit).ok());
+  }
+  size_t LeftAfterACommit() {
+    EXPECT_TRUE(catalog_->Apply(ChainCommit(++commits_, token_)).ok());
+    return catalog_->ListWatermarks("web")->size();
+  }
+  void Jump(int64_t micros) { place_.clock.JumpTo({place_.clock.Now().micros + micros}); }
+
+  FencingToken token_;
+  int64_t commits_ = 0;
+};
+
+TEST_P(WatermarkAges, JumpsOfTheClockDoNotCount) {
+  for (const int64_t days : {400, -800, 401, 1, -30, 20, -1, 1, 1, 1, 1, 1, 1, 1, 1, 1}) {
+    Jump(days * kMicrosPerDay);
+    EXPECT_EQ(LeftAfterACommit(), 2U) << days;
+  }
+  place_.clock.Advance(7 * kMicrosPerDay);
+  EXPECT_EQ(LeftAfterACommit(), 2U);
+  place_.clock.Advance(1);
+  EXPECT_EQ(LeftAfterACommit(), 1U);
+}
+
+TEST_P(WatermarkAges, TimeTheServerWasOffDoesNotCount) {
+  for (const int64_t days : {30, 400, -800, 2}) {
+    catalog_.reset();
+    Jump(days * kMicrosPerDay);
+    catalog_ = place_.Open();
+    // As old as it is to whoever compares it with the clock.
+    const auto mark = catalog_->GetWatermark({"web", "web-2", "old"});
+    EXPECT_EQ((*mark)->updated, place_.clock.Now()) << days;
+    EXPECT_EQ(LeftAfterACommit(), 2U) << days;
+  }
+  place_.clock.Advance(7 * kMicrosPerDay + 1);
+  EXPECT_EQ(LeftAfterACommit(), 1U);
+}
+
+TEST_P(WatermarkAges, NightsOffAndIdleDaysCount) {
+  for (int day = 0; day < 4; ++day) {
+    EXPECT_EQ(LeftAfterACommit(), 2U);
+    Jump(kMicrosPerDay);
+    Reopen();
+  }
+  for (int day = 0; day < 3; ++day) {
+    place_.clock.Advance(kMicrosPerDay);
+    ASSERT_TRUE(catalog_->Trim({}).ok());
+  }
+  Jump(9 * kMicrosPerDay);
+  Reopen();
+  EXPECT_EQ(LeftAfterACommit(), 2U);
+  place_.clock.Advance(1);
+  EXPECT_EQ(LeftAfterACommit(), 1U);
+}
+
+TEST_P(WatermarkAges, ACommandBesideTheServerCountsNoTimeTwice) {
+  for (int step = 0; step < 7 * 4; ++step) {
+    place_.clock.Advance(6 * kMicrosPerHour);
+    const auto beside = place_.Open();
+    ASSERT_TRUE(beside->Trim({}).ok());
+  }
+  EXPECT_EQ(LeftAfterACommit(), 2U);
+  place_.clock.Advance(1);
+  EXPECT_EQ(LeftAfterACommit(), 1U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, WatermarkAges, testing::Values("sqlite"));
+
 TEST_P(CatalogContract, RemembersRunsWithWhatTheyReadAndMade) {
   LineageRun run;
   run.run_id = "r1";

@@ -92,10 +92,6 @@ Status CheckNewest(const std::string& pipeline, FencingToken token, const FenceR
                               fence.holder.empty() ? "" : " of " + fence.holder));
 }
 
-Watermark WatermarkOf(const SqlRow& row) {
-  return {{row.Text(0), row.Text(1), row.Text(2)}, row.Int(3), row.Int(4), row.Time(5)};
-}
-
 }  // namespace
 
 DatasetName StoredName(const std::string& text) {
@@ -132,6 +128,20 @@ SqliteCatalog::~SqliteCatalog() {
   // Should the removal not reach the disk, the next start finds a marker with a log beside it. The
   // log is never emptied, or a process that starts just now would look as if it had lost its own.
   static_cast<void>(fs.SyncDirectory(os::ParentOf(parts_.marker->path)));
+}
+
+Status SqliteCatalog::RequireInPlace() const {
+  for (const OpenedFile& file : parts_.files) {
+    const auto info = parts_.marker->file_system.Stat(file.path);
+    if (!info.ok() && info.error().code() != Code::kNotFound) return info.error();
+    if (info.ok() && info->device == file.info.device && info->inode == file.info.inode) continue;
+    return DataLoss(fmt::format(
+        "{} was removed, moved or replaced while it was open: what would be written now nobody "
+        "could find again, so nothing was changed. If it was moved, move it back. Else stop Tarn, "
+        "put a backup of {} and its -wal in their place, and start it again",
+        file.path, parts_.files.front().path));
+  }
+  return {};
 }
 
 Status SqliteCatalog::AddAudit(SqliteDb& db, const AuditRow& row) {
@@ -336,28 +346,6 @@ Result<std::vector<PipelineState>> SqliteCatalog::ListPipelines() {
                                         row.Time(6)});
                  }));
     return pipelines;
-  });
-}
-
-Result<std::optional<Watermark>> SqliteCatalog::GetWatermark(const WatermarkKey& key) {
-  return Read([&](SqliteDb& db) -> Result<std::optional<Watermark>> {
-    std::optional<Watermark> mark;
-    TARN_TRY(db.Query(
-        "SELECT source, host, file_id, end_offset, last_batch, updated "
-        "FROM watermark WHERE source = ? AND host = ? AND file_id = ?",
-        {key.source, key.host, key.file_id}, [&](const SqlRow& row) { mark = WatermarkOf(row); }));
-    return mark;
-  });
-}
-
-Result<std::vector<Watermark>> SqliteCatalog::ListWatermarks(const std::string& source) {
-  return Read([&](SqliteDb& db) -> Result<std::vector<Watermark>> {
-    std::vector<Watermark> marks;
-    TARN_TRY(
-        db.Query("SELECT source, host, file_id, end_offset, last_batch, updated "
-                 "FROM watermark WHERE source = ? ORDER BY host, file_id",
-                 {source}, [&](const SqlRow& row) { marks.push_back(WatermarkOf(row)); }));
-    return marks;
   });
 }
 

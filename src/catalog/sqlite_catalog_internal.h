@@ -27,6 +27,21 @@ struct OpenMarker {
   std::unique_ptr<os::FileLock> lock;  // null: another process owns it
 };
 
+// A file as it was when it was opened; another one may lie at its path since.
+struct OpenedFile {
+  std::string path;
+  os::FileInfo info;
+};
+
+// Watermarks age by the time the catalog is in use: the wall clock may jump, and goes on while
+// nobody can send. `life` counts that time, and runs with the wall clock until one of these happens
+// (docs/formats/catalog.md).
+struct LifeClock {
+  int64_t wall_micros = 0;  // when it was looked at
+  int64_t life_micros = 0;  // what it was then
+  int64_t behind_micros() const { return wall_micros - life_micros; }
+};
+
 // The mutexes guard the connections, which SQLite does not let two threads use at once; they are
 // therefore held over the I/O of one transaction, and over no callback of others.
 class SqliteCatalog final : public Catalog {
@@ -35,6 +50,7 @@ class SqliteCatalog final : public Catalog {
     std::unique_ptr<SqliteDb> write;  // null: read-only
     std::unique_ptr<SqliteDb> read;
     std::unique_ptr<OpenMarker> marker;  // null: read-only
+    std::vector<OpenedFile> files;       // what commits go to; none: read-only
   };
   SqliteCatalog(Parts parts, const os::Clock& clock, os::Random& random,
                 int64_t watermark_keep_micros);
@@ -93,6 +109,9 @@ class SqliteCatalog final : public Catalog {
   Result<CatalogSummary> Summary() override;
   Result<int64_t> Trim(const TrimPolicy& policy) override;
 
+  // Of this process; done once, before anything else is asked of a catalog open for writing.
+  Status StartLifeClock();
+
  private:
   // Runs `command` in one transaction of the writing connection; an error rolls back.
   template <typename Command>
@@ -101,6 +120,7 @@ class SqliteCatalog final : public Catalog {
     if (parts_.write == nullptr) {
       return PermissionDenied(parts_.read->path() + " is open for reading only");
     }
+    TARN_TRY(RequireInPlace());
     return Transact(*parts_.write, SqlTransaction::Kind::kWrite, std::move(command));
   }
   // Runs `query` on one snapshot.
@@ -119,10 +139,14 @@ class SqliteCatalog final : public Catalog {
     return result;
   }
 
+  // DataLoss if what would be written to are not the files at their paths any more.
+  Status RequireInPlace() const;
   Status AddAudit(SqliteDb& db, const AuditRow& row);
   Status ApplyEffects(SqliteDb& db, const Commit& commit, CommitReceipt& receipt);
   Status ApplySwaps(SqliteDb& db, const Commit& commit, Timestamp now);
-  Status ApplyWatermarks(SqliteDb& db, const Commit& commit, Timestamp now);
+  Status ApplyWatermarks(SqliteDb& db, const Commit& commit);
+  // Looks at the life clock, and keeps what it says if that is news.
+  Result<LifeClock> Age(SqliteDb& db);
   Status ApplyEvents(SqliteDb& db, const Commit& commit, CommitReceipt& receipt);
 
   os::Mutex write_mutex_;
@@ -131,6 +155,12 @@ class SqliteCatalog final : public Catalog {
   const os::Clock& clock_;
   os::Random& random_;
   const int64_t watermark_keep_micros_;
+
+  struct LifeStart {
+    int64_t monotonic_micros = 0;
+    int64_t life_micros = 0;
+  };
+  std::optional<LifeStart> life_start_;  // of this process; used within Write
 };
 
 // Shared between the files of this implementation.

@@ -160,10 +160,33 @@ TEST_F(SqliteCatalog, NoticesThatItsLogIsGone) {
   MakeCrashed(5);
   ASSERT_TRUE(place_.file_system.Remove(Path("-wal")).ok());
   ExpectDamage("no log");
+  EXPECT_NE(place_.TryOpen().error().message().find("start with --accept-loss"), std::string::npos);
   place_.options.lost_log = LostLog::kAccept;
   const auto catalog = place_.Open();
   EXPECT_TRUE(catalog->ListDatasets(std::nullopt)->empty());
   EXPECT_EQ(catalog->ListAudit({})->at(0).action, "catalog.log_lost");
+}
+
+TEST_F(SqliteCatalog, CommitsNothingToAFileThatIsGone) {
+  for (const char* suffix : {"", "-wal"}) {
+    const auto catalog = place_.Open();
+    const FencingToken token = StartChain(*catalog);
+    const int64_t before = ChainLength(*catalog);
+    ASSERT_TRUE(catalog->Apply(ChainCommit(before + 1, token)).ok());
+    os::FileSystem& files = place_.file_system;
+    const std::string aside = Path("-aside");
+    ASSERT_TRUE(files.Rename(Path(suffix), aside).ok());
+    for (const bool replaced : {false, true}) {
+      if (replaced) WriteFile(Path(suffix), ReadFile(aside));
+      const auto refused = catalog->Apply(ChainCommit(before + 2, token));
+      ASSERT_FALSE(refused.ok());
+      EXPECT_EQ(refused.error().code(), Code::kDataLoss);
+      EXPECT_NE(refused.error().message().find(Path(suffix) + " was removed"), std::string::npos);
+      EXPECT_EQ(catalog->RegisterConsumer("x").error().code(), Code::kDataLoss);
+    }
+    ASSERT_TRUE(files.Rename(aside, Path(suffix)).ok());
+    EXPECT_TRUE(catalog->Apply(ChainCommit(before + 2, token)).ok());
+  }
 }
 
 TEST_F(SqliteCatalog, LeavesOtherFilesAlone) {

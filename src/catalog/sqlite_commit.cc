@@ -7,10 +7,6 @@
 namespace tarn::catalog {
 namespace {
 
-// Expired watermarks removed with each commit: more than one commit adds on average, few enough to
-// cost nothing.
-constexpr int64_t kExpiredPerCommit = 256;
-
 CommitReceipt ReceiptOf(const SqlRow& row) {
   return {row.Text(0), row.Int(1), row.Time(2), row.Text(3),
           row.Text(4), row.Int(5), row.Int(6),  false};
@@ -100,7 +96,7 @@ Status SqliteCatalog::ApplyEffects(SqliteDb& db, const Commit& commit, CommitRec
                  {commit.pipeline, commit.new_position, commit.commit_id, now}));
     }
   }
-  TARN_TRY(ApplyWatermarks(db, commit, now));
+  TARN_TRY(ApplyWatermarks(db, commit));
   if (!commit.run.run_id.empty()) TARN_TRY(StoreRun(db, commit.run));
   TARN_TRY(ApplyEvents(db, commit, receipt));
   for (const ReplayMark& replay : commit.replays) {
@@ -139,20 +135,6 @@ Status SqliteCatalog::ApplySwaps(SqliteDb& db, const Commit& commit, Timestamp n
     }
   }
   return {};
-}
-
-Status SqliteCatalog::ApplyWatermarks(SqliteDb& db, const Commit& commit, Timestamp now) {
-  for (const Watermark& mark : commit.watermarks) {
-    TARN_TRY(db.Run(
-        "INSERT INTO watermark(source, host, file_id, end_offset, last_batch, updated) "
-        "VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(source, host, file_id) "
-        "DO UPDATE SET end_offset = ?4, last_batch = ?5, updated = ?6",
-        {mark.key.source, mark.key.host, mark.key.file_id, mark.end_offset, mark.last_batch, now}));
-  }
-  return db.Run(
-      "DELETE FROM watermark WHERE rowid IN "
-      "(SELECT rowid FROM watermark WHERE updated < ? LIMIT ?)",
-      {Timestamp{now.micros - watermark_keep_micros_}, kExpiredPerCommit});
 }
 
 Status SqliteCatalog::ApplyEvents(SqliteDb& db, const Commit& commit, CommitReceipt& receipt) {

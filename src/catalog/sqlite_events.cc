@@ -236,6 +236,10 @@ Result<CatalogSummary> SqliteCatalog::Summary() {
 }
 
 Result<int64_t> SqliteCatalog::Trim(const TrimPolicy& policy) {
+  // Without this a server that lands nothing for days would not age.
+  TARN_ASSIGN_OR_RETURN(const LifeClock now, Write([&](SqliteDb& db) { return Age(db); }));
+  std::optional<Timestamp> watermarks_before = policy.watermarks_before;
+  if (watermarks_before) watermarks_before->micros -= now.behind_micros();
   struct Step {
     std::optional<Timestamp> before;
     std::string_view sql;
@@ -254,7 +258,7 @@ Result<int64_t> SqliteCatalog::Trim(const TrimPolicy& policy) {
        "AND newer.status = 'succeeded') LIMIT ?2)"},
       {policy.audit_before,
        "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1 ORDER BY id LIMIT ?2)"},
-      {policy.watermarks_before,
+      {watermarks_before,
        "DELETE FROM watermark WHERE rowid IN "
        "(SELECT rowid FROM watermark WHERE updated < ?1 LIMIT ?2)"},
   }};

@@ -43,8 +43,7 @@ Status CheckFiles(const os::FileSystem& fs, const SqliteOptions& options) {
     return DataLoss(fmt::format(
         "{0}-wal is missing or empty although Tarn did not stop cleanly: commits since the last "
         "checkpoint are lost; older ones are whole. Nothing was changed. To go on: put {0}-wal "
-        "back, or a backup of both files, or accept the loss explicitly (sources that can be asked "
-        "again will repeat what is missing)",
+        "back, or a backup of both files, or start with --accept-loss to go on without them",
         path));
   }
   return {};
@@ -231,8 +230,14 @@ Result<std::unique_ptr<Catalog>> OpenSqliteCatalog(const SqliteOptions& options,
   TARN_TRY(MarkOpened(db, options, deps, lost_log));
   TARN_ASSIGN_OR_RETURN(parts.marker, TakeMarker(options, fs));
   TARN_ASSIGN_OR_RETURN(parts.read, OpenForReading(options, SqliteDb::Access::kReadOnly));
-  return std::unique_ptr<Catalog>(std::make_unique<SqliteCatalog>(
-      std::move(parts), deps.clock, deps.random, options.watermark_keep_micros));
+  for (const std::string& path : {options.path, LogPath(options.path)}) {
+    TARN_ASSIGN_OR_RETURN(const os::FileInfo info, fs.Stat(path));
+    parts.files.push_back({path, info});
+  }
+  auto catalog = std::make_unique<SqliteCatalog>(std::move(parts), deps.clock, deps.random,
+                                                 options.watermark_keep_micros);
+  TARN_TRY(catalog->StartLifeClock());
+  return std::unique_ptr<Catalog>(std::move(catalog));
 }
 
 }  // namespace tarn::catalog

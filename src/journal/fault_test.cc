@@ -68,6 +68,58 @@ TEST(JournalFault, RecoversByItself) {
   EXPECT_TRUE(journal->Append("y").ok());
 }
 
+// What is written into a file without a name is gone with the process.
+TEST(JournalFault, SegmentThatIsMovedAwayTakesNothingUntilItIsBack) {
+  TestWorld world(4);
+  auto journal = world.Open().value();
+  ASSERT_TRUE(journal->Append("kept").ok());
+  ASSERT_TRUE(world.files.Rename(kFirst, "/aside").ok());
+  EXPECT_EQ(journal->Append("lost").error().code(), Code::kUnavailable);
+  EXPECT_FALSE(journal->stats().healthy);
+  for (const char* word : {kFirst.c_str(), "removed", "--accept-loss"}) {
+    EXPECT_NE(journal->stats().reason.find(word), std::string::npos) << word;
+  }
+  EXPECT_EQ(world.Logged("journal.poisoned").size(), 1U);
+  EXPECT_EQ(journal->Recover().error().code(), Code::kUnavailable);
+  EXPECT_FALSE(world.files.Exists(kSecond)) << "it must not go on as if nothing were missing";
+  ASSERT_TRUE(world.files.Rename("/aside", kFirst).ok());
+  EXPECT_TRUE(journal->Recover().ok());
+  EXPECT_EQ(journal->Append("next").value(), Position{1});
+  EXPECT_EQ(journal->stats().reason, "");
+  const std::vector<std::string> expected = {"kept", "next"};
+  EXPECT_EQ(ReadAll(*journal, {0}).value(), expected);
+}
+
+TEST(JournalFault, FolderThatIsRemovedTakesNothing) {
+  for (const bool full : {false, true}) {  // the last segment
+    for (const bool made_again : {false, true}) {
+      TestWorld world(5);
+      auto journal = world.Open().value();
+      Fill(*journal, full ? 3 : 1);
+      ASSERT_TRUE(world.files.RemoveRecursively("/journal").ok());
+      if (made_again) {
+        ASSERT_TRUE(world.files.CreateDirectories("/journal").ok());
+      }
+      const std::string record(4'000, 'x');
+      EXPECT_EQ(journal->Append(record).error().code(), Code::kUnavailable);
+      EXPECT_EQ(journal->Recover().error().code(), Code::kUnavailable);
+      EXPECT_EQ(journal->Append(record).error().code(), Code::kUnavailable);
+      EXPECT_FALSE(journal->stats().healthy);
+      EXPECT_EQ(journal->end().value, full ? 3U : 1U);
+    }
+  }
+}
+
+TEST(JournalFault, NoticesByItselfThatItsSegmentIsGone) {
+  TestWorld world(6);
+  world.options.retry_micros = 1'000;
+  auto journal = world.Open().value();
+  ASSERT_TRUE(journal->Append("kept").ok());
+  ASSERT_TRUE(world.files.Remove(kFirst).ok());
+  while (journal->stats().healthy) std::this_thread::yield();
+  EXPECT_FALSE(journal->Append("lost").ok());
+}
+
 TEST(JournalFault, EveryCallMayFailOnce) {
   for (const Call call : {Call::kWrite, Call::kSync, Call::kPreallocate, Call::kRename,
                           Call::kRemove, Call::kSyncDirectory, Call::kOpen}) {
@@ -254,6 +306,28 @@ std::string Only(const std::vector<std::string>& lines) {
 
 bool Contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
+}
+
+TEST(JournalFault, FolderInPlaceOfASegmentIsDataLossAndCanBeSetAside) {
+  for (const std::string& path : {kFirst, kSecond}) {
+    TestWorld world(21);
+    auto journal = world.Open().value();
+    Fill(*journal, 4);
+    journal.reset();
+    ASSERT_TRUE(world.files.Remove(path).ok());
+    ASSERT_TRUE(world.files.CreateDirectories(path).ok());
+    const auto refused = world.Open();
+    ASSERT_FALSE(refused.ok());
+    EXPECT_EQ(refused.error().code(), Code::kDataLoss);
+    for (const char* word : {path.c_str(), "folder", "--accept-loss"}) {
+      EXPECT_NE(refused.error().message().find(word), std::string::npos) << word;
+    }
+    world.options.accept_loss = true;
+    auto opened = world.Open();
+    ASSERT_TRUE(opened.ok()) << opened.error().ToString();
+    EXPECT_TRUE((*opened)->Append("more").ok());
+    EXPECT_EQ(world.Logged("journal.loss_accepted").size(), 1U);
+  }
 }
 
 TEST(JournalFault, SegmentSetAsideIsToldWithTheRecordsThatWent) {

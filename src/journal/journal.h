@@ -63,6 +63,7 @@ struct Stats {
   uint64_t in_flight_bytes = 0;
   bool healthy = true;  // false: a write or sync failed; every append is Unavailable
   bool full = false;    // max_bytes reached or the disk is full; every append is ResourceExhausted
+  std::string reason;   // why not healthy, or full
 };
 
 // Reads durable records in order. Thread-confined, except Close. Must not outlive its journal.
@@ -90,7 +91,8 @@ class Cursor {
 // A record is acknowledged after its sync and never before. When a write or sync fails the journal
 // is unhealthy: every append that was not yet durable, and every later one, answers Unavailable
 // (whether such a record is in the journal after a crash is unknown; it is the caller's to send
-// again), until a new segment could be opened (tried every retry_micros and by Recover). When
+// again), until a new segment could be opened (tried every retry_micros and by Recover). So it is
+// while the file being written is not at its path any more: what it held may be gone. When
 // max_bytes is reached or the disk is full, appends answer ResourceExhausted until TrimBefore, or
 // free space, makes room; nothing that was acknowledged is given up for it. Thread-safe.
 class Journal {

@@ -120,11 +120,12 @@ void LogJournal::Run() {
 // False when closing and everything appended is dealt with.
 bool LogJournal::WaitForWork(std::vector<Pending>& batch) {
   bool try_to_continue = false;
+  bool idle = false;
   uint64_t asked = 0;
   {
     os::MutexLock lock(mutex_);
     while (pending_.empty() && !closing_ && recover_asked_ == recover_answered_) {
-      if (health_ == Health::kGood || options_.retry_micros == 0) {
+      if (options_.retry_micros == 0) {
         work_.Wait(mutex_);
       } else if (!work_.WaitFor(mutex_, options_.retry_micros)) {
         try_to_continue = true;
@@ -135,6 +136,7 @@ bool LogJournal::WaitForWork(std::vector<Pending>& batch) {
     try_to_continue |= asked != recover_answered_;
     try_to_continue &= health_ != Health::kGood && !closing_;
     batch.swap(pending_);
+    idle = batch.empty() && health_ == Health::kGood;
     if (batch.empty() && closing_) {
       recover_answered_ = asked;
       recovered_.NotifyAll();
@@ -142,6 +144,13 @@ bool LogJournal::WaitForWork(std::vector<Pending>& batch) {
     }
   }
   if (try_to_continue) TryToContinue();
+  if (idle) {
+    const Status there = RequireInPlace();
+    // Another error may be none any more at the next append.
+    if (!there.ok() && there.error().code() == Code::kDataLoss) {
+      Fail(batch, 0, Health::kPoisoned, there.error());
+    }
+  }
   os::MutexLock lock(mutex_);
   if (recover_answered_ != asked) {
     recover_answered_ = asked;
@@ -197,7 +206,9 @@ void LogJournal::Commit(std::vector<Pending>& batch) {
 bool LogJournal::SyncAndAcknowledge(std::vector<Pending>& batch, size_t& first, size_t end,
                                     int64_t started) {
   if (first == end) return true;
-  if (const Status synced = writer_->Sync(); !synced.ok()) {
+  Status synced = writer_->Sync();
+  if (synced.ok()) synced = RequireInPlace();
+  if (!synced.ok()) {
     Fail(batch, first, Health::kPoisoned, synced.error());
     return false;
   }
@@ -281,9 +292,24 @@ Result<std::unique_ptr<os::File>> LogJournal::PrepareFile(const std::string& pat
   return file;
 }
 
+// It may have been removed with records that are not in the lake yet, which a segment behind it
+// would hide.
+Status LogJournal::RequireInPlace() const {
+  const auto info = environment_.files.Stat(newest_path_);
+  if (!info.ok() && info.error().code() != Code::kNotFound) return info.error();
+  if (info.ok() && info->device == newest_.device && info->inode == newest_.inode) return {};
+  return DataLoss(fmt::format(
+      "{} was removed, moved or replaced while the server runs, and with it may be what was "
+      "acknowledged and is not in the lake yet; nothing is taken any more. If it was moved, move "
+      "it back. Else stop the server, restore {} from a copy and start again; or start with "
+      "--accept-loss to go on without",
+      newest_path_, folder_));
+}
+
 // The next segment begins behind the last durable record: what a failed batch left in the one
 // before is no longer part of the journal.
 Status LogJournal::OpenNextSegment() {
+  if (writer_ != nullptr) TARN_TRY(RequireInPlace());
   SegmentHeader header{.number = next_number_,
                        .salt = environment_.random.Next(),
                        .first = 0,
@@ -308,7 +334,10 @@ Status LogJournal::OpenNextSegment() {
       const Status removed = environment_.files.Remove(path);
     return std::move(file).error();
   }
+  TARN_ASSIGN_OR_RETURN(const os::FileInfo info, environment_.files.Stat(path));
   TARN_TRY(environment_.files.Rename(path, PathOf(header.number)));
+  newest_path_ = PathOf(header.number);
+  newest_ = info;
   if (spare) {
     os::MutexLock lock(mutex_);
     std::erase_if(spares_,
@@ -469,6 +498,7 @@ Stats LogJournal::stats() const {
   stats.in_flight_bytes = in_flight_bytes_;
   stats.healthy = health_ != Health::kPoisoned;
   stats.full = health_ == Health::kFull;
+  stats.reason = health_reason_;
   return stats;
 }
 

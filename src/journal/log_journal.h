@@ -106,6 +106,8 @@ class LogJournal final : public Journal {
   void Commit(std::vector<Pending>& batch);
   bool SyncAndAcknowledge(std::vector<Pending>& batch, size_t& first, size_t end, int64_t started);
   void Fail(std::vector<Pending>& batch, size_t first, Health health, const Error& error);
+  // DataLoss unless the newest segment is the file at its path still.
+  Status RequireInPlace() const;
   Status OpenNextSegment();
   // A file to become the next segment: a spare, or the path for a new one.
   Result<std::optional<SegmentEntry>> FindSpare(uint64_t freed_bytes);
@@ -122,6 +124,9 @@ class LogJournal final : public Journal {
 
   // Used by the thread only, once it runs.
   std::unique_ptr<SegmentWriter> writer_;
+  // The newest segment's file: the writer's, but for one that was made and not yet synced by name.
+  std::string newest_path_;
+  os::FileInfo newest_;
   uint64_t next_number_ = 0;  // of a segment
   std::optional<TornTail> torn_;
   std::vector<std::string> set_aside_;  // segments behind each other that recovery has not told of

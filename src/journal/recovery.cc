@@ -79,6 +79,12 @@ Status RequireSegments(const std::string& folder, const std::vector<uint64_t>& n
 Result<SegmentEntry> ReadEntry(os::FileSystem& files, const std::string& folder, uint64_t number,
                                const SegmentEntry* before) {
   const std::string path = os::JoinPath(folder, SegmentName(number));
+  if (const auto info = files.Stat(path); info.ok() && info->is_directory) {
+    return DataLoss(fmt::format(
+        "{} is a folder, not a segment; move it away and restore the file from a copy, or start "
+        "with --accept-loss to set it aside",
+        path));
+  }
   TARN_ASSIGN_OR_RETURN(const auto file, files.Open(path, os::OpenMode::kRead));
   TARN_ASSIGN_OR_RETURN(const std::string bytes, file->ReadAt(0, kSegmentHeaderBytes));
   auto header = ParseSegmentHeader(bytes);
@@ -239,6 +245,8 @@ Status LogJournal::OpenLast() {
   }
   if (end.damaged || lost_last) return OpenNextSegment();
   TARN_TRY(RewriteLastBatch(*file, end.tail));
+  TARN_ASSIGN_OR_RETURN(newest_, environment_.files.Stat(path));
+  newest_path_ = path;
   writer_ = std::make_unique<SegmentWriter>(std::move(file), header, end.tail, epoch_);
   return {};
 }

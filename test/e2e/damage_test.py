@@ -11,7 +11,7 @@ import agent_batch
 import harness
 
 LINE = b'192.0.2.1 - - [24/Nov/2026:%02d:00:00 +0000] "GET /%d HTTP/1.1" 200 5 "-" "-"\n'
-DATA_LOSS, PERMISSION_DENIED, WRONG_USE = 11, 7, 2
+DATA_LOSS, PERMISSION_DENIED, CONFLICT, WRONG_USE = 11, 7, 5, 2
 NOBODY = 65534
 
 
@@ -193,6 +193,123 @@ class Catalog(LakeCase):
     def test_a_project_that_was_never_served_says_so(self):
         fresh = self.project(self.work / "fresh")
         self.refused(3, ("sql", fresh.folder, "SELECT 1"), "no lake yet", "tarn serve")
+
+
+class LakeOfAnother(LakeCase):
+    """Projects pointed at a lake that is not theirs."""
+
+    def second(self, catalog_of=None, extra=""):
+        """A project whose lake is the shop's, and whose catalog, if it has one, knows no table."""
+        other = self.project(self.work / "other", extra=f"lake:\n  path: {self.lake}\n" + extra)
+        (other.folder / "state").mkdir(exist_ok=True)
+        if catalog_of is not None:
+            shutil.copy(catalog_of, other.folder / "state/catalog.db")
+        return other
+
+    def empty_catalog(self):
+        """Of a project without sources that was served once."""
+        empty = self.project(self.work / "empty")
+        (empty.folder / "tarn.yaml").write_text(f"name: e2e\nlisten:\n  port: {empty.port}\n")
+        empty.start()
+        self.assertEqual(empty.server.stop(), 0)
+        return empty.folder / "state/catalog.db"
+
+    def started(self, project):
+        project.start(ready=False)
+        return project.server.wait(), project.server.tail()
+
+    def refuses_all(self, status, project, *expected):
+        before = harness.contents(self.lake)
+        for words in (("maintain",), ("maintain", "--orphans", "--dry-run"),
+                      ("quarantine", "replay", "web_log", "--format", "combined")):
+            own = words[:3] if words[0] == "quarantine" else words[:1]
+            arguments = (*own, project.folder, *words[len(own):])
+            self.refused(status, arguments, *expected)
+        ended, said = self.started(project)
+        self.assertEqual(ended, status, said)
+        for word in expected:
+            self.assertIn(str(word), said)
+        self.assertEqual(before, harness.contents(self.lake))
+
+    def test_a_second_project_is_refused_and_nothing_is_removed(self):
+        other = self.second(self.empty_catalog())
+        self.refuses_all(CONFLICT, other, f"{self.lake}/lake.json", "another catalog",
+                         other.folder / "state/catalog.db", "lake.path")
+        self.shop.start()
+        self.assertEqual(self.rows(), 50)
+        self.assertEqual(len(list(self.shop.json_records())), 50)
+
+    def test_an_old_lake_is_the_catalogs_that_has_its_tables(self):
+        (self.lake / "lake.json").unlink()
+        other = self.second(self.empty_catalog())
+        self.refuses_all(DATA_LOSS, other, "knows no table", self.lake, "backup", "lake.path")
+        self.shop.start()
+        self.assertTrue((self.lake / "lake.json").exists())
+        self.assertEqual(self.rows(), 50)
+
+    def test_a_copy_of_the_state_is_kept_out_while_the_server_runs(self):
+        copy = self.second()
+        shutil.copytree(self.state, copy.folder / "state", dirs_exist_ok=True)
+        self.shop.start()
+        self.refuses_all(CONFLICT, copy, f"{self.lake}", "copy", "stop it")
+        # The server's own commands go on beside it.
+        self.assertEqual(self.rows(), 50)
+        for arguments in (("maintain", self.shop.folder),
+                          ("quarantine", "replay", "web_log", self.shop.folder)):
+            done = harness.tarn(*arguments)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.shop.server.stop(), 0)
+        done = harness.tarn("maintain", copy.folder)  # as a catalog restored from its backup
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+
+class GoneWhileRunning(LakeCase):
+    """What is removed under a running server: nothing more is taken as if it were safe."""
+
+    def setUp(self):
+        super().setUp()
+        self.shop.configure(buffer_age="200ms")
+        self.shop.start()
+
+    def send(self, number):
+        return self.shop.request(
+            "POST", "/v1/agent/batches", agent_batch.encode(lines(15, 0, 5), file_id=f"g{number}",
+                                                            number=number),
+            self.shop.ingest_key, {"Content-Type": "application/vnd.tarn.batch"}).status
+
+    def unready(self, *expected):
+        answer = harness.wait_for("/ready to say so", lambda: next(
+            (a for a in [self.shop.get("/ready")] if a.status == 503), None))
+        shown = harness.tarn("status", self.shop.folder)
+        for word in expected:
+            self.assertIn(str(word), answer.body.decode())
+            self.assertIn(str(word), shown.stdout)
+
+    def test_the_journal(self):
+        journal, aside = self.state / "journal", self.work / "aside"
+        journal.rename(aside)
+        self.unready(journal, "removed", "--accept-loss")  # although nobody sends
+        self.assertEqual(self.send(1), 503)
+        aside.rename(journal)
+        harness.wait_for("it to go on", lambda: self.send(2) == 200)
+        self.shop.wait_rows("raw.web_log", 55)
+        shutil.rmtree(journal)
+        self.assertEqual(self.send(3), 503)
+        self.unready(journal, "removed", "--accept-loss")
+        self.assertEqual(self.shop.server.stop(), 0)
+        self.serve_refuses(DATA_LOSS, journal, "--accept-loss")
+
+    def test_the_catalog(self):
+        paths = sorted(self.state.glob("catalog.db*"))
+        self.assertGreaterEqual(len(paths), 2)
+        for path in paths:
+            path.rename(self.work / path.name)
+        self.assertEqual(self.send(1), 200)  # it is in the journal
+        self.unready(self.state / "catalog.db", "was removed")
+        for path in paths:
+            (self.work / path.name).rename(path)
+        self.shop.wait_rows("raw.web_log", 55)
+        self.assertEqual(self.shop.get("/ready").status, 200)
 
 
 class MovedProject(LakeCase):

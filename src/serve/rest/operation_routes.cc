@@ -72,6 +72,7 @@ Result<Json> StatusJson(const Backend& backend, Timestamp started) {
   log.Set("bytes", static_cast<int64_t>(backend.journal.size_bytes()));
   log.Set("healthy", journal.healthy);
   log.Set("full", journal.full);
+  log.Set("last_error", journal.reason);
   json.Set("journal", std::move(log));
   Json lander;
   lander.Set("position", static_cast<int64_t>(landing.position));
@@ -98,8 +99,10 @@ http::Response ReadyAnswer(const Backend& backend) {
   const journal::Stats journal = backend.journal.stats();
   const std::string landing_error = backend.landing.last_error();
   Json::Array reasons;
-  if (!journal.healthy) reasons.emplace_back("the journal cannot be written");
-  if (journal.full) reasons.emplace_back("the journal is full");
+  if (!journal.healthy) {
+    reasons.emplace_back(fmt::format("the journal cannot be written: {}", journal.reason));
+  }
+  if (journal.full) reasons.emplace_back(fmt::format("the journal is full: {}", journal.reason));
   if (!landing_error.empty()) reasons.emplace_back(fmt::format("landing fails: {}", landing_error));
   http::Response response;
   response.status = reasons.empty() ? 200 : 503;
