@@ -480,13 +480,16 @@ TEST(Identity, GlobsMatchFoldersAndNames) {
     ASSERT_TRUE(files.CreateDirectories(os::ParentOf(folder / path)).ok());
     testing::Append(folder / path, "x\n");
   }
-  EXPECT_EQ(ExpandGlobs(files, {folder / "v*/*.log"}, 100, nullptr),
+  EXPECT_EQ(ExpandGlob(files, folder / "v*/*.log", 100).paths,
             (std::vector<std::string>{folder / "v1/access.log", folder / "v2/access.log",
                                       folder / "v2/error.log"}));
-  EXPECT_EQ(ExpandGlobs(files, {folder / "v[2]/a*", folder / "v2/access.log"}, 100, nullptr).size(),
-            1U);
-  EXPECT_EQ(ExpandGlobs(files, {folder / "v*/*.log"}, 2, nullptr).size(), 2U);
-  EXPECT_TRUE(ExpandGlobs(files, {folder / "none/*"}, 2, nullptr).empty());
+  EXPECT_EQ(ExpandGlob(files, folder / "v[2]/a*", 100).paths.size(), 1U);
+  EXPECT_EQ(ExpandGlob(files, folder / "v*/*.log", 2).paths.size(), 2U);
+  const GlobMatches none = ExpandGlob(files, folder / "none/*", 2);
+  EXPECT_TRUE(none.paths.empty() && none.failures.empty());
+  const GlobMatches absent = ExpandGlob(files, folder / "v1/error.log", 2);
+  ASSERT_EQ(absent.failures.size(), 1U);
+  EXPECT_EQ(absent.failures[0].second.code(), Code::kNotFound);
 }
 
 TEST(ResponseHead, IsParsedStrictly) {
