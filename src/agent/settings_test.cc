@@ -93,6 +93,37 @@ TEST(Settings, FlowsWithoutSourceAreNotCalledTheSame) {
   EXPECT_EQ(ProblemOf(settings).find("stands twice"), std::string::npos) << ProblemOf(settings);
 }
 
+TEST(Settings, EmptyListsAndFoldersAreToldWithTheirPlaces) {
+  EXPECT_EQ(ProblemOf(LoadText("server: []\nstate_dir: ''\nflows:\n  - {source: a, paths: []}\n")),
+            "agent.yaml:1:9: server: expected at least one string, found an empty list\n"
+            "agent.yaml:2:12: state_dir: is empty; name the folder that the checkpoint is kept in\n"
+            "agent.yaml:4:24: flows[0].paths: expected at least one string, found an empty list");
+  EXPECT_EQ(ProblemOf(LoadText(R"({"firehose.endpoint": "http://x", "tarn.stateDir": "",
+      "flows": [{"filePattern": "/a", "deliveryStream": "w"}]})")),
+            "agent.yaml:1:52: tarn.stateDir: is empty; name the folder that the checkpoint is kept "
+            "in");
+}
+
+TEST(Settings, RelativePathsAreBelowTheFolderOfTheFile) {
+  testing::TempFolder folder;
+  const auto load = [&](const std::string& text) {
+    return LoadSettings({{folder / "agent.yaml", text}}, "box", {});
+  };
+  const std::string flows = "flows: [{source: s, paths: /l}]\n";
+  const auto settings = load("server: http://a\nstate_dir: state/here\n" + flows);
+  EXPECT_EQ(settings.value().state_dir, folder / "state/here");
+  const auto kinesis = load(R"({"firehose.endpoint": "http://x", "tarn.stateDir": "state",
+      "flows": [{"filePattern": "/a", "deliveryStream": "w"}]})");
+  EXPECT_EQ(kinesis.value().state_dir, folder / "state");
+  testing::Append(folder / "ca.pem", "hello\n");
+  EXPECT_EQ(ProblemOf(load("server: http://a\ntls_ca: ca.pem\n" + flows)),
+            (folder / "agent.yaml:2:9: tls_ca: no PEM certificate can be read from '") +
+                (folder / "ca.pem': no certificate or crl found"));
+  EXPECT_NE(ProblemOf(load("server: http://a\ntls_ca: none.pem\n" + flows))
+                .find("none.pem': No such file or directory"),
+            std::string::npos);
+}
+
 TEST(Settings, HasAtMostFifteenKeys) {
   size_t keys = 0;
   for (const auto& field : DescribeSettings()) {
@@ -362,6 +393,15 @@ TEST(Settings, KinesisFileOfAnAgentForAwsIsToldWhatItLacks) {
                 .notes,
             std::vector<std::string>{"kinesis.endpoint is ignored: the server is "
                                      "firehose.endpoint"});
+}
+
+TEST(Settings, KinesisFlowOfTwoStreamsSaysWhichIsTaken) {
+  const auto settings = LoadText(R"({"firehose.endpoint": "http://x", "tarn.key": "k", "flows":
+      [{"filePattern": "/a", "deliveryStream": "w", "kinesisStream": "v"}]})")
+                            .value();
+  EXPECT_EQ(settings.flows[0].source, "w");
+  EXPECT_EQ(settings.notes, std::vector<std::string>{
+                                "flows[0].kinesisStream is ignored: the source is deliveryStream"});
 }
 
 TEST(Settings, KinesisFileMayHaveReferencesAsAgentYaml) {
