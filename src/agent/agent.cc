@@ -78,12 +78,17 @@ Status Agent::LoadCheckpoint() {
 }
 
 void Agent::SaveCheckpoint() {
-  const Checkpoint checkpoint{agent_id_, tailer_->last_batch_number(), table_.States()};
+  Checkpoint checkpoint{agent_id_, tailer_->last_batch_number(), table_.States(), {}};
+  for (const FileProblem& problem : table_.Problems()) {
+    checkpoint.problems.push_back(
+        {std::string(NameOf(problem.kind)), problem.source, problem.path, problem.error.message()});
+  }
   const Status status = world_.files.WriteFileAtomically(
       os::JoinPath(settings_.state_dir, kCheckpointName), EncodeCheckpoint(checkpoint));
   next_checkpoint_ = world_.clock.MonotonicMicros() + kCheckpointMicros;
   if (status.ok()) {
     tailer_->ClearChanged();
+    problems_changed_ = false;
   } else {
     world_.events.CheckpointFailed(status.error());
     next_checkpoint_ += 10 * kCheckpointMicros;
@@ -127,8 +132,13 @@ Status Agent::Run(bool once, const EndCheck& end) {
     Look();
     const bool full = Feed();
     MeasureLag();
-    if (tailer_->changed() && world_.clock.MonotonicMicros() >= next_checkpoint_) SaveCheckpoint();
-    if (once && !full && in_flight_ == 0 && outcomes_.size() == 0 && tailer_->Idle()) break;
+    if (Changed() && world_.clock.MonotonicMicros() >= next_checkpoint_) SaveCheckpoint();
+    if (once && !full && in_flight_ == 0 && outcomes_.size() == 0 && tailer_->Idle()) {
+      if (decided_) break;
+      table_.Decide();
+      decided_ = true;
+      continue;
+    }
     Rest(full);
   }
   stopping_ = true;
@@ -139,7 +149,8 @@ Status Agent::Run(bool once, const EndCheck& end) {
   ApplyOutcomes();
   table_.NoteEnd();
   SaveCheckpoint();
-  world_.events.Stopped(tailer_->Idle());
+  if (decided_ && status.ok()) status = ToStatus(table_.Problems());
+  world_.events.Stopped(tailer_->Idle() && status.ok());
   return status;
 }
 
@@ -203,7 +214,7 @@ void Agent::Rest(bool queue_full) {
   int64_t until = next_sweep_;
   const int64_t patient_until = last_progress_ + kPatienceMicros;
   if (once_ && patient_until > now) until = std::min(until, patient_until);
-  if (tailer_->changed()) until = std::min(until, next_checkpoint_);
+  if (Changed()) until = std::min(until, next_checkpoint_);
   const auto due = tailer_->NextDue();
   if (due && !queue_full) until = std::min(until, *due);
   const bool asleep = !due && !queue_full;
@@ -232,7 +243,8 @@ void Agent::MeasureLag() {
     // An unfinished line cannot be sent yet: it is not behind.
     const bool waits =
         file.reader && size == file.stuck_size && file.read_offset == file.state.acked;
-    const uint64_t behind = waits || size < file.state.acked ? 0 : size - file.state.acked;
+    const bool none = waits || file.state.lost || size < file.state.acked;
+    const uint64_t behind = none ? 0 : size - file.state.acked;
     total += behind;
     const int64_t age = behind == 0 ? 0 : now - file.mark_time;
     lags.push_back({file.state.source, file.state.path, file.state.acked, behind,
@@ -243,8 +255,17 @@ void Agent::MeasureLag() {
   if (lags.size() > kShownFiles) lags.resize(kShownFiles);
   total_lag_ = total;
   open_files_ = open;
+  problems_changed_ |= table_.TakeProblemsChanged();
+  std::array<size_t, kProblemKinds> unsent = {};
+  for (const FileProblem& problem : table_.Problems()) ++unsent[static_cast<size_t>(problem.kind)];
   os::MutexLock lock(mutex_);
   lags_ = std::move(lags);
+  unsent_ = unsent;
+}
+
+std::array<size_t, kProblemKinds> Agent::Unsent() const {
+  os::MutexLock lock(mutex_);
+  return unsent_;
 }
 
 std::vector<FileLag> Agent::Lags() const {
@@ -301,6 +322,13 @@ std::string PrintLags(const Agent& agent) {
       .Set(static_cast<double>(agent.total_lag_bytes()));
   series.GetGauge("tarn_agent_open_files", "Files that are open.")
       .Set(static_cast<double>(agent.open_files()));
+  const auto unsent = agent.Unsent();
+  for (size_t kind = 0; kind < unsent.size(); ++kind) {
+    series
+        .GetGauge("tarn_agent_unsent_files", "Files of which something cannot be sent.",
+                  {{"reason", std::string(NameOf(static_cast<ProblemKind>(kind)))}})
+        .Set(static_cast<double>(unsent[kind]));
+  }
   for (const FileLag& lag : agent.Lags()) {
     const obs::Labels labels = {{"source", lag.source}, {"path", EscapeInvalidUtf8(lag.path)}};
     obs::Gauge& bytes = series.GetGauge("tarn_agent_file_lag_bytes",

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -66,7 +67,7 @@ class Agent {
   // Runs until Stop(), or, `once`, until everything present is acknowledged. The last checkpoint is
   // written on the way out. `once` also ends, with what was wrong, when the server refuses the key
   // or its certificate is refused, and after kPatienceMicros of failures without an
-  // acknowledgement.
+  // acknowledgement. Its error names what could not be sent, if there is such.
   Status Run(bool once, const EndCheck& end = {});
   // Safe in a signal handler.
   void Wake() noexcept { waker_.Wake(); }
@@ -76,6 +77,8 @@ class Agent {
   // From any thread: files that are not done with, the furthest behind first; at most
   // kShownFiles.
   std::vector<FileLag> Lags() const;
+  // From any thread: files of which something cannot be sent, by ProblemKind.
+  std::array<size_t, kProblemKinds> Unsent() const;
   uint64_t total_lag_bytes() const { return total_lag_; }
   size_t open_files() const { return open_files_; }
 
@@ -87,6 +90,7 @@ class Agent {
   bool Feed();
   void Rest(bool queue_full);
   bool ApplyOutcomes();
+  bool Changed() const { return tailer_->changed() || problems_changed_; }
   Status CheckPatience() const;
   void NoteProblem(const Error* problem);
   void MeasureLag();
@@ -108,6 +112,8 @@ class Agent {
   int64_t next_checkpoint_ = 0;
   int64_t last_wake_ = 0;
   bool once_ = false;
+  bool decided_ = false;
+  bool problems_changed_ = false;
   int64_t last_progress_ = 0;
   bool watch_failed_ = false;
   std::optional<PendingBatch> held_;  // did not fit the queue
@@ -122,6 +128,7 @@ class Agent {
   mutable os::Mutex mutex_;
   os::ConditionVariable send_now_;
   std::vector<FileLag> lags_ TARN_GUARDED_BY(mutex_);
+  std::array<size_t, kProblemKinds> unsent_ TARN_GUARDED_BY(mutex_) = {};
   std::optional<Error> problem_ TARN_GUARDED_BY(mutex_);  // of the last try
 
   // The sender's.

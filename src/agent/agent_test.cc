@@ -1,70 +1,16 @@
 // The agent with its threads: how it ends.
-#include "agent/agent.h"
-
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 #include "agent/metrics_door.h"
-#include "agent/test_rig.h"
+#include "agent/test_agent.h"
 
 namespace tarn::agent {
 namespace {
 
 using namespace testing;
-
-// An agent over a server in memory; time runs ahead of the test.
-class Fixture {
- public:
-  explicit Fixture(const std::string& glob) : settings(SettingsFor(glob)) {
-    settings.state_dir = folder / "state";
-    clock.Advance(kMicrosPerSecond);
-  }
-  ~Fixture() { close(fd_); }
-  Fixture(const Fixture&) = delete;
-  Fixture& operator=(const Fixture&) = delete;
-
-  Status Run(bool once) {
-    auto agent = Agent::Open(settings, {files, clock, random, events, server}).value();
-    os::Mutex mutex;
-    os::ConditionVariable changed;
-    bool done = false;
-    os::Thread time("time", [&] {
-      os::MutexLock lock(mutex);
-      while (!done) {
-        clock.Advance(kMicrosPerSecond / 10);
-        changed.WaitFor(mutex, 1'000);
-      }
-    });
-    if (look) end = [&] { return look(*agent); };
-    const Status status = agent->Run(once, end);
-    {
-      os::MutexLock lock(mutex);
-      done = true;
-      changed.NotifyAll();
-    }
-    time.Join();
-    return status;
-  }
-
-  TempFolder folder;
-  AgentSettings settings;
-  os::PosixFileSystem files;
-  os::FakeClock clock{Timestamp{1'795'525'200'000'000}};
-  os::SeededRandom random{1};
-  obs::Registry registry;
-  FakeServer server;
-  Agent::EndCheck end;
-  std::function<bool(const Agent&)> look;  // instead of `end`
-
- private:
-  int fd_ = open("/dev/null", O_WRONLY | O_CLOEXEC);
-  obs::Logger logger_{clock, fd_, obs::LogFormat::kText, obs::Level::kError};
-
- public:
-  Events events{logger_, registry};
-};
 
 TEST(Agent, OnceEndsWhenAllIsAcknowledged) {
   TempFolder logs;

@@ -4,6 +4,7 @@
 
 #include "agent_wire/batch.h"
 #include "base/bytes.h"
+#include "base/text.h"
 #include "codec/hash.h"
 #include "codec/json.h"
 
@@ -67,7 +68,18 @@ Json ToJson(const FileState& file) {
   json.Set("size", static_cast<int64_t>(file.size));
   if (file.renamed) json.Set("renamed", true);
   json.Set("finished", file.finished);
+  if (file.replaced) json.Set("replaced", true);
+  if (file.lost) json.Set("lost", true);
   json.Set("last_seen", file.last_seen.micros);
+  return json;
+}
+
+Json ToJson(const ProblemNote& problem) {
+  Json json;
+  json.Set("state", problem.state);
+  json.Set("source", problem.source);
+  json.Set("path", ToHex(problem.path));
+  json.Set("text", EscapeInvalidUtf8(problem.text));
   return json;
 }
 
@@ -82,6 +94,12 @@ Result<uint64_t> GetOffset(const Json& json, std::string_view key) {
   TARN_ASSIGN_OR_RETURN(const int64_t value, json.GetInt(key));
   if (value < 0) return DataLoss(fmt::format("'{}' is negative", key));
   return static_cast<uint64_t>(value);
+}
+
+// Absent: false.
+Result<bool> GetFlag(const Json& json, std::string_view key) {
+  if (json.Find(key) == nullptr) return false;
+  return json.GetBool(key);
 }
 
 // Absent where nothing was read yet, and in files of earlier versions.
@@ -143,9 +161,7 @@ Result<FileState> FileFromJson(const Json& json) {
   if (json.Find("boot") != nullptr) {
     TARN_ASSIGN_OR_RETURN(file.boot, GetHex64(json, "boot"));
   }
-  if (json.Find("ended") != nullptr) {
-    TARN_ASSIGN_OR_RETURN(file.ended, json.GetBool("ended"));
-  }
+  TARN_ASSIGN_OR_RETURN(file.ended, GetFlag(json, "ended"));
   TARN_ASSIGN_OR_RETURN(file.device, GetHex64(json, "device"));
   TARN_ASSIGN_OR_RETURN(file.inode, GetHex64(json, "inode"));
   TARN_ASSIGN_OR_RETURN(file.acked, GetOffset(json, "acked"));
@@ -153,12 +169,30 @@ Result<FileState> FileFromJson(const Json& json) {
     TARN_ASSIGN_OR_RETURN(file.line_begin, GetOffset(json, "line_begin"));
   }
   TARN_ASSIGN_OR_RETURN(file.size, GetOffset(json, "size"));
-  if (json.Find("renamed") != nullptr) {
-    TARN_ASSIGN_OR_RETURN(file.renamed, json.GetBool("renamed"));
-  }
+  TARN_ASSIGN_OR_RETURN(file.renamed, GetFlag(json, "renamed"));
   TARN_ASSIGN_OR_RETURN(file.finished, json.GetBool("finished"));
+  TARN_ASSIGN_OR_RETURN(file.replaced, GetFlag(json, "replaced"));
+  TARN_ASSIGN_OR_RETURN(file.lost, GetFlag(json, "lost"));
   TARN_ASSIGN_OR_RETURN(file.last_seen.micros, json.GetInt("last_seen"));
   return file;
+}
+
+// Absent where there are none, and in files of earlier versions.
+Result<std::vector<ProblemNote>> ProblemsFromJson(const Json& json) {
+  std::vector<ProblemNote> problems;
+  const Json* items = json.Find("problems");
+  if (items == nullptr) return problems;
+  if (items->AsArray() == nullptr) return DataLoss("bad problems");
+  for (const Json& item : *items->AsArray()) {
+    ProblemNote problem;
+    TARN_ASSIGN_OR_RETURN(problem.state, item.GetString("state"));
+    TARN_ASSIGN_OR_RETURN(problem.source, item.GetString("source"));
+    TARN_ASSIGN_OR_RETURN(const std::string path, item.GetString("path"));
+    problem.path = FromHex(path).value_or("");
+    TARN_ASSIGN_OR_RETURN(problem.text, item.GetString("text"));
+    problems.push_back(std::move(problem));
+  }
+  return problems;
 }
 
 Result<Checkpoint> FromJson(const Json& json) {
@@ -171,6 +205,7 @@ Result<Checkpoint> FromJson(const Json& json) {
     TARN_ASSIGN_OR_RETURN(FileState file, FileFromJson(item));
     checkpoint.files.push_back(std::move(file));
   }
+  TARN_ASSIGN_OR_RETURN(checkpoint.problems, ProblemsFromJson(json));
   return checkpoint;
 }
 
@@ -183,6 +218,9 @@ std::string EncodeCheckpoint(const Checkpoint& checkpoint) {
   Json::Array files;
   for (const FileState& file : checkpoint.files) files.push_back(ToJson(file));
   json.Set("files", std::move(files));
+  Json::Array problems;
+  for (const ProblemNote& problem : checkpoint.problems) problems.push_back(ToJson(problem));
+  if (!problems.empty()) json.Set("problems", std::move(problems));
   const std::string body = codec::DumpJson(json, true) + "\n";
   return fmt::format("{}{:08x}\n{}", kFirstLine, codec::Crc32c(body), body);
 }

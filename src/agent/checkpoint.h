@@ -32,14 +32,26 @@ struct FileState {
   uint64_t size = 0;                   // last seen
   bool renamed = false;                // has another name than it was written under
   bool finished = false;               // nothing will come of it any more
+  bool replaced = false;               // its inode has other bytes now
+  bool lost = false;                   // gone before its end was sent, and that was told
   Timestamp last_seen;
   bool operator==(const FileState&) const = default;
+};
+
+// What kept something from being sent when the checkpoint was written; for people.
+struct ProblemNote {
+  std::string state;  // "unreadable", "waits", "damaged", "lost"
+  std::string source;
+  std::string path;
+  std::string text;
+  bool operator==(const ProblemNote&) const = default;
 };
 
 struct Checkpoint {
   std::string agent_id;
   uint64_t batch_number = 0;  // last one used
   std::vector<FileState> files;
+  std::vector<ProblemNote> problems;
   bool operator==(const Checkpoint&) const = default;
 };
 

@@ -104,6 +104,21 @@ void Events::FileLost(std::string_view path, std::string_view file_id, uint64_t 
 void Events::FileUnreadable(std::string_view path, const Error& error) {
   logger_.Write(Level::kError, "file.unreadable", {{"path", path}, {"error", error.message()}});
 }
+void Events::FileWaits(std::string_view path, const Error& why) {
+  logger_.Write(Level::kWarn, "file.waits", {{"path", path}, {"why", why.message()}});
+}
+void Events::FileDamaged(std::string_view path, const Error& error) {
+  logger_.Write(Level::kError, "file.damaged",
+                {{"path", path},
+                 {"error", error.message()},
+                 {"note", "whole lines before the damage are sent"}});
+}
+void Events::NothingMatches(std::string_view source, std::string_view pattern) {
+  logger_.Write(Level::kWarn, "paths.match_nothing",
+                {{"source", source},
+                 {"pattern", pattern},
+                 {"note", "no file has such a path; one that comes is found"}});
+}
 void Events::LimitReached(std::string_view what, uint64_t limit) {
   logger_.Write(Level::kError, "limit.reached", {{"what", what}, {"limit", Number(limit)}});
 }

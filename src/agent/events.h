@@ -32,6 +32,9 @@ class Events {
   void FileFinished(std::string_view path, std::string_view file_id, uint64_t size);
   void FileLost(std::string_view path, std::string_view file_id, uint64_t acked, uint64_t size);
   void FileUnreadable(std::string_view path, const Error& error);
+  void FileWaits(std::string_view path, const Error& why);
+  void FileDamaged(std::string_view path, const Error& error);
+  void NothingMatches(std::string_view source, std::string_view pattern);
   void LimitReached(std::string_view what, uint64_t limit);
   void LineCut(std::string_view path, uint64_t offset);
   void NotificationsUnavailable(const Error& error);

@@ -1,8 +1,8 @@
 #include "agent/file_table.h"
 
-#include <algorithm>
+#include <fmt/format.h>
 
-#include "agent_wire/batch.h"
+#include <algorithm>
 
 namespace tarn::agent {
 namespace {
@@ -11,8 +11,7 @@ constexpr int64_t kSearchMicros = 2'000'000;         // a fresh orphan is looked
 constexpr int64_t kLateSearchMicros = 60'000'000;    // an old one
 constexpr int64_t kFreshOrphanMicros = 600'000'000;  // fresh until then
 constexpr int64_t kLostAfterMicros = 30'000'000;     // then a person is told
-constexpr size_t kMaxComplaints = 1'000;
-constexpr uint64_t kTailBytes = 1 << 20;  // looked at for the last newline
+constexpr int64_t kCutOffMicros = 60'000'000;        // a gzip file that is not written to
 
 std::string_view NameOf(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
@@ -21,114 +20,7 @@ std::string_view StemOf(std::string_view name) {
   return name.substr(0, std::max<size_t>(name.find_first_of(".-_", 1), 1));
 }
 
-// What a ladder says of the bytes before `end`.
-Ladder Below(Ladder ladder, uint64_t end) {
-  std::erase_if(ladder, [&](const Rung& rung) { return rung.length > end; });
-  return ladder;
-}
-
-// A look at the open file: its growth and what is pending.
-void NoteSize(TrackedFile& file, uint64_t size, int64_t now) {
-  if (file.reader->compressed() && !file.reader->complete()) {
-    size = std::max(size, file.read_offset + 1);
-  }
-  if (size > file.size || file.last_growth == 0) file.last_growth = std::max<int64_t>(now, 1);
-  file.size = size;
-  if (!file.reader->compressed()) file.state.size = size;
-  if (size <= file.read_offset) {
-    file.pending_since = 0;
-  } else if (file.pending_since == 0) {
-    file.pending_since = std::max<int64_t>(now, 1);
-  }
-}
-
-// Whether the reader's file is the known one: at its beginning, at every rung, and right before the
-// place where reading goes on. Nullopt: the disk's trouble.
-std::optional<bool> IsSame(LogReader& reader, const TrackedFile& file) {
-  const FileState& state = file.state;
-  const uint32_t top = state.ladder.empty() ? 0 : state.ladder.back().length;
-  std::string head(std::max(state.head_length, top), '\0');
-  const auto count = reader.Read(0, head);
-  if (!count.ok()) return std::nullopt;
-  head.resize(*count);
-  if (head.size() < state.head_length || HeadHash(head, state.head_length) != state.head_hash) {
-    return false;
-  }
-  for (const Rung& rung : state.ladder) {
-    if (head.size() < rung.length || HeadHash(head, rung.length) != rung.hash) return false;
-  }
-  const auto size = reader.Size();
-  if (!size.ok()) return std::nullopt;
-  if (!reader.compressed() && *size < std::max(file.read_offset, file.anchor().end)) return false;
-  return HoldsAnchor(reader, file.anchor());
-}
-
-// Where a file goes on after the machine started anew.
-struct Place {
-  Likeness likeness = Likeness::kUnsure;  // the disk's trouble, or it is still being compressed
-  uint64_t offset = 0;
-  bool whole = false;  // all that was read is there
-};
-
-// What was acknowledged last may be gone from the log, and other bytes may stand there.
-Place PlaceOf(LogReader& reader, const TrackedFile& file) {
-  const FileState& state = file.state;
-  const std::optional<bool> same = IsSame(reader, file);
-  if (same.value_or(false)) return {Likeness::kSame, file.read_offset, true};
-  if (!same && !(reader.compressed() && reader.complete())) return {};
-  const std::optional<uint64_t> intact = IntactEnd(reader, state.trail);
-  const uint64_t end = std::min(intact.value_or(0), file.read_offset);
-  std::string head(kHeadBytes, '\0');
-  const auto count = reader.Read(0, head);
-  if (!count.ok()) return {};
-  head.resize(*count);
-  const bool begins_so = end > state.head_length &&
-                         HeadHash(head, state.head_length) == state.head_hash &&
-                         Compare(Below(state.ladder, end), LadderOf(head)) == Likeness::kSame;
-  return {begins_so ? Likeness::kSame : Likeness::kDifferent, end, false};
-}
-
-void GrowLadder(TrackedFile& file) {
-  if (!file.state.ladder.empty() && file.state.ladder.back().length == kHeadBytes) return;
-  std::string head(kHeadBytes, '\0');
-  const auto count = file.reader->Read(0, head);
-  if (!count.ok()) return;
-  Ladder ladder = LadderOf(std::string_view(head).substr(0, *count));
-  if (Compare(file.state.ladder, ladder) == Likeness::kSame) file.state.ladder = std::move(ladder);
-}
-
-// Whether `info` is of the inode the known file was last seen at.
-bool IsInode(const TrackedFile& known, const os::FileInfo& info) {
-  return info.device == known.state.device && info.inode == known.state.inode;
-}
-
-// Where the last line that ends in these bytes of a plain file does; nullopt if none does.
-Result<std::optional<uint64_t>> EndOfLines(LogReader& reader, uint64_t begin, uint64_t end) {
-  std::string bytes(static_cast<size_t>(end - begin), '\0');
-  TARN_ASSIGN_OR_RETURN(const size_t count, reader.Read(begin, bytes));
-  const size_t newline = std::string_view(bytes).substr(0, count).rfind('\n');
-  if (newline == std::string_view::npos) return std::optional<uint64_t>();
-  return std::optional(begin + newline + 1);
-}
-
-// Where the last bytes of a file begin that are looked at for the end of a line.
-uint64_t TailOf(uint64_t size) { return size > kTailBytes ? size - kTailBytes : 0; }
-
 }  // namespace
-
-uint64_t BytesBehind(os::FileSystem& files, const FileState& state, uint64_t size) {
-  if (state.finished || size <= state.acked) return 0;
-  const uint64_t all = size - state.acked;
-  os::FileInfo info;
-  info.device = state.device;
-  info.inode = state.inode;
-  const auto reader = OpenLog(files, state.path, info);
-  if (!reader.ok() || (*reader)->compressed()) return all;
-  const auto end = EndOfLines(**reader, std::max(TailOf(size), state.acked), size);
-  if (!end.ok()) return all;
-  if (*end) return **end - state.acked;
-  return all < agent_wire::kMaxLineBytes ? 0 : all;  // a longer line goes in pieces
-}
 
 void FileTable::Load(const std::vector<FileState>& states, bool first_start) {
   for (size_t flow = 0; flow < flows_.size(); ++flow) {
@@ -149,12 +41,14 @@ void FileTable::Load(const std::vector<FileState>& states, bool first_start) {
     file.flow = static_cast<size_t>(flow - flows_.begin());
     file.read_offset = state.acked;
     file.line_begin = state.line_begin;
+    file.orphan = state.replaced;
     if (state.boot == boot_) file.state.ended = false;
     if (Rebooted(state)) {  // disks may be numbered otherwise now
       const auto info = files_.Stat(state.path);
       if (info.ok() && info->inode == state.inode) file.state.device = info->device;
     }
-    by_inode_[KeyOf(file)] = next_slot_++;
+    if (!file.orphan) by_inode_[KeyOf(file)] = next_slot_;
+    ++next_slot_;
   }
 }
 
@@ -190,28 +84,81 @@ void FileTable::ForgetInode(const TrackedFile& file) {
   if (key != by_inode_.end() && &tracked_.at(key->second) == &file) by_inode_.erase(key);
 }
 
-void FileTable::Complain(const std::string& path, const Error& error) {
-  if (complained_.size() >= kMaxComplaints) complained_.clear();
-  if (complained_.insert(path + error.message()).second) events_.FileUnreadable(path, error);
+void FileTable::Complain(size_t flow, const std::string& path, const Error& error) {
+  const bool damaged = error.code() == Code::kDataLoss;
+  problems_.Note({damaged ? ProblemKind::kDamaged : ProblemKind::kUnreadable, flows_[flow].source,
+                  path, error});
+}
+
+void FileTable::SetProblem(TrackedFile& file, ProblemKind kind, Error error) {
+  file.problem = {kind, file.state.source, file.state.path, std::move(error)};
+  problems_.Note(*file.problem);
+}
+
+void FileTable::ClearProblem(TrackedFile& file) {
+  if (!file.problem) return;
+  problems_.Drop(file.problem->source, file.problem->path);
+  file.problem.reset();
 }
 
 void FileTable::Discover() {
   folders_.clear();
+  problems_.BeginPass();
   RecheckRebooted();
   for (auto& [slot, file] : tracked_) file.present = false;
-  for (size_t flow = 0; flow < flows_.size(); ++flow) {
-    std::vector<std::string> unreadable;
-    const auto paths = ExpandGlobs(files_, flows_[flow].paths, kMaxFiles, &unreadable);
-    for (const std::string& text : unreadable) Complain(text, PermissionDenied(text));
-    for (const std::string& path : paths) Visit(flow, path);
+  for (size_t flow = 0; flow < flows_.size(); ++flow) Search(flow);
+  first_pass_.clear();
+  first_look_ = false;
+  AfterPass();
+  problems_.EndPass();
+}
+
+void FileTable::Decide() {
+  decides_ = true;
+  std::erase_if(copies_, [](const auto& entry) { return entry.second.waits; });
+  Discover();
+}
+
+void FileTable::Search(size_t flow) {
+  const std::vector<std::string>& patterns = flows_[flow].paths;
+  std::vector<GlobMatches> found;
+  std::set<std::string> paths;
+  for (const std::string& pattern : patterns) {
+    found.push_back(ExpandGlob(files_, pattern, kMaxFiles));
+    paths.insert(found.back().paths.begin(), found.back().paths.end());
+    for (const auto& [path, error] : found.back().failures) {
+      if (decides_ || error.code() != Code::kNotFound) Complain(flow, path, error);
+    }
     // A folder that has no file yet is watched as well, if its name is no pattern.
-    for (const std::string& pattern : flows_[flow].paths) {
-      const std::string folder = os::ParentOf(pattern);
-      if (folder.find_first_of("*?[") == std::string::npos) folders_.insert(folder);
+    const std::string folder = os::ParentOf(pattern);
+    if (!HasWildcard(folder)) folders_.insert(folder);
+  }
+  std::set<std::string> folders;
+  size_t visited = 0;
+  for (const std::string& path : paths) {
+    if (++visited > kMaxFiles) {
+      NoteLimit(flow, path);
+      break;
+    }
+    if (!Visit(flow, path)) folders.insert(path);
+  }
+  for (size_t i = 0; i < patterns.size(); ++i) {
+    const bool none = std::ranges::all_of(
+        found[i].paths, [&](const std::string& path) { return folders.contains(path); });
+    const bool seen = std::ranges::all_of(found[i].failures, [](const auto& failure) {
+      return failure.second.code() == Code::kNotFound;
+    });
+    if (first_look_ && none && seen) events_.NothingMatches(flows_[flow].source, patterns[i]);
+    if (decides_ && folders.contains(patterns[i])) {
+      Complain(flow, patterns[i], InvalidArgument(patterns[i] + " is a folder, no file"));
     }
   }
-  first_pass_.clear();
-  AfterPass();
+}
+
+void FileTable::NoteLimit(size_t flow, const std::string& path) {
+  if (!limit_reported_) events_.LimitReached("files known at a time", kMaxFiles);
+  limit_reported_ = true;
+  if (decides_) Complain(flow, path, ResourceExhausted("too many files are known already"));
 }
 
 // Before anything is taken for a copy of theirs, or they for lost.
@@ -223,23 +170,33 @@ void FileTable::RecheckRebooted() {
   }
 }
 
-void FileTable::Visit(size_t flow, const std::string& path) {
+bool FileTable::Visit(size_t flow, const std::string& path) {
   auto info = files_.Stat(path);
   if (!info.ok()) {
-    if (info.error().code() != Code::kNotFound) Complain(path, info.error());
-    return;
+    if (info.error().code() != Code::kNotFound) Complain(flow, path, info.error());
+    return true;
   }
-  if (info->is_directory) return;
+  if (info->is_directory) return false;
   folders_.insert(os::ParentOf(path));
   const InodeKey key{flow, info->device, info->inode};
   if (const auto known = by_inode_.find(key); known != by_inode_.end()) {
     Recheck(tracked_.at(known->second), path, *info);
-    if (by_inode_.contains(key)) return;  // still that file; else its inode has other bytes now
+    if (by_inode_.contains(key)) return true;  // else its inode has other bytes now
   }
-  if (info->size == 0) return;
-  const auto glimpse = copies_.find(key);
-  if (glimpse != copies_.end() && glimpse->second == Glimpse{info->size, info->modified}) return;
+  if (info->size == 0) return true;
+  const auto found = copies_.find(key);
+  if (found != copies_.end() && found->second.size == info->size &&
+      found->second.modified == info->modified) {
+    const Glimpse& glimpse = found->second;
+    if (!glimpse.waits) return true;
+    const TrackedFile* like = Find(glimpse.like);
+    if (like != nullptr && like->read_offset == glimpse.like_end) {
+      NoteWaiting(flow, path, *like);
+      return true;
+    }
+  }
   Identify(flow, {path, *info, nullptr, {}, {}});
+  return true;
 }
 
 void FileTable::NoteRenamed(TrackedFile& file) {
@@ -260,7 +217,7 @@ std::optional<bool> FileTable::Reopen(TrackedFile& file, const std::string& path
                                       const os::FileInfo& info) {
   auto reader = OpenLog(files_, path, info);
   if (!reader.ok()) {
-    if (reader.error().code() != Code::kConflict) Complain(path, reader.error());
+    if (reader.error().code() != Code::kConflict) Complain(file.flow, path, reader.error());
     return std::nullopt;
   }
   // The inode may have gone to another file, plain or compressed, while this one was closed.
@@ -302,12 +259,22 @@ std::optional<bool> FileTable::GoOn(TrackedFile& file, LogReader& reader) {
 }
 
 void FileTable::Recheck(TrackedFile& file, const std::string& path, const os::FileInfo& info) {
+  if (IsSpent(file) && info.modified != file.modified) {
+    ClearProblem(file);
+    file.reader.reset();
+  }
   const bool unchanged = info.size == file.size && info.modified == file.modified;
   if (!unchanged && !file.reader) {
     const auto same = Reopen(file, path, info);
-    if (!same) return;  // looked at again in the next pass
-    if (!*same) return Detach(file);
+    if (same && !*same) return Detach(file);
+    if (!same) {  // looked at again in the next pass
+      file.present = true;
+      file.gone_since = 0;
+      return;
+    }
   }
+  // Before the check: these bytes are the ones that are checked, or what they grew from.
+  const auto size = file.reader ? file.reader->Size() : Result<uint64_t>(file.size);
   if (!unchanged && !CheckIntact(file)) return;
   file.present = true;
   file.gone_since = 0;
@@ -320,8 +287,7 @@ void FileTable::Recheck(TrackedFile& file, const std::string& path, const os::Fi
     file.size = info.size;
     return;
   }
-  const auto size = file.reader->Size();
-  if (!size.ok()) return Complain(file.state.path, size.error());
+  if (!size.ok()) return Complain(file.flow, file.state.path, size.error());
   NoteSize(file, *size, clock_.MonotonicMicros());
   if (file.size > file.state.acked) file.state.finished = false;
   if (!file.reader->compressed()) GrowLadder(file);
@@ -333,13 +299,22 @@ void FileTable::RefreshSizes() {
     if (!file.reader) continue;
     const auto size = file.reader->Size();
     if (!size.ok()) {
-      Complain(file.state.path, size.error());
-    } else if (*size < file.read_offset && !file.reader->compressed()) {
+      Complain(file.flow, file.state.path, size.error());
+    } else if (!file.reader->compressed() && *size != file.size &&
+               (*size < file.read_offset || !HoldsWhatWasRead(file))) {
       Detach(file);
     } else {
       NoteSize(file, *size, now);
     }
   }
+}
+
+// What a file has grown by may be another one's: it was truncated, and filled again past its size.
+bool FileTable::HoldsWhatWasRead(const TrackedFile& file) {
+  const Anchor& anchor = file.anchor();
+  const auto same =
+      anchor.length > 0 ? HoldsAnchor(*file.reader, anchor) : IsSame(*file.reader, file);
+  return same.value_or(true);
 }
 
 bool FileTable::CheckIntact(TrackedFile& file) {
@@ -355,15 +330,18 @@ void FileTable::Detach(TrackedFile& file) {
   ForgetInode(file);
   file.reader.reset();
   file.orphan = true;
+  file.state.replaced = true;
   file.present = false;
   file.pending_since = 0;
   file.next_search = 0;
+  ClearProblem(file);
   // What looked like a copy may now be the only place of the rest.
   std::erase_if(copies_, [&](const auto& entry) { return std::get<0>(entry.first) == file.flow; });
 }
 
 void FileTable::Finish(TrackedFile& file) {
   file.reader.reset();
+  ClearProblem(file);
   file.state.finished = true;
   file.orphan = false;
   file.pending_since = 0;
@@ -376,7 +354,9 @@ Result<bool> FileTable::Load(Candidate& candidate) {
   TARN_ASSIGN_OR_RETURN(const size_t count, candidate.reader->Read(0, candidate.head));
   candidate.head.resize(count);
   candidate.ladder = LadderOf(candidate.head);
-  return BaseHeadLength(candidate.head) > 0;
+  if (BaseHeadLength(candidate.head) > 0) return true;
+  if (const Error* damage = candidate.reader->damage()) return *damage;
+  return decides_ && candidate.reader->complete() && !candidate.head.empty();
 }
 
 bool FileTable::Matches(const FileState& state, const Candidate& candidate) const {
@@ -398,8 +378,70 @@ Likeness FileTable::LikenessOf(const TrackedFile& known, const Candidate& candid
   return same && Contradicts(known, candidate) ? Likeness::kDifferent : likeness;
 }
 
-// The candidate begins as `known` does and is another file: finds what tells their ids apart.
-void FileTable::TellApart(const TrackedFile& known, const Candidate& candidate, Verdict& verdict) {
+std::optional<FileTable::Comparison> FileTable::CompareHeads(const TrackedFile& known,
+                                                             const Candidate& candidate) const {
+  if (IsInode(known, candidate.info)) return std::nullopt;
+  std::unique_ptr<LogReader> opened;
+  LogReader* reader = known.reader.get();
+  if (reader == nullptr || reader->compressed()) {  // which reads forward
+    os::FileInfo info;
+    info.device = known.state.device;
+    info.inode = known.state.inode;
+    if (known.orphan) return std::nullopt;
+    auto log = OpenLog(files_, known.state.path, info);
+    if (!log.ok()) return std::nullopt;
+    opened = *std::move(log);
+    reader = opened.get();
+  }
+  std::string head(kHeadBytes, '\0');
+  const auto count = reader->Read(0, head);
+  if (!count.ok()) return std::nullopt;
+  head.resize(*count);
+  const FileState& state = known.state;
+  const bool begins_so = head.size() >= state.head_length &&
+                         HeadHash(head, state.head_length) == state.head_hash &&
+                         Compare(state.ladder, LadderOf(head)) == Likeness::kSame;
+  if (!begins_so) return std::nullopt;
+  if (!reader->compressed() && !IsSame(*reader, known).value_or(false)) return std::nullopt;
+  const auto differ = std::ranges::mismatch(candidate.head, head);
+  return Comparison{static_cast<size_t>(differ.in1 - candidate.head.begin()), head.size()};
+}
+
+uint32_t FileTable::DecidingLength(const TrackedFile& known, const Candidate& candidate) const {
+  const auto heads = CompareHeads(known, candidate);
+  if (!heads || heads->alike == candidate.head.size()) return 0;
+  const size_t end = candidate.head.find('\n', heads->alike);
+  return static_cast<uint32_t>(std::min(end, candidate.head.size() - 1) + 1);
+}
+
+bool FileTable::IsCopy(const TrackedFile& known, const Candidate& candidate) const {
+  const size_t size = candidate.head.size();
+  if (const auto heads = CompareHeads(known, candidate)) {
+    if (heads->alike < size) return false;
+    return size >= kFirstRung || heads->known_size == size;
+  }
+  if (size >= kFirstRung) return true;
+  const Anchor& anchor = known.anchor();
+  return anchor.end == size && HoldsAnchor(*candidate.reader, anchor).value_or(false);
+}
+
+void FileTable::SetAside(size_t flow, const Candidate& candidate, const TrackedFile& like) {
+  const bool waits = !IsCopy(like, candidate);
+  copies_[{flow, candidate.info.device, candidate.info.inode}] = {
+      candidate.info.size, candidate.info.modified, like.slot, like.read_offset, waits};
+  if (waits) NoteWaiting(flow, candidate.path, like);
+}
+
+void FileTable::NoteWaiting(size_t flow, const std::string& path, const TrackedFile& like) {
+  if (like.read_offset == 0) return;  // it is told once that is read
+  problems_.Note({ProblemKind::kWaits, flows_[flow].source, path,
+                  Unavailable(fmt::format("{} begins as {} does and is too short to be told from a "
+                                          "copy of it; it is sent once it has grown",
+                                          path, like.state.path))});
+}
+
+void FileTable::TellApart(const TrackedFile& known, const Candidate& candidate,
+                          Verdict& verdict) const {
   uint32_t telling = TellingLength(known.state.ladder, candidate.ladder);
   const Anchor& anchor = known.anchor();
   if (telling == 0 && anchor.end <= candidate.head.size() &&
@@ -410,16 +452,24 @@ void FileTable::TellApart(const TrackedFile& known, const Candidate& candidate, 
     telling = kHeadBytes;
     verdict.told_at = std::min(std::max(known.read_offset, anchor.end), candidate.info.size);
   }
-  verdict.unsure |= telling == 0;
+  if (telling == 0 && decides_) telling = DecidingLength(known, candidate);
+  if (telling == 0) verdict.like = &known;
   verdict.head_length = std::max(verdict.head_length, telling);
 }
 
 FileTable::Verdict FileTable::Judge(size_t flow, const Candidate& candidate) const {
   Verdict verdict;
-  verdict.head_length = static_cast<uint32_t>(BaseHeadLength(candidate.head));
+  const size_t base = BaseHeadLength(candidate.head);
+  verdict.head_length = static_cast<uint32_t>(base > 0 ? base : candidate.head.size());
   for (auto& [slot, file] : tracked_) {
     if (file.flow != flow || !Matches(file.state, candidate)) continue;
-    switch (LikenessOf(file, candidate)) {
+    const Likeness likeness = LikenessOf(file, candidate);
+    const bool told = likeness == Likeness::kDifferent;
+    if (const uint32_t length = told || !decides_ ? 0 : DecidingLength(file, candidate)) {
+      verdict.head_length = std::max(verdict.head_length, length);
+      continue;
+    }
+    switch (likeness) {
       case Likeness::kSame:
         if (verdict.known == nullptr ||
             verdict.known->state.head_length <= file.state.head_length) {
@@ -427,7 +477,7 @@ FileTable::Verdict FileTable::Judge(size_t flow, const Candidate& candidate) con
         }
         break;
       case Likeness::kUnsure:
-        verdict.unsure = true;
+        verdict.like = &file;
         break;
       case Likeness::kDifferent:
         TellApart(file, candidate, verdict);
@@ -441,32 +491,34 @@ void FileTable::Identify(size_t flow, Candidate candidate) {
   const auto identifiable = Load(candidate);
   if (!identifiable.ok()) {
     const Code code = identifiable.error().code();
-    if (code != Code::kConflict && code != Code::kNotFound) {
-      Complain(candidate.path, identifiable.error());
+    if (code != Code::kNotFound && (code != Code::kConflict || decides_)) {
+      Complain(flow, candidate.path, identifiable.error());
     }
     return;
   }
-  if (!*identifiable) return;
+  if (!*identifiable) {
+    const bool packed = candidate.reader->compressed() && !candidate.reader->complete();
+    const int64_t still = clock_.Now().micros - candidate.info.modified.micros;
+    if (packed && (decides_ || still >= kCutOffMicros)) {
+      problems_.Note({ProblemKind::kWaits, flows_[flow].source, candidate.path, EndsTooSoon(0)});
+    }
+    return;
+  }
   Verdict verdict = Judge(flow, candidate);
   if (verdict.known != nullptr) {
     if (Continue(*verdict.known, candidate)) return;
     // It is longer than the living file that begins the same: another one.
     const uint32_t telling = TellingLength(verdict.known->state.ladder, candidate.ladder);
-    verdict.unsure = telling == 0;
+    verdict.like = telling == 0 ? verdict.known : nullptr;
     verdict.head_length = std::max(verdict.head_length, telling);
   }
-  if (verdict.unsure) {
-    copies_[{flow, candidate.info.device, candidate.info.inode}] = {candidate.info.size,
-                                                                    candidate.info.modified};
-    return;
-  }
+  if (verdict.like != nullptr) return SetAside(flow, candidate, *verdict.like);
   Add(flow, std::move(candidate), verdict);
 }
 
 bool FileTable::Continue(TrackedFile& known, Candidate& candidate) {
   const auto note_copy = [&] {
-    copies_[{known.flow, candidate.info.device, candidate.info.inode}] = {candidate.info.size,
-                                                                          candidate.info.modified};
+    SetAside(known.flow, candidate, known);
     return true;
   };
   // The file itself, whose inode another state claimed meanwhile, is no copy.
@@ -519,6 +571,9 @@ bool FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
   file.state.last_seen = clock_.Now();
   file.reader = std::move(candidate.reader);
   file.orphan = false;
+  file.state.replaced = false;
+  file.state.lost = false;
+  ClearProblem(file);
   file.present = true;
   file.gone_since = 0;
   file.stuck_size = 0;
@@ -537,18 +592,16 @@ void FileTable::Add(size_t flow, Candidate candidate, const Verdict& verdict) {
   if (verdict.told_at > 0) {
     std::string bytes(kAnchorBytes, '\0');
     const auto count = candidate.reader->Read(verdict.told_at - bytes.size(), bytes);
-    if (!count.ok()) return Complain(candidate.path, count.error());
+    if (!count.ok()) return Complain(flow, candidate.path, count.error());
     named.append(bytes, 0, *count);
   }
   const std::string id = FileIdOf(flows_[flow].source, named);
-  for (const auto& [slot, file] : tracked_) {
-    if (file.flow == flow && file.state.file_id == id) return;
+  for (auto& [slot, other] : tracked_) {
+    if (other.flow != flow) continue;
+    if (other.state.file_id == id) return SetAside(flow, candidate, other);
+    if (IsInode(other, candidate.info)) other.state.replaced = true;
   }
-  if (tracked_.size() >= kMaxFiles) {
-    if (!limit_reported_) events_.LimitReached("files known at a time", kMaxFiles);
-    limit_reported_ = true;
-    return;
-  }
+  if (tracked_.size() >= kMaxFiles) return NoteLimit(flow, candidate.path);
   TrackedFile& file = tracked_[next_slot_];
   file.slot = next_slot_;
   file.flow = flow;
@@ -625,9 +678,16 @@ void FileTable::CloseIdle(TrackedFile& file, int64_t now) {
   const auto all_acked = [&] {
     return file.state.acked == file.read_offset && file.read_offset >= file.size;
   };
-  if (!file.reader || !all_acked()) return;
+  if (!file.reader) return;
+  if (file.reader->compressed() && !file.reader->complete()) {
+    // Cut off or damaged, and without a name.
+    const bool left = !file.present && now - file.left_at >= kLingerMicros;
+    if (left && file.state.acked == file.read_offset) Finish(file);
+    return;
+  }
+  if (!all_acked()) return;
   if (file.reader->compressed()) {
-    if (file.reader->complete()) Finish(file);
+    Finish(file);
   } else if (now - file.last_growth >= kLingerMicros) {
     // A file without a name may have grown since it was looked at.
     const auto size = file.reader->Size();
@@ -646,6 +706,7 @@ void FileTable::AfterPass() {
   for (auto& [slot, file] : tracked_) {
     const bool old = file.state.boot == boot_ && now - file.last_growth >= kTrailMicros;
     if (old && AgeTrail(file.state.trail)) bounds_.Fit(slot, file.state.trail);
+    if (file.problem) problems_.Note(*file.problem);
     if (file.present) {
       CloseIdle(file, now);
       continue;
@@ -666,13 +727,22 @@ void FileTable::AfterPass() {
       file.next_search = now + (fresh ? kSearchMicros : kLateSearchMicros);
       SearchOrphan(file);
     }
-    if (file.orphan && !file.reported_lost && file.state.size > file.state.acked &&
-        now - file.gone_since >= kLostAfterMicros) {
-      file.reported_lost = true;
-      events_.FileLost(file.state.path, file.state.file_id, file.state.acked, file.state.size);
+    // What is handed out is not lost yet.
+    if (file.orphan && !file.state.lost && file.state.size > file.read_offset &&
+        (decides_ || now - file.gone_since >= kLostAfterMicros)) {
+      NoteLost(file);
     }
   }
   Forget();
+}
+
+void FileTable::NoteLost(TrackedFile& file) {
+  FileState& state = file.state;
+  state.lost = true;
+  events_.FileLost(state.path, state.file_id, state.acked, state.size);
+  SetProblem(file, ProblemKind::kLost,
+             DataLoss(fmt::format("{} was gone before its end was sent: {} of its {} bytes were",
+                                  state.path, state.acked, state.size)));
 }
 
 void FileTable::Forget() {

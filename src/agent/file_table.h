@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -9,59 +8,14 @@
 #include <tuple>
 #include <vector>
 
-#include "agent/checkpoint.h"
 #include "agent/events.h"
-#include "agent/identity.h"
+#include "agent/file_problem.h"
 #include "agent/settings.h"
+#include "agent/tracked_file.h"
 #include "os/clock.h"
 #include "os/file_system.h"
 
 namespace tarn::agent {
-
-// A batch that is not acknowledged yet.
-struct HandedOut {
-  Piece piece;
-  std::optional<uint64_t> line_begin;  // of the line its end is inside of
-};
-
-// A file that is tailed, or was.
-struct TrackedFile {
-  uint64_t slot = 0;
-  FileState state;
-  size_t flow = 0;
-  std::unique_ptr<LogReader> reader;  // null: nothing to read, or an orphan
-  std::string tail;                   // the last bytes handed out, at most kAnchorBytes
-  std::deque<HandedOut> handed_out;
-  bool present = false;                // some path of the flow led to its inode in the last pass
-  bool orphan = false;                 // lost its inode; a renamed file or a copy is looked for
-  uint64_t read_offset = 0;            // handed out below this
-  std::optional<uint64_t> line_begin;  // of the line that read_offset is inside of
-  uint32_t epoch = 0;                  // rises when handed-out batches become void
-  uint64_t size = 0;                   // as of the last look
-  uint64_t stuck_size = 0;             // at this size there was no complete line
-  Timestamp modified;
-  uint64_t batch_limit = 0;  // bytes; 0: the settings' one. Halved by 413
-  uint64_t last_rewind = ~uint64_t{0};
-  int64_t last_growth = 0;    // monotonic µs, like all below
-  int64_t pending_since = 0;  // 0: nothing pending
-  int64_t hold_until = 0;     // nothing is read before
-  int64_t next_try = 0;       // nor while its size is stuck_size, before this
-  int64_t gone_since = 0;     // 0: present
-  int64_t left_at = 0;        // lost the name it was written under
-  int64_t next_search = 0;
-  bool reported_lost = false;
-  uint64_t mark_size = 0;  // lag in seconds: what was here at mark_time is not all acknowledged
-  int64_t mark_time = 0;
-
-  // What the file must still hold to be the one that was read.
-  const Anchor& anchor() const {
-    return handed_out.empty() ? state.anchor : handed_out.back().piece.anchor;
-  }
-};
-
-// Of a file that the checkpoint knows and that has `size` bytes: those that are not acknowledged.
-// An unfinished last line waits for its rest and is not behind, as in Agent::Lags().
-uint64_t BytesBehind(os::FileSystem& files, const FileState& state, uint64_t size);
 
 // Finds the files of the flows and knows which is which through renames, copies, truncation and
 // compression. Thread-confined. Looks at disk only; ships nothing.
@@ -79,7 +33,12 @@ class FileTable {
   // `boot` tells one run of the machine from the next; 0: unknown.
   FileTable(os::FileSystem& files, const os::Clock& clock, const std::vector<FlowSettings>& flows,
             Events& events, uint64_t boot)
-      : files_(files), clock_(clock), flows_(flows), events_(events), boot_(boot) {}
+      : files_(files),
+        clock_(clock),
+        flows_(flows),
+        events_(events),
+        boot_(boot),
+        problems_(events) {}
 
   // What the checkpoint knew. `first_start`: there was none, so initial positions apply.
   void Load(const std::vector<FileState>& states, bool first_start);
@@ -89,6 +48,10 @@ class FileTable {
 
   // One pass over globs and folders: new, renamed, replaced, vanished files.
   void Discover();
+  // The same once all is read and nothing is waited for: a file that could not be told from another
+  // yet is told by the line that differs, one without a whole line is known by what it has, and
+  // what is gone is lost. From here on that counts for all passes.
+  void Decide();
   // Only the sizes of files that are open.
   void RefreshSizes();
 
@@ -101,6 +64,11 @@ class FileTable {
   TrackedFile* Find(uint64_t slot);
   // The piece was acknowledged. For it some file may forget its oldest.
   void Remember(TrackedFile& file, Piece piece);
+  // Notes what keeps the rest of the file from being sent, until it is read on.
+  void SetProblem(TrackedFile& file, ProblemKind kind, Error error);
+  void ClearProblem(TrackedFile& file);
+  std::vector<FileProblem> Problems() const { return problems_.All(); }
+  bool TakeProblemsChanged() { return problems_.TakeChanged(); }
   // Folders worth watching for changes.
   const std::set<std::string>& folders() const { return folders_; }
 
@@ -109,6 +77,9 @@ class FileTable {
   struct Glimpse {                                          // what a path looked like
     uint64_t size = 0;
     Timestamp modified;
+    uint64_t like = 0;      // slot of the file it is a copy of, or begins as
+    uint64_t like_end = 0;  // what was read of that
+    bool waits = false;     // for more bytes, to be told from it
     bool operator==(const Glimpse&) const = default;
   };
   // A file on disk that is being identified.
@@ -120,7 +91,9 @@ class FileTable {
     Ladder ladder;
   };
 
-  void Visit(size_t flow, const std::string& path);
+  void Search(size_t flow);
+  // False if it is a folder.
+  bool Visit(size_t flow, const std::string& path);
   // Opens a known file that was closed. Nullopt: it cannot be told now; false: it is another one.
   std::optional<bool> Reopen(TrackedFile& file, const std::string& path, const os::FileInfo& info);
   // Since the agent last looked at the file, which is not open.
@@ -141,16 +114,31 @@ class FileTable {
   Result<bool> Load(Candidate& candidate);
   // What is found out about a candidate by comparing it with the known files.
   struct Verdict {
-    TrackedFile* known = nullptr;  // the one it is, as far as it can be told
-    bool unsure = false;           // it may turn out to be one
-    uint32_t head_length = 0;      // tells it from those that begin the same
-    uint64_t told_at = 0;          // not 0: heads do not tell, what is before this offset does
+    TrackedFile* known = nullptr;       // the one it is, as far as it can be told
+    const TrackedFile* like = nullptr;  // it may turn out to be this one
+    uint32_t head_length = 0;           // tells it from those that begin the same
+    uint64_t told_at = 0;               // not 0: heads do not tell, what is before this offset does
   };
   Verdict Judge(size_t flow, const Candidate& candidate) const;
   // True if the candidate cannot be `known`: it lacks what was read of it last.
   static bool Contradicts(const TrackedFile& known, const Candidate& candidate);
   Likeness LikenessOf(const TrackedFile& known, const Candidate& candidate) const;
-  static void TellApart(const TrackedFile& known, const Candidate& candidate, Verdict& verdict);
+  // The candidate begins as `known` does and is another file: finds what tells their ids apart.
+  void TellApart(const TrackedFile& known, const Candidate& candidate, Verdict& verdict) const;
+  // Both beginnings as they are on disk, if that of the known one can be had.
+  struct Comparison {
+    size_t alike = 0;       // bytes
+    size_t known_size = 0;  // at most kHeadBytes, as that of the candidate's head
+  };
+  std::optional<Comparison> CompareHeads(const TrackedFile& known,
+                                         const Candidate& candidate) const;
+  // Of a candidate that is another file: up to the end of the first line that differs; 0: none
+  // does.
+  uint32_t DecidingLength(const TrackedFile& known, const Candidate& candidate) const;
+  // The candidate is not read for now: it is a copy of `like`, or cannot be told from it yet.
+  void SetAside(size_t flow, const Candidate& candidate, const TrackedFile& like);
+  bool IsCopy(const TrackedFile& known, const Candidate& candidate) const;
+  void NoteWaiting(size_t flow, const std::string& path, const TrackedFile& like);
   bool Matches(const FileState& state, const Candidate& candidate) const;
   // True if `candidate` is a copy or a later name of `known`, which then continues there or not.
   bool Continue(TrackedFile& known, Candidate& candidate);
@@ -170,7 +158,10 @@ class FileTable {
   void NoteName(TrackedFile& file, const std::string& path);
   void NoteRenamed(TrackedFile& file);
   void ForgetInode(const TrackedFile& file);
-  void Complain(const std::string& path, const Error& error);
+  void Complain(size_t flow, const std::string& path, const Error& error);
+  void NoteLost(TrackedFile& file);
+  void NoteLimit(size_t flow, const std::string& path);
+  static bool HoldsWhatWasRead(const TrackedFile& file);
   InodeKey KeyOf(const TrackedFile& file) const {
     return {file.flow, file.state.device, file.state.inode};
   }
@@ -187,10 +178,12 @@ class FileTable {
   std::map<uint64_t, FileState> parked_;  // of sources that are not configured any more
   std::set<size_t> first_pass_;           // flows whose initial position still applies
   std::set<std::string> folders_;
-  std::set<std::string> complained_;
   uint64_t next_slot_ = 1;
   TrailBounds bounds_;
   bool limit_reported_ = false;
+  FileProblems problems_;
+  bool first_look_ = true;
+  bool decides_ = false;
 };
 
 }  // namespace tarn::agent

@@ -71,6 +71,7 @@ class GzipReader final : public LogReader {
   Result<uint64_t> Size() override { return furthest_ + (complete_ ? 0 : 1); }
   bool compressed() const override { return true; }
   bool complete() const override { return complete_; }
+  const Error* damage() const override { return damage_ ? &*damage_ : nullptr; }
 
  private:
   void Close() {
@@ -88,6 +89,7 @@ class GzipReader final : public LogReader {
     position_ = 0;
     input_offset_ = 0;
     between_members_ = false;
+    damage_.reset();
     stream_.avail_in = 0;
     return {};
   }
@@ -101,6 +103,7 @@ class GzipReader final : public LogReader {
     return count > 0;
   }
   Result<size_t> Inflate(std::span<char> out) {
+    if (damage_) return size_t{0};
     stream_.next_out = reinterpret_cast<Bytef*>(out.data());
     stream_.avail_out = static_cast<uInt>(out.size());
     while (stream_.avail_out > 0) {
@@ -116,7 +119,10 @@ class GzipReader final : public LogReader {
         between_members_ = true;
         inflateReset(&stream_);
       } else if (code != Z_OK && code != Z_BUF_ERROR) {
-        return DataLoss(fmt::format("broken gzip data after {} bytes", position_));
+        const uint64_t at = input_offset_ - stream_.avail_in;
+        damage_ = DataLoss(fmt::format("broken gzip data near its byte {}, after {} bytes of lines",
+                                       at, position_ + out.size() - stream_.avail_out));
+        break;
       } else if (!more && stream_.avail_out == room) {
         break;
       }
@@ -134,6 +140,7 @@ class GzipReader final : public LogReader {
   bool open_ = false;
   bool between_members_ = false;
   bool complete_ = false;
+  std::optional<Error> damage_;
   uint64_t position_ = 0;
   uint64_t furthest_ = 0;
   uint64_t input_offset_ = 0;
@@ -142,27 +149,30 @@ class GzipReader final : public LogReader {
 struct GlobWalk {
   const os::FileSystem& files;
   const std::vector<std::string_view> parts;
+  const bool wild;
   const size_t limit;
-  std::set<std::string>& found;
-  std::vector<std::string>* unreadable;
+  std::set<std::string> found;
+  std::vector<std::pair<std::string, Error>> failures;
+
+  void Failed(const std::string& path, const Error& error) {
+    if (error.code() == Code::kNotFound && wild) return;
+    if (failures.size() < limit) failures.emplace_back(path, error);
+  }
 
   // `depth` is bounded by the number of parts, the work by `limit` and the folders that match.
   void Step(const std::string& folder, size_t depth) {
     if (found.size() >= limit) return;
     const std::string_view part = parts[depth];
     const bool last = depth + 1 == parts.size();
-    if (part.find_first_of("*?[") == std::string_view::npos) {
+    if (!HasWildcard(part)) {
       const std::string path = os::JoinPath(folder, part);
       if (!last) return Step(path, depth + 1);
-      if (files.Exists(path)) found.insert(path);
+      if (const auto info = files.Stat(path); !info.ok()) return Failed(path, info.error());
+      found.insert(path);
       return;
     }
     const auto names = files.List(folder);
-    if (!names.ok()) {
-      const bool absent = names.error().code() == Code::kNotFound;
-      if (!absent && unreadable != nullptr) unreadable->push_back(names.error().message());
-      return;
-    }
+    if (!names.ok()) return Failed(folder, names.error());
     const std::string pattern(part);
     for (const std::string& name : *names) {
       if (fnmatch(pattern.c_str(), name.c_str(), FNM_PERIOD) != 0) continue;
@@ -232,6 +242,13 @@ uint32_t TellingLength(const Ladder& known, const Ladder& fresh) {
   return 0;
 }
 
+Error EndsTooSoon(uint64_t sent) {
+  return DataLoss(
+      fmt::format("the gzip data ends too soon; its whole lines are sent, {} bytes, and "
+                  "what follows once the file has grown",
+                  sent));
+}
+
 std::optional<bool> HoldsAnchor(LogReader& reader, const Anchor& anchor) {
   if (anchor.length == 0) return true;
   char bytes[kAnchorBytes];
@@ -271,20 +288,19 @@ Result<std::unique_ptr<LogReader>> OpenLog(os::FileSystem& files, const std::str
   return ReadLog(std::move(file));
 }
 
-std::vector<std::string> ExpandGlobs(const os::FileSystem& files,
-                                     const std::vector<std::string>& patterns, size_t limit,
-                                     std::vector<std::string>* unreadable) {
-  std::set<std::string> found;
-  for (const std::string& pattern : patterns) {
-    std::vector<std::string_view> parts;
-    for (const std::string_view part : Split(pattern, '/')) {
-      if (!part.empty()) parts.push_back(part);
-    }
-    if (parts.empty()) continue;
-    GlobWalk walk{files, std::move(parts), limit, found, unreadable};
-    walk.Step("/", 0);
+bool HasWildcard(std::string_view pattern) {
+  return pattern.find_first_of("*?[") != std::string_view::npos;
+}
+
+GlobMatches ExpandGlob(const os::FileSystem& files, const std::string& pattern, size_t limit) {
+  std::vector<std::string_view> parts;
+  for (const std::string_view part : Split(pattern, '/')) {
+    if (!part.empty()) parts.push_back(part);
   }
-  return {found.begin(), found.end()};
+  if (parts.empty()) return {};
+  GlobWalk walk{files, std::move(parts), HasWildcard(pattern), limit, {}, {}};
+  walk.Step("/", 0);
+  return {{walk.found.begin(), walk.found.end()}, std::move(walk.failures)};
 }
 
 }  // namespace tarn::agent

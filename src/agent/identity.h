@@ -74,7 +74,12 @@ class LogReader {
   virtual bool compressed() const = 0;
   // False while a compressed file has no proper end yet (it is still being written, or cut off).
   virtual bool complete() const = 0;
+  // Where a compressed file is damaged, once Read has met that; it reads up to there.
+  virtual const Error* damage() const { return nullptr; }
 };
+
+// Of a compressed file that is cut off: all its whole lines were sent, `sent` bytes.
+Error EndsTooSoon(uint64_t sent);
 
 // Whether the bytes before the anchor's end are still those. Nullopt: the file does not reach it at
 // present, or cannot be read.
@@ -90,11 +95,17 @@ Result<std::unique_ptr<LogReader>> ReadLog(std::unique_ptr<os::File> file);
 Result<std::unique_ptr<LogReader>> OpenLog(os::FileSystem& files, const std::string& path,
                                            const os::FileInfo& info);
 
-// Paths that match the globs: '*', '?' and '[…]' in every part of an absolute path; sorted, at most
-// `limit`. Folders that cannot be read are left out and named in `unreadable`. Hidden names match
-// only patterns that begin with a dot.
-std::vector<std::string> ExpandGlobs(const os::FileSystem& files,
-                                     const std::vector<std::string>& patterns, size_t limit,
-                                     std::vector<std::string>* unreadable);
+bool HasWildcard(std::string_view pattern);
+
+// Paths that match a glob.
+struct GlobMatches {
+  std::vector<std::string> paths;  // sorted
+  // Folders that cannot be read, files that cannot be looked at; NotFound only of a pattern
+  // without a wildcard.
+  std::vector<std::pair<std::string, Error>> failures;
+};
+// '*', '?' and '[…]' work in every part of an absolute path. Hidden names match only patterns that
+// begin with a dot. At most `limit` paths.
+GlobMatches ExpandGlob(const os::FileSystem& files, const std::string& pattern, size_t limit);
 
 }  // namespace tarn::agent

@@ -297,6 +297,10 @@ void BindKinesisFlow(config::Reader& reader, FlowSettings& flow, AgentSettings& 
   reader.String({"kinesisStream", "name of the source"}, kinesis);
   flow.source = firehose.empty() ? kinesis : firehose;
   CheckSource(reader, firehose.empty() ? "kinesisStream" : "deliveryStream", flow.source);
+  if (!firehose.empty() && !kinesis.empty()) {
+    settings.notes.push_back(
+        fmt::format("{}.kinesisStream is ignored: the source is deliveryStream", reader.path()));
+  }
   if (flow.source.empty()) reader.Fail("", "'deliveryStream' or 'kinesisStream' is missing");
   std::string position = "END_OF_FILE";
   reader.Choice({"initialPosition", "where to begin"}, position, {"START_OF_FILE", "END_OF_FILE"});
@@ -518,7 +522,9 @@ Result<AgentSettings> LoadKinesisSettings(const std::vector<SettingsFile>& files
   if (!more.empty() && settings.flows.empty() && wrong.empty()) {
     reader.Fail("flows", "none here and none in agent.d");
   }
-  CheckSettings(reader, settings, {endpoint, "tarn.host", "tarn.key"});
+  PlacePaths(settings, os::ParentOf(main.name));
+  CheckSettings(reader, settings,
+                {endpoint, "tarn.host", "tarn.key", "tarn.stateDir", "tarn.tlsCa"});
   reader.Finish();
   if (const Status fine = problems.ToStatus(); !fine.ok()) {
     wrong.insert(wrong.begin(), fine.error().message());

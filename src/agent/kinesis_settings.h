@@ -12,7 +12,7 @@ bool IsKinesisFile(std::string_view text);
 // multiLineStartPattern, skipHeaderLines, dataProcessingOptions, maxBufferAgeMillis,
 // firehose.endpoint or kinesis.endpoint; ${env:NAME} and ${file:path} as in agent.yaml. Of the
 // files after the first, those of agent.d, the flows alone. Every other key is listed in `notes`
-// with the reason why it is not needed. A relative `state_dir` never results.
+// with the reason why it is not needed.
 Result<AgentSettings> LoadKinesisSettings(const std::vector<SettingsFile>& files,
                                           const std::string& machine_name,
                                           const config::Resolver& resolver);
@@ -27,7 +27,12 @@ struct SettingsKeys {
   std::string_view server;
   std::string_view host;
   std::string_view key;
+  std::string_view state_dir;
+  std::string_view tls_ca;
 };
+
+// Relative ones are below that folder.
+void PlacePaths(AgentSettings& settings, const std::string& folder);
 
 // Checks across keys, shared by both kinds of file.
 void CheckSource(config::Reader& reader, std::string_view key, std::string_view source);

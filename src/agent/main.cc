@@ -11,8 +11,8 @@
 #include "agent/metrics_door.h"
 #include "agent/settings.h"
 #include "agent/socket_transport.h"
+#include "agent/status.h"
 #include "base/text.h"
-#include "codec/json.h"
 #include "os/posix_file_system.h"
 
 namespace tarn::agent {
@@ -52,7 +52,8 @@ SIGHUP reads FILE again; a file with mistakes is named in the log and the old on
 
 exit codes: 0 done or stopped; others as in docs/exit-codes.md (2 for a wrong command line)
   --once ends with 6 or 7 when the key is refused, and after 60 s without an acknowledgement with 9,
-  or what the server says
+  or what the server says; a file that could not be sent, or not all of it, is named, and the exit
+  is 3 for not there, 7 not permitted, 9 waits, 11 damaged, cut off or lost, 13 trouble of the disk
 )";
 
 constexpr int kUsageExit = 2;
@@ -102,67 +103,12 @@ Result<AgentSettings> ReadSettings(os::FileSystem& files, const std::string& pat
 
 std::string Files(size_t count) { return fmt::format("{} file{}", count, count == 1 ? "" : "s"); }
 
-// A file of the checkpoint as it is now.
-struct FileStatus {
-  const FileState& file;
-  std::string_view state;
-  uint64_t size;
-  uint64_t behind;
-};
-
-FileStatus StatusOf(os::FileSystem& files, const FileState& file) {
-  const auto info = files.Stat(file.path);
-  const bool there = info.ok() && info->inode == file.inode && info->device == file.device;
-  const uint64_t size = there && !file.path.ends_with(".gz") ? info->size : file.size;
-  const uint64_t behind = BytesBehind(files, file, size);
-  return {file, file.finished ? "finished" : (there ? "tailing" : "gone"), size, behind};
-}
-
-void PrintAsTable(const std::string& agent_id, const std::vector<FileStatus>& files,
-                  uint64_t behind) {
-  fmt::print("agent {}\n{:<10} {:>14} {:>14}  {:<9} {}\n", agent_id, "source", "sent", "behind",
-             "state", "path");
-  for (const FileStatus& status : files) {
-    fmt::print("{:<10} {:>14} {:>14}  {:<9} {}\n", status.file.source, status.file.acked,
-               status.behind, status.state, EscapeInvalidUtf8(status.file.path));
-  }
-  fmt::print("{}, {} behind\n", Files(files.size()), FormatBytes(behind));
-}
-
-void PrintAsJson(const std::string& agent_id, const std::vector<FileStatus>& files,
-                 uint64_t behind) {
-  codec::Json::Array all;
-  for (const FileStatus& status : files) {
-    codec::Json file;
-    file.Set("source", status.file.source);
-    file.Set("path", EscapeInvalidUtf8(status.file.path));
-    file.Set("file_id", status.file.file_id);
-    file.Set("state", std::string(status.state));
-    file.Set("size_bytes", static_cast<int64_t>(status.size));
-    file.Set("sent_bytes", static_cast<int64_t>(status.file.acked));
-    file.Set("behind_bytes", static_cast<int64_t>(status.behind));
-    file.Set("last_seen", FormatTimestamp(status.file.last_seen));
-    all.push_back(std::move(file));
-  }
-  codec::Json json;
-  json.Set("agent_id", agent_id);
-  json.Set("behind_bytes", static_cast<int64_t>(behind));
-  json.Set("files", std::move(all));
-  fmt::print("{}\n", codec::DumpJson(json, true));
-}
-
-int PrintStatus(os::FileSystem& files, const AgentSettings& settings, bool as_json) {
+int TellStatus(os::FileSystem& files, const AgentSettings& settings, bool as_json) {
   const auto text = files.ReadFile(os::JoinPath(settings.state_dir, kCheckpointName));
   if (!text.ok()) return Fail(text.error());
   auto checkpoint = DecodeCheckpoint(*text);
   if (!checkpoint.ok()) return Fail(std::move(checkpoint).error().In("checkpoint"));
-  std::vector<FileStatus> all;
-  uint64_t behind = 0;
-  for (const FileState& file : checkpoint->files) {
-    all.push_back(StatusOf(files, file));
-    behind += all.back().behind;
-  }
-  (as_json ? PrintAsJson : PrintAsTable)(checkpoint->agent_id, all, behind);
+  fmt::print("{}", PrintStatus(files, *checkpoint, as_json));
   return 0;
 }
 
@@ -361,7 +307,7 @@ int Main(int argc, char** argv) {
                settings->flows.size() == 1 ? "" : "s");
     return 0;
   }
-  if (arguments->status) return PrintStatus(files, *settings, arguments->json);
+  if (arguments->status) return TellStatus(files, *settings, arguments->json);
   KeepBuffers();
   return RunAgent(files, *settings, *arguments);
 }

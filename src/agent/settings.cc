@@ -6,6 +6,7 @@
 #include <set>
 
 #include "agent/kinesis_settings.h"
+#include "agent/socket_transport.h"
 #include "agent_wire/batch.h"
 #include "base/text.h"
 #include "source/format_name/format_name.h"
@@ -30,11 +31,15 @@ void Bind(config::Reader& reader, AgentSettings& s) {
   reader.Strings({"server", "URL of the Tarn server; more than one: tried in turn", true},
                  s.servers);
   reader.String({"key", "key of this agent; write ${file:/etc/tarn-agent/key}"}, s.key);
-  reader.String({"tls_ca", "PEM file of the authority that signed the server's certificate"},
-                s.tls_ca);
+  reader.String(
+      {"tls_ca",
+       "PEM file of the authority that signed the server's certificate; a relative path is one "
+       "from the folder of this file"},
+      s.tls_ca);
   reader.Bool({"tls_insecure", "do not check the server's certificate"}, s.tls_insecure);
   reader.String({"host", "name of this machine in the data; none: its own"}, s.host);
-  reader.String({"state_dir", "folder of the checkpoint"}, s.state_dir);
+  reader.String({"state_dir", "folder of the checkpoint; a relative path as in `tls_ca`"},
+                s.state_dir);
   reader.Bytes({"batch_bytes", "a batch of lines leaves when it is this large"}, s.batch_bytes,
                {4'096, 8'000'000});
   reader.Duration({"batch_age", "or when its first line waited this long"}, s.batch_age_micros,
@@ -100,6 +105,12 @@ void CheckFlow(config::Reader& reader, const FlowSettings& flow, const FlowKeys&
   }
 }
 
+void PlacePaths(AgentSettings& settings, const std::string& folder) {
+  for (std::string* path : {&settings.state_dir, &settings.tls_ca}) {
+    if (!path->empty() && !path->starts_with('/')) *path = os::JoinPath(folder, *path);
+  }
+}
+
 void CheckSettings(config::Reader& reader, const AgentSettings& settings,
                    const SettingsKeys& keys) {
   for (const std::string& server : settings.servers) {
@@ -113,6 +124,12 @@ void CheckSettings(config::Reader& reader, const AgentSettings& settings,
     reader.Fail(keys.host,
                 fmt::format("'{}' is no UTF-8; say here what the machine is to be called",
                             EscapeInvalidUtf8(settings.host)));
+  }
+  if (settings.state_dir.empty()) {
+    reader.Fail(keys.state_dir, "is empty; name the folder that the checkpoint is kept in");
+  }
+  if (const Status usable = CheckAuthorities(settings.tls_ca); !usable.ok()) {
+    reader.Fail(keys.tls_ca, usable.error().message());
   }
   if (settings.key.find_first_of("\r\n") != std::string::npos) {
     reader.Fail(keys.key, "must be one line");
@@ -159,7 +176,8 @@ Result<AgentSettings> LoadSettings(const std::vector<SettingsFile>& files,
   AgentSettings settings;
   settings.host = machine_name;
   Bind(reader, settings);
-  CheckSettings(reader, settings, {"server", "host", "key"});
+  PlacePaths(settings, os::ParentOf(file_name));
+  CheckSettings(reader, settings, {"server", "host", "key", "state_dir", "tls_ca"});
   reader.Finish();
   TARN_TRY(problems.ToStatus());
   return settings;

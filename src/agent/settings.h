@@ -26,10 +26,10 @@ struct FlowSettings {
 struct AgentSettings {
   std::vector<std::string> servers;  // "https://host:port"; the next one is tried when one fails
   std::string key;                   // sent as a bearer token; empty: none
-  std::string tls_ca;                // PEM file; empty: the system's
+  std::string tls_ca;                // PEM file; empty: the system's. Not relative to this process
   bool tls_insecure = false;         // accept any certificate (logged at each start)
   std::string host;                  // name sent with each batch; default: the machine's
-  std::string state_dir = "/var/lib/tarn-agent";
+  std::string state_dir = "/var/lib/tarn-agent";  // likewise
   uint64_t batch_bytes = 1'000'000;
   int64_t batch_age_micros = 1'000'000;
   int64_t metrics_port = 0;  // on 127.0.0.1; 0: no metrics
@@ -50,7 +50,8 @@ Result<std::vector<SettingsFile>> ReadSettingsFiles(os::FileSystem& files, const
 
 // agent.yaml, or a Kinesis Agent's agent.json (told apart by how it begins: '{', // or /*) and the
 // files of its agent.d. All problems at once in InvalidArgument, each with file, line, column, key
-// path and nearest word. `machine_name` is the default of `host`.
+// path and nearest word. `machine_name` is the default of `host`. Relative paths are below the
+// folder of the first file. Reads the file of `tls_ca`.
 Result<AgentSettings> LoadSettings(const std::vector<SettingsFile>& files,
                                    const std::string& machine_name,
                                    const config::Resolver& resolver);

@@ -93,6 +93,37 @@ TEST(Settings, FlowsWithoutSourceAreNotCalledTheSame) {
   EXPECT_EQ(ProblemOf(settings).find("stands twice"), std::string::npos) << ProblemOf(settings);
 }
 
+TEST(Settings, EmptyListsAndFoldersAreToldWithTheirPlaces) {
+  EXPECT_EQ(ProblemOf(LoadText("server: []\nstate_dir: ''\nflows:\n  - {source: a, paths: []}\n")),
+            "agent.yaml:1:9: server: expected at least one string, found an empty list\n"
+            "agent.yaml:2:12: state_dir: is empty; name the folder that the checkpoint is kept in\n"
+            "agent.yaml:4:24: flows[0].paths: expected at least one string, found an empty list");
+  EXPECT_EQ(ProblemOf(LoadText(R"({"firehose.endpoint": "http://x", "tarn.stateDir": "",
+      "flows": [{"filePattern": "/a", "deliveryStream": "w"}]})")),
+            "agent.yaml:1:52: tarn.stateDir: is empty; name the folder that the checkpoint is kept "
+            "in");
+}
+
+TEST(Settings, RelativePathsAreBelowTheFolderOfTheFile) {
+  testing::TempFolder folder;
+  const auto load = [&](const std::string& text) {
+    return LoadSettings({{folder / "agent.yaml", text}}, "box", {});
+  };
+  const std::string flows = "flows: [{source: s, paths: /l}]\n";
+  const auto settings = load("server: http://a\nstate_dir: state/here\n" + flows);
+  EXPECT_EQ(settings.value().state_dir, folder / "state/here");
+  const auto kinesis = load(R"({"firehose.endpoint": "http://x", "tarn.stateDir": "state",
+      "flows": [{"filePattern": "/a", "deliveryStream": "w"}]})");
+  EXPECT_EQ(kinesis.value().state_dir, folder / "state");
+  testing::Append(folder / "ca.pem", "hello\n");
+  EXPECT_EQ(ProblemOf(load("server: http://a\ntls_ca: ca.pem\n" + flows)),
+            (folder / "agent.yaml:2:9: tls_ca: no PEM certificate can be read from '") +
+                (folder / "ca.pem': no certificate or crl found"));
+  EXPECT_NE(ProblemOf(load("server: http://a\ntls_ca: none.pem\n" + flows))
+                .find("none.pem': No such file or directory"),
+            std::string::npos);
+}
+
 TEST(Settings, HasAtMostFifteenKeys) {
   size_t keys = 0;
   for (const auto& field : DescribeSettings()) {
@@ -364,6 +395,15 @@ TEST(Settings, KinesisFileOfAnAgentForAwsIsToldWhatItLacks) {
                                      "firehose.endpoint"});
 }
 
+TEST(Settings, KinesisFlowOfTwoStreamsSaysWhichIsTaken) {
+  const auto settings = LoadText(R"({"firehose.endpoint": "http://x", "tarn.key": "k", "flows":
+      [{"filePattern": "/a", "deliveryStream": "w", "kinesisStream": "v"}]})")
+                            .value();
+  EXPECT_EQ(settings.flows[0].source, "w");
+  EXPECT_EQ(settings.notes, std::vector<std::string>{
+                                "flows[0].kinesisStream is ignored: the source is deliveryStream"});
+}
+
 TEST(Settings, KinesisFileMayHaveReferencesAsAgentYaml) {
   const auto load = [](std::string_view key, std::string_view pattern) {
     return LoadText(
@@ -480,13 +520,16 @@ TEST(Identity, GlobsMatchFoldersAndNames) {
     ASSERT_TRUE(files.CreateDirectories(os::ParentOf(folder / path)).ok());
     testing::Append(folder / path, "x\n");
   }
-  EXPECT_EQ(ExpandGlobs(files, {folder / "v*/*.log"}, 100, nullptr),
+  EXPECT_EQ(ExpandGlob(files, folder / "v*/*.log", 100).paths,
             (std::vector<std::string>{folder / "v1/access.log", folder / "v2/access.log",
                                       folder / "v2/error.log"}));
-  EXPECT_EQ(ExpandGlobs(files, {folder / "v[2]/a*", folder / "v2/access.log"}, 100, nullptr).size(),
-            1U);
-  EXPECT_EQ(ExpandGlobs(files, {folder / "v*/*.log"}, 2, nullptr).size(), 2U);
-  EXPECT_TRUE(ExpandGlobs(files, {folder / "none/*"}, 2, nullptr).empty());
+  EXPECT_EQ(ExpandGlob(files, folder / "v[2]/a*", 100).paths.size(), 1U);
+  EXPECT_EQ(ExpandGlob(files, folder / "v*/*.log", 2).paths.size(), 2U);
+  const GlobMatches none = ExpandGlob(files, folder / "none/*", 2);
+  EXPECT_TRUE(none.paths.empty() && none.failures.empty());
+  const GlobMatches absent = ExpandGlob(files, folder / "v1/error.log", 2);
+  ASSERT_EQ(absent.failures.size(), 1U);
+  EXPECT_EQ(absent.failures[0].second.code(), Code::kNotFound);
 }
 
 TEST(ResponseHead, IsParsedStrictly) {

@@ -224,6 +224,21 @@ class SocketTransport::Connection {
   SSL* ssl_ = nullptr;
 };
 
+Status CheckAuthorities(const std::string& file) {
+  if (file.empty()) return {};
+  const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(SSL_CTX_new(TLS_client_method()),
+                                                             &SSL_CTX_free);
+  if (context == nullptr) return Internal("cannot set up TLS: " + TlsReason());
+  if (SSL_CTX_load_verify_locations(context.get(), file.c_str(), nullptr) == 1) return {};
+  const unsigned long code = ERR_get_error();  // the first is the cause
+  ERR_clear_error();
+  const char* known = ERR_reason_error_string(code);
+  return InvalidArgument(fmt::format("no PEM certificate can be read from '{}': {}", file,
+                                     ERR_SYSTEM_ERROR(code) ? Reason(ERR_GET_REASON(code))
+                                     : known != nullptr     ? known
+                                                            : "it holds none"));
+}
+
 void SocketTransport::FreeContext::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
 
 SocketTransport::SocketTransport(std::vector<Url> servers, const os::Clock& clock)

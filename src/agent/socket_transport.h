@@ -29,6 +29,9 @@ struct ResponseHead {
 };
 Result<ResponseHead> ParseResponseHead(std::string_view head);
 
+// Whether certificates can be read from the file; empty, the system's, is fine.
+Status CheckAuthorities(const std::string& file);
+
 // HTTP/1.1 POST with keep-alive over a plain socket or OpenSSL (TLS 1.2 and later, certificate and
 // host name checked). After a failure the next call connects to the next server of the list. A kept
 // connection that the server closed is opened again once within a call.
@@ -42,7 +45,7 @@ class SocketTransport final : public Transport {
   static constexpr size_t kMaxHeadBytes = 64 << 10;
   static constexpr size_t kMaxBodyBytes = 1 << 20;
 
-  // InvalidArgument if the CA file cannot be used.
+  // InvalidArgument if the CA file cannot be used, as CheckAuthorities says.
   static Result<std::unique_ptr<SocketTransport>> Make(std::vector<Url> servers,
                                                        const TlsSettings& tls,
                                                        const os::Clock& clock);

@@ -128,15 +128,18 @@ Frame Tailer::FrameOf(TrackedFile& file, std::string& buffer, int64_t now) {
     buffer.resize(wanted);
     const auto count = file.reader->Read(file.read_offset, buffer);
     if (!count.ok()) {
-      events_.FileUnreadable(file.state.path, count.error());
+      table_.SetProblem(file, ProblemKind::kUnreadable, count.error());
       file.hold_until = now + kDiskRetryMicros;
       return {};
     }
     buffer.resize(*count);
     const int64_t still = now - file.last_growth;
     const bool at_end = *count < wanted;
-    const bool quiet = at_end && (flush_ || still >= kQuietMicros);
-    const bool final = at_end && (flush_ || NothingFollows(file, now));
+    // Of a compressed file that is damaged or cut off whole lines are sent.
+    const bool whole = file.reader->complete();
+    const bool damaged = file.reader->damage() != nullptr;
+    const bool quiet = at_end && (flush_ || damaged || still >= kQuietMicros);
+    const bool final = at_end && whole && (flush_ || NothingFollows(file, now));
     const Framer& framer = framers_[file.flow];
     Frame frame = file.line_begin ? framer.FindInside(buffer, quiet, final)
                                   : framer.Find(buffer, quiet, final);
@@ -145,18 +148,30 @@ Frame Tailer::FrameOf(TrackedFile& file, std::string& buffer, int64_t now) {
 }
 
 // For more of the file.
-void Tailer::Wait(TrackedFile& file, int64_t now) const {
+void Tailer::Wait(TrackedFile& file, int64_t now) {
   file.stuck_size = file.size;
   const bool waits_for_quiet =
       framers_[file.flow].multiline() && now - file.last_growth < kQuietMicros;
   file.next_try = waits_for_quiet ? file.last_growth + kQuietMicros
                                   : std::max(file.last_growth, file.left_at) + kPartialMicros;
   if (file.reader->compressed()) file.next_try = now + kGzipRetryMicros;
-  if (file.reader->compressed() && file.reader->complete()) {
-    file.size = file.read_offset;
-    file.reader->Rest();
-  }
+  if (file.reader->compressed()) WaitForPacked(file, now);
   if (file.next_try <= now) file.next_try = now + kPartialMicros;
+}
+
+void Tailer::WaitForPacked(TrackedFile& file, int64_t now) {
+  const Error* damage = file.reader->damage();
+  if (damage != nullptr) {
+    table_.SetProblem(file, ProblemKind::kDamaged, *damage);
+  } else if (!file.reader->complete()) {
+    const bool still = flush_ || now - file.last_growth >= kPartialMicros;
+    if (still && !file.problem && now >= file.hold_until) {
+      table_.SetProblem(file, ProblemKind::kWaits, EndsTooSoon(file.read_offset));
+    }
+    return;
+  }
+  file.size = file.read_offset;
+  file.reader->Rest();
 }
 
 std::optional<PendingBatch> Tailer::Cut(uint64_t slot, TrackedFile& file) {
@@ -177,7 +192,8 @@ std::optional<PendingBatch> Tailer::Cut(uint64_t slot, TrackedFile& file) {
 }
 
 PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::string payload) {
-  if (frame.cut) events_.LineCut(file.state.path, file.read_offset);
+  table_.ClearProblem(file);
+  if (frame.cut && !file.line_begin) events_.LineCut(file.state.path, file.read_offset);
   PendingBatch batch;
   batch.slot = slot;
   batch.epoch = file.epoch;
@@ -234,6 +250,7 @@ void Tailer::Void(TrackedFile& file) {
   file.handed_out.clear();
   file.read_offset = file.state.acked;
   file.line_begin = file.state.line_begin;
+  if (IsSpent(file)) table_.ClearProblem(file);  // it is read again
   file.stuck_size = 0;
   if (file.size > file.read_offset) file.pending_since = clock_.MonotonicMicros();
 }

@@ -86,7 +86,8 @@ class Tailer {
   static bool NothingFollows(const TrackedFile& file, int64_t now);
   // Moves over the lines that the flow skips. False: they are not all there.
   bool PassHeading(TrackedFile& file, int64_t now);
-  void Wait(TrackedFile& file, int64_t now) const;
+  void Wait(TrackedFile& file, int64_t now);
+  void WaitForPacked(TrackedFile& file, int64_t now);
   Frame FrameOf(TrackedFile& file, std::string& buffer, int64_t now);
   PendingBatch Make(uint64_t slot, TrackedFile& file, Frame frame, std::string payload);
   static void NoteHandedOut(TrackedFile& file, std::string_view payload,

@@ -119,6 +119,23 @@ TEST(Tailer, EachFileHasAHeadingAfterEveryKindOfRotation) {
             (std::multiset<std::string>{Lines(0, 6), Lines(10, 3), Lines(20, 9), Lines(30, 3)}));
 }
 
+// What was passed over is known as what was sent is: it may be truncated and filled again.
+TEST(Tailer, HeadingIsRememberedAsWhatWasRead) {
+  TempFolder folder;
+  Rig rig(SettingsWithHeading(folder / "a.csv"));
+  Append(folder / "a.csv", "one\ntwo\n");
+  rig.Settle(1);
+  const TrackedFile& file = rig.table().files().begin()->second;
+  EXPECT_EQ(file.anchor().end, 8U);
+  ASSERT_EQ(file.state.trail.size(), 1U);
+  EXPECT_EQ(file.state.trail[0].lines, LineHashes("one\ntwo\n"));
+  std::filesystem::resize_file(folder / "a.csv", 0);
+  Append(folder / "a.csv", "one\n2\nthree\n");
+  rig.Settle();
+  EXPECT_EQ(rig.table().files().size(), 2U);
+  EXPECT_EQ(rig.server.AllBytes(), "three\n");
+}
+
 TEST(Tailer, FileThatIsAllHeadingIsDoneWith) {
   for (const std::string text : {"one\n", "one\ntwo\n"}) {
     TempFolder folder;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -87,6 +88,83 @@ inline void Fill(const std::string& path, const Refill& refill) {
   Append(path, refill.after);
 }
 
+// The disk, but for what is not permitted: root may read everything, and tests run as root.
+class GuardedFiles final : public os::FileSystem {
+ public:
+  std::set<std::string> unreadable;  // files and folders
+  std::set<std::string> closed;      // folders that may not be entered
+
+  Result<std::unique_ptr<os::File>> Open(const std::string& path, os::OpenMode mode) override {
+    if (unreadable.contains(path) || IsBehindClosed(path)) return Refused("open", path);
+    return disk_.Open(path, mode);
+  }
+  Result<os::FileInfo> Stat(const std::string& path) const override {
+    if (IsBehindClosed(path)) return Refused("stat", path);
+    return disk_.Stat(path);
+  }
+  Result<std::vector<std::string>> List(const std::string& path) const override {
+    if (unreadable.contains(path) || IsBehindClosed(path)) return Refused("list", path);
+    return disk_.List(path);
+  }
+  Status CreateDirectories(const std::string& path) override {
+    return disk_.CreateDirectories(path);
+  }
+  Status Rename(const std::string& from, const std::string& to) override {
+    return disk_.Rename(from, to);
+  }
+  Status RenameNoReplace(const std::string& from, const std::string& to) override {
+    return disk_.RenameNoReplace(from, to);
+  }
+  Status Remove(const std::string& path) override { return disk_.Remove(path); }
+  Status RemoveRecursively(const std::string& path) override {
+    return disk_.RemoveRecursively(path);
+  }
+  Status SyncDirectory(const std::string& path) override { return disk_.SyncDirectory(path); }
+  Result<std::unique_ptr<os::FileLock>> Lock(const std::string& path) override {
+    return disk_.Lock(path);
+  }
+  Result<uint64_t> FreeBytes(const std::string& path) const override {
+    return disk_.FreeBytes(path);
+  }
+
+ private:
+  static Error Refused(const std::string& verb, const std::string& path) {
+    return PermissionDenied("cannot " + verb + " " + path + ": Permission denied");
+  }
+  bool IsBehindClosed(const std::string& path) const {
+    for (std::string up = os::ParentOf(path); up.size() > 1; up = os::ParentOf(up)) {
+      if (closed.contains(up)) return true;
+    }
+    return false;
+  }
+  os::PosixFileSystem disk_;
+};
+
+// Log lines in memory.
+class LogPaper {
+ public:
+  LogPaper() { TARN_CHECK(fd_ >= 0); }
+  ~LogPaper() { close(fd_); }
+  LogPaper(const LogPaper&) = delete;
+  LogPaper& operator=(const LogPaper&) = delete;
+  int fd() const { return fd_; }
+  std::string Text() const {
+    std::string text(static_cast<size_t>(lseek(fd_, 0, SEEK_CUR)), '\0');
+    TARN_CHECK(pread(fd_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
+    return text;
+  }
+  // How often `word` stands there.
+  size_t Count(std::string_view word) const {
+    const std::string text = Text();
+    size_t count = 0;
+    for (size_t at = 0; (at = text.find(word, at)) != std::string::npos; at += word.size()) ++count;
+    return count;
+  }
+
+ private:
+  const int fd_ = memfd_create("log", MFD_CLOEXEC);
+};
+
 // The server's side of docs/formats/agent-batch.md: a watermark per file id. Fails on request.
 class FakeServer final : public Transport {
  public:
@@ -172,12 +250,10 @@ class FakeServer final : public Transport {
 // An agent without threads: the test is the scheduler.
 class Rig {
  public:
-  explicit Rig(AgentSettings settings)
-      : settings_(std::move(settings)), fd_(open("/dev/null", O_WRONLY | O_CLOEXEC)) {
+  explicit Rig(AgentSettings settings) : settings_(std::move(settings)) {
     clock.Advance(kMicrosPerSecond);
     Start();
   }
-  ~Rig() { close(fd_); }
   Rig(const Rig&) = delete;
   Rig& operator=(const Rig&) = delete;
 
@@ -252,13 +328,15 @@ class Rig {
   obs::Registry registry;
   os::FakeClock clock{Timestamp{1'795'525'200'000'000}};
   FakeServer server;
+  LogPaper log;
+  GuardedFiles files;
 
  private:
   void Start() {
     sending_ = false;
     Checkpoint checkpoint;
     if (!saved_.empty()) checkpoint = DecodeCheckpoint(saved_).value();
-    table_.emplace(files_, clock, settings_.flows, events_, boot_);
+    table_.emplace(files, clock, settings_.flows, events_, boot_);
     table_->Load(checkpoint.files, saved_.empty());
     tailer_.emplace(*table_, settings_, clock, events_,
                     Tailer::Identity{"agent", checkpoint.batch_number});
@@ -266,10 +344,8 @@ class Rig {
   }
 
   const AgentSettings settings_;
-  const int fd_;
-  os::PosixFileSystem files_;
   os::SeededRandom random_{1};
-  obs::Logger logger_{clock, fd_, obs::LogFormat::kText, obs::Level::kError};
+  obs::Logger logger_{clock, log.fd(), obs::LogFormat::kText, obs::Level::kInfo};
   Events events_{logger_, registry};
   std::string saved_;
   uint64_t boot_ = 1;

@@ -142,8 +142,10 @@ const Node* Reader::TakeScalar(const Key& key, std::string_view type,
 }
 
 void Reader::Wrong(const Key& key, const Node& value, std::string_view expected) {
-  const std::string found =
-      value.kind == NodeKind::kScalar ? Quoted(value.scalar) : std::string(KindName(value.kind));
+  const bool none = value.kind == NodeKind::kList && value.items.empty();
+  const std::string found = value.kind == NodeKind::kScalar ? Quoted(value.scalar)
+                            : none                          ? "an empty list"
+                                                            : std::string(KindName(value.kind));
   problems_.Add(value.line, value.column, PathOf(key.name),
                 fmt::format("expected {}, found {}", expected, found));
 }
@@ -223,6 +225,9 @@ void Reader::Strings(Key key, std::vector<std::string>& values) {
   const Node* node = Take(key, "list of strings", Join(values, ", "));
   if (node == nullptr) return;
   if (node->kind == NodeKind::kMap) return Wrong(key, *node, "list of strings");
+  if (key.required && node->kind == NodeKind::kList && node->items.empty()) {
+    return Wrong(key, *node, "at least one string");
+  }
   values.clear();
   if (node->kind == NodeKind::kScalar) {
     values.push_back(node->scalar);

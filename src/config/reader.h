@@ -91,7 +91,7 @@ class Reader {
   void Duration(Key key, int64_t& micros, Range<int64_t> range = {});  // "90s", "250ms"
   void Bytes(Key key, uint64_t& bytes, Range<uint64_t> range = {});    // "64MB", "512"
   void Choice(Key key, std::string& value, const std::vector<std::string_view>& choices);
-  // A list of scalars; one scalar alone is a list of one.
+  // A list of scalars; one scalar alone is a list of one. A required one is not empty.
   void Strings(Key key, std::vector<std::string>& values);
 
   // A map with known keys. Not called when the key is absent.

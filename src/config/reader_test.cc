@@ -88,9 +88,9 @@ TEST(Reader, RootThatIsNoMapAndMissingRequiredKey) {
   EXPECT_EQ(ProblemsOf("- a\n")[0], "t.yaml:1:1: expected a map of keys, found a list");
   EXPECT_EQ(ProblemsOf("port: 1\n"),
             std::vector<std::string>{"t.yaml:1:1: 'flows' is missing (list of maps)"});
-  EXPECT_EQ(
-      ProblemsOf("flows: []\n"),
-      std::vector<std::string>{"t.yaml:1:8: flows: expected at least one item, found a list"});
+  EXPECT_EQ(ProblemsOf("flows: []\n"),
+            std::vector<std::string>{
+                "t.yaml:1:8: flows: expected at least one item, found an empty list"});
 }
 
 TEST(Reader, ProblemsAreBounded) {

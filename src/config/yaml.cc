@@ -27,7 +27,8 @@ std::string PlainWords(const std::string& parser_words) {
       {YAML::ErrorMsg::END_OF_SEQ_FLOW, "a '[' is not closed by ']'"},
       {YAML::ErrorMsg::FLOW_END, "a '}' or ']' closes nothing"},
       {YAML::ErrorMsg::EOF_IN_SCALAR, "a quote is not closed"},
-      {YAML::ErrorMsg::TAB_IN_INDENTATION, "a tab in the indentation; indent with spaces"},
+      {YAML::ErrorMsg::TAB_IN_INDENTATION,
+       "a tab in the indentation: YAML takes none there; indent with spaces"},
       {YAML::ErrorMsg::MAP_VALUE, "a ':' within a value; put the value in quotes"},
       {YAML::ErrorMsg::MAP_KEY, "no key can stand here; put a value of many words in quotes"},
       {YAML::ErrorMsg::BLOCK_ENTRY, "a list begins on a line of its own, below its key"},
@@ -41,6 +42,19 @@ std::string PlainWords(const std::string& parser_words) {
         parser_words.substr(std::string_view(YAML::ErrorMsg::INVALID_ESCAPE).size()));
   }
   return "this is no YAML: " + parser_words;
+}
+
+// Whether a tab indents this line, counted from 0: the parser says other things of what follows it.
+// Within braces, as in JSON, tabs are fine.
+bool IsIndentedWithTab(std::string_view text, int line) {
+  if (text.substr(std::min(text.find_first_not_of(" \t\r\n"), text.size())).starts_with('{')) {
+    return false;
+  }
+  const std::vector<std::string_view> lines = Split(text, '\n');
+  if (line < 0 || static_cast<size_t>(line) >= lines.size()) return false;
+  const std::string_view found = lines[static_cast<size_t>(line)];
+  const size_t indentation = std::min(found.find_first_not_of(" \t"), found.size());
+  return found.substr(0, indentation).find('\t') != std::string_view::npos;
 }
 
 // Whether the quote that opens at `at` has its end: the parser takes the end of the file for it.
@@ -284,8 +298,10 @@ Result<Node> ParseYaml(std::string_view text, std::string_view file_name) {
       }
     }
   } catch (const YAML::Exception& error) {
-    return InvalidArgument(fmt::format("{}:{}:{}: {}", file_name, error.mark.line + 1,
-                                       error.mark.column + 1, PlainWords(error.msg)));
+    const bool tab = IsIndentedWithTab(text, error.mark.line);
+    return InvalidArgument(
+        fmt::format("{}:{}:{}: {}", file_name, error.mark.line + 1, tab ? 1 : error.mark.column + 1,
+                    PlainWords(tab ? YAML::ErrorMsg::TAB_IN_INDENTATION : error.msg)));
   } catch (const std::exception& error) {
     return InvalidArgument(fmt::format("{}: cannot be read as YAML: {}", file_name, error.what()));
   }

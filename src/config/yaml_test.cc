@@ -69,6 +69,18 @@ TEST(Yaml, SyntaxErrorIsToldInPlainWords) {
   }
 }
 
+TEST(Yaml, ATabThatIndentsIsCalledSo) {
+  const std::string words =
+      ":1: a tab in the indentation: YAML takes none there; indent with spaces";
+  EXPECT_EQ(ErrorOf("listen:\n\tport: 1\n"), "a.yaml:2" + words);
+  EXPECT_EQ(ErrorOf("a: 1\nflows:\n\t- source: a\n\t  paths: [/x]\n"), "a.yaml:3" + words);
+  EXPECT_EQ(ErrorOf("a:\n  b: 1\n\tc: 2\n"), "a.yaml:3" + words);
+  EXPECT_EQ(ErrorOf("a:\n  b: x: y\n"),
+            "a.yaml:2:7: a ':' within a value; put the value in quotes");
+  EXPECT_EQ(ErrorOf("{\n\t\"a\": 1\n}\n"), "fine");
+  EXPECT_EQ(ErrorOf("{\n\t\"a\": [1,\n\t\"b\": 2\n}\n").find("tab"), std::string::npos);
+}
+
 TEST(Yaml, AByteOrderMarkMovesNothing) {
   const Node root = ParseYaml("\xef\xbb\xbf'name': \"x\"\nport: 1\n", "a.yaml").value();
   ASSERT_EQ(root.entries.size(), 2U);

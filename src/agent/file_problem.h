@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "agent/events.h"
+#include "base/error.h"
+
+namespace tarn::agent {
+
+// Why something that is to be sent is not.
+enum class ProblemKind : uint8_t {
+  kUnreadable,  // the file, or the folder that leads to some
+  kWaits,       // for more bytes
+  kDamaged,
+  kLost,
+};
+inline constexpr size_t kProblemKinds = 4;
+std::string_view NameOf(ProblemKind kind);  // "unreadable", "waits", …
+
+struct FileProblem {
+  ProblemKind kind = ProblemKind::kUnreadable;
+  std::string source;
+  std::string path;  // a file's, a folder's or a pattern's
+  Error error;
+
+  // "/l/a.log: …", without the path where the error names it.
+  std::string Text() const;
+};
+
+// The problems of all files at present. A pass over the disk notes them anew; each is told in the
+// log as it comes up, and again only if it was gone meanwhile. Thread-confined.
+class FileProblems {
+ public:
+  static constexpr size_t kMost = 1'000;
+
+  explicit FileProblems(Events& events) : events_(events) {}
+
+  void BeginPass();
+  void EndPass();
+  void Note(FileProblem problem);
+  void Drop(const std::string& source, const std::string& path);
+
+  // By source and path.
+  std::vector<FileProblem> All() const;
+  // Whether they are others than when this was asked last.
+  bool TakeChanged() { return std::exchange(changed_, false); }
+
+ private:
+  using Key = std::pair<std::string, std::string>;
+  void Tell(const FileProblem& problem);
+
+  Events& events_;
+  std::map<Key, FileProblem> now_;
+  std::map<Key, FileProblem> before_;  // while a pass runs
+  bool changed_ = false;
+};
+
+// All of them as the one error that `once` ends with: the first one's code. No problems: fine.
+Status ToStatus(const std::vector<FileProblem>& problems);
+
+}  // namespace tarn::agent
