@@ -107,27 +107,27 @@ bool TakeEpoch(const char*& at, const char* end, char part, TimeParts& parts) {
 }
 
 struct NumberPart {
-  char letter;
   int TimeParts::* field;
   int digits, least, most;
+  char letter;
 };
-constexpr NumberPart kNumberParts[] = {{'Y', &TimeParts::year, 4, 0, 9'999},
-                                       {'C', &TimeParts::century, 2, 0, 99},
-                                       {'y', &TimeParts::year_of_century, 2, 0, 99},
-                                       {'G', &TimeParts::iso_year, 4, 0, 9'999},
-                                       {'g', &TimeParts::iso_year_of_century, 2, 0, 99},
-                                       {'m', &TimeParts::month, 2, 1, 12},
-                                       {'d', &TimeParts::day, 2, 1, 31},
-                                       {'j', &TimeParts::day_of_year, 3, 1, 366},
-                                       {'V', &TimeParts::iso_week, 2, 1, 53},
-                                       {'U', &TimeParts::sunday_week, 2, 0, 53},
-                                       {'W', &TimeParts::monday_week, 2, 0, 53},
-                                       {'u', &TimeParts::weekday, 1, 1, 7},
-                                       {'w', &TimeParts::weekday, 1, 0, 6},
-                                       {'H', &TimeParts::hour, 2, 0, 23},
-                                       {'I', &TimeParts::hour12, 2, 0, 12},
-                                       {'M', &TimeParts::minute, 2, 0, 59},
-                                       {'S', &TimeParts::second, 2, 0, 60}};
+constexpr NumberPart kNumberParts[] = {{&TimeParts::year, 4, 0, 9'999, 'Y'},
+                                       {&TimeParts::century, 2, 0, 99, 'C'},
+                                       {&TimeParts::year_of_century, 2, 0, 99, 'y'},
+                                       {&TimeParts::iso_year, 4, 0, 9'999, 'G'},
+                                       {&TimeParts::iso_year_of_century, 2, 0, 99, 'g'},
+                                       {&TimeParts::month, 2, 1, 12, 'm'},
+                                       {&TimeParts::day, 2, 1, 31, 'd'},
+                                       {&TimeParts::day_of_year, 3, 1, 366, 'j'},
+                                       {&TimeParts::iso_week, 2, 1, 53, 'V'},
+                                       {&TimeParts::sunday_week, 2, 0, 53, 'U'},
+                                       {&TimeParts::monday_week, 2, 0, 53, 'W'},
+                                       {&TimeParts::weekday, 1, 1, 7, 'u'},
+                                       {&TimeParts::weekday, 1, 0, 6, 'w'},
+                                       {&TimeParts::hour, 2, 0, 23, 'H'},
+                                       {&TimeParts::hour12, 2, 0, 12, 'I'},
+                                       {&TimeParts::minute, 2, 0, 59, 'M'},
+                                       {&TimeParts::second, 2, 0, 60, 'S'}};
 
 bool TakeNumberPart(const char*& at, const char* end, const Step& step, TimeParts& parts) {
   for (const NumberPart& part : kNumberParts) {

@@ -178,7 +178,7 @@ TEST(Parser, AssemblesTimesFromParts) {
 
 // What strftime writes of 2026-11-30 03:46:53 +0100, a Monday, by each of its letters.
 TEST(Parser, EveryLetterOfStrftimeIsRead) {
-  const std::pair<std::string_view, std::string_view> kWritten[] = {
+  const std::pair<std::string_view, std::string_view> texts[] = {
       {"%a", "Mon"},        {"%A", "Monday"},
       {"%b", "Nov"},        {"%B", "November"},
       {"%C", "20"},         {"%d", "30"},
@@ -204,7 +204,7 @@ TEST(Parser, EveryLetterOfStrftimeIsRead) {
       {"%_H", " 3"},        {"%-m", "11"},
       {"%^a", "MON"},       {"%^B", "NOVEMBER"},
       {"%#Z", "cet"},       {"%c", "Mon Nov 30 03:46:53 2026"}};
-  for (const auto& [letter, written] : kWritten) {
+  for (const auto& [letter, written] : texts) {
     // Beside a whole time it adds nothing, and takes nothing away.
     const OneLine whole("%{%Y-%m-%d %H:%M:%S %z|" + std::string(letter) + "}t",
                         "2026-11-30 03:46:53 +0100|" + std::string(written));
