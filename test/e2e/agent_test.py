@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What the agent promises beside rotation and kills: whole lines, an end in bounded time, settings
 read again, and work that goes on while its own checkpoint cannot be written."""
+import gzip
 import json
 import os
 import signal
@@ -64,6 +65,26 @@ class Agent(harness.Case):
         self.assertEqual(unserved.returncode, 9, unserved.stderr)
         self.assertIn("nothing was acknowledged for 60 s", unserved.stderr)
         self.assertLess(seconds, 90)
+
+    def test_once_names_what_it_could_not_send(self):
+        lines = [harness.log_line(number, "w1") for number in range(2_000)]
+        packed = self.work / "cut.log.gz"
+        packed.write_bytes(gzip.compress("".join(lines).encode())[:-1_000])
+        self.append(lines[0] + "a\n")
+        agent = self.agent(self.shop, "w1", [self.log_file, packed])
+        ended = subprocess.run([*agent.command, "--once"], capture_output=True, text=True,
+                               timeout=120, check=False)
+        self.assertEqual(ended.returncode, 11, ended.stderr)
+        self.assertIn(f"\ntarn-agent: {packed}: the gzip data ends too soon", ended.stderr)
+        self.assertEqual(self.shop.flush().status, 200)
+        rows = [row["line"] for row in self.shop.sql(
+            f"SELECT _raw AS line FROM raw.web_log WHERE _path = '{packed}'")]
+        self.assertGreater(len(rows), 1_000)
+        self.assertEqual(sorted(rows), sorted(line.rstrip("\n") for line in lines[:len(rows)]))
+        status = subprocess.run([*agent.command, "--status", "--json"], capture_output=True, text=True,
+                                timeout=60, check=False)
+        states = {file["path"]: file["state"] for file in json.loads(status.stdout)["files"]}
+        self.assertEqual(states, {str(self.log_file): "tailing", str(packed): "waits"})
 
     def test_status_as_json_says_what_it_says_to_people(self):
         def run(*words):
