@@ -148,8 +148,8 @@ void PrintStatus(const Project& project, const Json& status, const std::string& 
     const Json& landing = *status.Find("landing");
     fmt::print("{}: server {} at {}, started {}\n", project.name, TextOf(status, "version"), url,
                AgoOf(status, "started", now));
-    fmt::print("landing: last commit {}, {} since the start, {} waiting, {} buffered\n",
-               AgoOf(landing, "last_commit", now), Counted(IntOf(landing, "commits"), "commit"),
+    fmt::print("landing: last commit {} ({} since start), {} waiting, {} buffered\n",
+               AgoOf(landing, "last_commit", now), GroupDigits(IntOf(landing, "commits")),
                Counted(IntOf(landing, "waiting"), "batch", "batches"),
                FormatBytes(static_cast<uint64_t>(IntOf(landing, "buffered_bytes"))));
     fmt::print("journal: {} on disk{}{}\n",

@@ -1,5 +1,6 @@
 #include "lake/maintenance.h"
 
+#include <cstdlib>
 #include <utility>
 
 #include "lake/events.h"
@@ -23,7 +24,8 @@ Maintainer::Maintainer(const Workspace& work, const store::LocalStore& store, os
       files_(files),
       options_(std::move(options)),
       committer_(work, options_.expire, options_.reader_grace_micros),
-      orphans_(work, options_.reader_grace_micros) {}
+      orphans_(work, options_.reader_grace_micros),
+      wall_offset_(WallOffset()) {}
 
 Maintainer::~Maintainer() { CloseCompactor(); }
 
@@ -155,7 +157,23 @@ Status Maintainer::ExpireTable(const catalog::DatasetName& dataset, Mode mode,
   return {};
 }
 
+// How far the wall clock is from the monotonic one.
+int64_t Maintainer::WallOffset() const {
+  return work_.clock.Now().micros - work_.clock.MonotonicMicros();
+}
+
+// After the wall clock was set forward, what is being written looks as old as what was left behind.
+bool Maintainer::AgesAreTrue() {
+  const int64_t offset = WallOffset();
+  if (std::abs(offset - wall_offset_) > kMicrosPerHour) {
+    wall_offset_ = offset;
+    ages_true_from_ = work_.clock.MonotonicMicros() + options_.orphan_age_micros;
+  }
+  return work_.clock.MonotonicMicros() >= ages_true_from_;
+}
+
 void Maintainer::RemoveOrphans(Mode mode, MaintenanceReport& report) {
+  if (!AgesAreTrue()) return;
   const Timestamp before{work_.clock.Now().micros - options_.orphan_age_micros};
   ForEachTable("orphans", report, [&](const catalog::DatasetName& dataset) -> Status {
     if (mode == Mode::kDryRun) {

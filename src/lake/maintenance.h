@@ -95,6 +95,8 @@ class Maintainer {
   Result<CompactionResult> CompactGroup(const catalog::DatasetName& dataset,
                                         const CompactionGroup& group);
   Status ExpireTable(const catalog::DatasetName& dataset, Mode mode, MaintenanceReport& report);
+  int64_t WallOffset() const;
+  bool AgesAreTrue();
   Result<Compactor*> OpenCompactor();
   void CloseCompactor();
   Result<int64_t> Trim();
@@ -106,6 +108,8 @@ class Maintainer {
   const MaintenanceOptions options_;
   Committer committer_;
   OrphanRemoval orphans_;
+  int64_t wall_offset_;
+  int64_t ages_true_from_ = INT64_MIN;  // monotonic
   std::unique_ptr<sql::Engine> engine_;
   std::atomic<bool> interrupted_ = false;
   os::Mutex mutex_;

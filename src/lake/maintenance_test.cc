@@ -83,6 +83,20 @@ TEST(Maintainer, RemovesWhatNobodyPointsToOnceItIsOld) {
   EXPECT_EQ(table.Rows(), TestTable::RowsTo(5));
 }
 
+TEST(Maintainer, NothingIsAnOrphanForAClockThatWasSetForward) {
+  TestTable table("jump");
+  ASSERT_TRUE(table.Open().ok());
+  ASSERT_TRUE(table.Append(table.ThisHour() + kPast, 0, 5).ok());
+  EXPECT_EQ(RemoveOrphans(table).orphans, 0);             // the clock is known from here on
+  ASSERT_TRUE(table.Write(table.ThisHour(), 5, 1).ok());  // about to be committed
+  table.clock().JumpTo({table.clock().Now().micros + 400 * kMicrosPerDay});
+  EXPECT_EQ(RemoveOrphans(table).orphans, 0);
+  table.clock().Advance(71 * kMicrosPerHour);
+  EXPECT_EQ(RemoveOrphans(table).orphans, 0);
+  table.clock().Advance(2 * kMicrosPerHour);
+  EXPECT_EQ(RemoveOrphans(table).orphans_removed, 1);
+}
+
 TEST(Maintainer, AnOldFileThatExpiredJustNowIsLeftToItsReaders) {
   TestTable table("late_orphan");
   ASSERT_TRUE(table.Open().ok());
