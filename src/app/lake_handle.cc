@@ -85,8 +85,6 @@ Status RequireSamePlace(const store::LocalStore& store, catalog::Catalog& catalo
   return {};
 }
 
-std::string LakeLockFile(const store::LocalStore& store) { return store.PathOf(lake::kOwnerKey); }
-
 Error LakeInUse(const Project& project) {
   return Conflict(fmt::format(
       "a server works on the lake at {}, and it is not this project's: {} is a copy of its state. "
@@ -96,17 +94,19 @@ Error LakeInUse(const Project& project) {
 
 Status RequireOwnLake(Machine& machine, const Project& project, const LakeHandle& lake) {
   TARN_TRY(lake::RequireOwnLake(*lake.store, *lake.catalog, project.catalog_file()));
-  const std::string lake_lock = LakeLockFile(*lake.store);
-  // A server takes its own lock before the lake's, and lets go of it after.
+  // A server takes its own lock before the lake's, and lets go of it after. Another command may
+  // hold either for the moment it looks.
+  bool ours = true;
   for (int look = 0; look < kLooks; ++look) {
-    if (!machine.files.Exists(lake_lock)) return {};
-    const auto free = machine.files.Lock(lake_lock);
+    const auto free = machine.files.Lock(project.lake_folder);
     if (free.ok()) return {};
     if (free.error().code() != Code::kConflict) return free.error();
-    if (!machine.files.Lock(project.lock_file()).ok()) return {};
-    poll(nullptr, 0, kLookMillis);  // another command may only be looking
+    const auto stopped = machine.files.Lock(project.lock_file());
+    if (!stopped.ok() && stopped.error().code() != Code::kConflict) return stopped.error();
+    ours &= !stopped.ok();
+    poll(nullptr, 0, kLookMillis);
   }
-  return LakeInUse(project);
+  return ours ? Status() : LakeInUse(project);
 }
 
 Result<std::unique_ptr<catalog::Catalog>> OpenCatalog(Machine& machine, const Project& project) {

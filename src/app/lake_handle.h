@@ -48,10 +48,8 @@ Status RequireCatalog(Machine& machine, const Project& project);
 // now has: Iceberg metadata holds absolute addresses.
 Status RequireSamePlace(const store::LocalStore& store, catalog::Catalog& catalog);
 
-// The file whose lock a server holds while it works on the lake: two copies of one state would both
-// be the lake's own catalog. Only for a lake that has been taken (lake/lake_owner.h).
-std::string LakeLockFile(const store::LocalStore& store);
-// Conflict: what to say of a lock that another server holds.
+// Conflict: what to say of the lock on the lake's folder, which a server holds while it works
+// there: two copies of one state would both be the lake's own catalog.
 Error LakeInUse(const Project& project);
 // For a command that changes the lake. The errors of lake::RequireOwnLake, and Conflict if a server
 // that is not this project's works on the lake.

@@ -7,6 +7,7 @@
 
 #include "app/command.h"
 #include "app/command_line.h"
+#include "app/server_client.h"
 #include "app/text_table.h"
 #include "base/text.h"
 #include "lake/damage.h"
@@ -48,7 +49,7 @@ void PrintJson(const lake::MaintenanceReport& report) {
 
 std::string Bytes(int64_t bytes) { return FormatBytes(static_cast<uint64_t>(bytes)); }
 
-void PrintText(const MaintainOptions& options, const lake::MaintenanceReport& report) {
+void PrintText(const MaintainOptions& options, const lake::MaintenanceReport& report, bool served) {
   if (options.all() || options.compact) {
     fmt::print("compaction: {} ({}, {}) {} {}", Counted(report.files_rewritten, "small file"),
                Counted(report.rows, "row"), Bytes(report.bytes_in),
@@ -64,7 +65,9 @@ void PrintText(const MaintainOptions& options, const lake::MaintenanceReport& re
     fmt::print("orphans:    {} ({}), {} removed\n", Counted(report.orphans, "file"),
                Bytes(report.orphan_bytes), report.orphans_removed);
     if (!options.dry_run && report.orphans > report.orphans_removed) {
-      fmt::print("            those left may have readers: run again in ten minutes\n");
+      fmt::print("            {}\n", served
+                                         ? "the server removes those left within an hour"
+                                         : "those left may have readers: run again in ten minutes");
     }
   }
   if (!options.dry_run && (options.all() || options.trim)) {
@@ -176,6 +179,8 @@ Status Maintain(Context& context, const MaintainOptions& options) {
   limits.max_commits = std::numeric_limits<int>::max();
   limits.temp_directory = os::JoinPath(project.temp_folder(), fmt::format("maintain-{}", getpid()));
   limits.data_directory = project.lake_folder;
+  const bool served = FindServer(machine, project).ok();
+  limits.orphans_at_once = !served;
   const std::string temp = limits.temp_directory;
   lake::MaintenanceReport report;
   {
@@ -191,7 +196,7 @@ Status Maintain(Context& context, const MaintainOptions& options) {
   if (options.json) {
     PrintJson(report);
   } else {
-    PrintText(options, report);
+    PrintText(options, report, served);
   }
   if (report.failures == 0) return {};
   return Unavailable(

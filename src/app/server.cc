@@ -79,7 +79,7 @@ Status CheckPlace(Machine& machine, const Project& project) {
 Status TakeLake(Machine& machine, const Project& project, Parts& parts) {
   TARN_TRY(RequireSamePlace(*parts.store, *parts.catalog));
   TARN_TRY(lake::TakeLake(*parts.store, *parts.catalog, project.catalog_file()));
-  auto lock = LockSoon(machine, LakeLockFile(*parts.store));
+  auto lock = LockSoon(machine, project.lake_folder);
   if (!lock.ok()) {
     if (lock.error().code() == Code::kConflict) return LakeInUse(project);
     return std::move(lock).error();

@@ -15,7 +15,7 @@ constexpr int64_t kExpiredPerCommit = 256;
 // Between two processes only the wall clock can tell how much time went by. A night counts; more is
 // time the server was off, or a clock that was set.
 constexpr int64_t kMostBetween = kMicrosPerDay;
-// A catalog that is closed without a word loses at most so much of its life.
+// A commit notes it at most so often.
 constexpr int64_t kKeepEvery = 60 * kMicrosPerSecond;
 constexpr int64_t kMostDrift = kMicrosPerSecond;
 
@@ -29,7 +29,7 @@ Result<std::optional<LifeClock>> LoadLifeClock(SqliteDb& db) {
   const auto wall = ParseInt64(std::string_view(text).substr(0, space));
   const auto life = ParseInt64(std::string_view(text).substr(std::min(space + 1, text.size())));
   if (wall && life) return std::optional(LifeClock{*wall, *life});
-  // Of before there was one: its watermarks have the wall clock's times.
+  // A catalog that has never noted its life: its watermarks have times of the wall clock.
   std::optional<LifeClock> clock;
   TARN_TRY(db.Query("SELECT committed FROM receipt ORDER BY sequence DESC LIMIT 1", {},
                     [&](const SqlRow& row) { clock = LifeClock{row.Int(0), row.Int(0)}; }));

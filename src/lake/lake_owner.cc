@@ -41,7 +41,7 @@ Result<std::string> ParseOwner(const Place& place, const std::string& bytes) {
   }
   return DataLoss(
       fmt::format("{} is damaged: it names the catalog the lake belongs to. Restore it from a "
-                  "backup, or remove it: the next start of the server writes it anew",
+                  "backup, or remove it while no server runs: the next start writes it anew",
                   place.owner_url()));
 }
 

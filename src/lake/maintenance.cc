@@ -24,7 +24,7 @@ Maintainer::Maintainer(const Workspace& work, const store::LocalStore& store, os
       files_(files),
       options_(std::move(options)),
       committer_(work, options_.expire, options_.reader_grace_micros),
-      orphans_(work, options_.reader_grace_micros),
+      orphans_(work, options_.reader_grace_micros, options_.orphans_at_once),
       wall_offset_(WallOffset()) {}
 
 Maintainer::~Maintainer() { CloseCompactor(); }

@@ -31,6 +31,9 @@ struct MaintenanceOptions {
 
   // Objects younger than this are never orphans: longer than any write takes.
   int64_t orphan_age_micros = 72 * kMicrosPerHour;
+  // Those of a table that has not changed for the grace go at the first look. Not where a server
+  // may be writing and nobody knows whether the clock was set meanwhile.
+  bool orphans_at_once = true;
 
   // Rows of the catalog.
   int64_t keep_receipts_micros = 30 * 24 * kMicrosPerHour;

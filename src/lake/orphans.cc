@@ -53,7 +53,7 @@ Result<OrphanReport> OrphanRemoval::Look(const catalog::DatasetName& dataset, Ti
   TARN_ASSIGN_OR_RETURN(const iceberg::TableMetadata table, LoadTable(work_, dataset));
   const int64_t now = work_.clock.MonotonicMicros();
   const bool quiet =
-      work_.clock.Now().micros - table.last_updated_ms * 1'000 >= reader_grace_micros_;
+      at_once_ && work_.clock.Now().micros - table.last_updated_ms * 1'000 >= reader_grace_micros_;
   for (const store::ObjectInfo& orphan : orphans) {
     ++report.found;
     report.found_bytes += static_cast<int64_t>(orphan.size);

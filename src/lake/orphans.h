@@ -29,11 +29,11 @@ struct OrphanReport {
 
 // Removes orphans once nobody can be reading them: a file that expired a moment ago is old, and yet
 // a query may have it open. So a file goes only if it was an orphan at a look at least the readers'
-// grace ago, too; or at once, if the table has not changed for that long. Thread-confined.
+// grace ago, too; or `at_once`, if the table has not changed for that long. Thread-confined.
 class OrphanRemoval {
  public:
-  OrphanRemoval(const Workspace& work, int64_t reader_grace_micros)
-      : work_(work), reader_grace_micros_(reader_grace_micros) {}
+  OrphanRemoval(const Workspace& work, int64_t reader_grace_micros, bool at_once)
+      : work_(work), reader_grace_micros_(reader_grace_micros), at_once_(at_once) {}
 
   // One look at one table. Objects last written before `before` are considered.
   Result<OrphanReport> Look(const catalog::DatasetName& dataset, Timestamp before);
@@ -41,6 +41,7 @@ class OrphanRemoval {
  private:
   const Workspace work_;
   const int64_t reader_grace_micros_;
+  const bool at_once_;
   // By table: keys and the (monotonic) time they were first seen to be orphans.
   std::map<catalog::DatasetName, std::map<std::string, int64_t>> seen_;
 };

@@ -81,7 +81,8 @@ class FileSystem {
   virtual Status Remove(const std::string& path) = 0;  // a file or an empty folder
   virtual Status RemoveRecursively(const std::string& path) = 0;
   virtual Status SyncDirectory(const std::string& path) = 0;
-  // Exclusive, does not wait: Conflict if another process holds it.
+  // Exclusive, does not wait: Conflict if another process holds it. A file is made if there is
+  // none; a folder has a lock, too.
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
   // Bytes an unprivileged process can still write.
   virtual Result<uint64_t> FreeBytes(const std::string& path) const = 0;

@@ -75,6 +75,9 @@ TEST_F(PosixFileSystemTest, SecondLockIsRefusedUntilTheFirstIsGone) {
   EXPECT_EQ(fs_.Lock(root_ + "/lock").error().code(), Code::kConflict);
   first->reset();
   EXPECT_TRUE(fs_.Lock(root_ + "/lock").ok());
+  auto folder = fs_.Lock(root_);
+  ASSERT_TRUE(folder.ok());
+  EXPECT_EQ(fs_.Lock(root_).error().code(), Code::kConflict);
 }
 
 TEST(Paths, ParentAndJoin) {

@@ -252,6 +252,8 @@ class LakeOfAnother(LakeCase):
         shutil.copytree(self.state, copy.folder / "state", dirs_exist_ok=True)
         self.shop.start()
         self.refuses_all(CONFLICT, copy, f"{self.lake}", "copy", "stop it")
+        (self.lake / "lake.json").unlink()
+        self.refuses_all(CONFLICT, copy, f"{self.lake}", "copy", "stop it")
         # The server's own commands go on beside it.
         self.assertEqual(self.rows(), 50)
         for arguments in (("maintain", self.shop.folder),

@@ -67,7 +67,7 @@ TEST(Csv, TheLinesOfARecordOverTwoAreNoRecords) {
   EXPECT_EQ(Read("csv:a,b,c", "and so on\",200,x"), "a quote inside a field without quotes");
   EXPECT_EQ(Read("csv:a,b,c", "\",200,x"), "no closing quote");
   EXPECT_EQ(Read("csv:a,b", "1,5\""), "a quote inside a field without quotes");
-  EXPECT_EQ(Read("tsv:a,b", "x\"y\tz"), "a quote inside a field without quotes");
+  EXPECT_EQ(Read("tsv:a,b", "x\"y\tz"), R"({"a":"x\"y","b":"z"})");
 }
 
 TEST(Structured, ANumberThatDoesNotFitItsColumnIsCalledSo) {
