@@ -134,8 +134,9 @@ Status Agent::Run(bool once, const EndCheck& end) {
     MeasureLag();
     if (Changed() && world_.clock.MonotonicMicros() >= next_checkpoint_) SaveCheckpoint();
     if (once && !full && in_flight_ == 0 && outcomes_.size() == 0 && tailer_->Idle()) {
-      if (decided_) break;
-      table_.Decide();
+      // What was just read may tell others, or make them wait.
+      const bool found = table_.Decide();
+      if (decided_ && !found) break;
       decided_ = true;
       continue;
     }
