@@ -69,6 +69,7 @@ class FileTable {
   void SetProblem(TrackedFile& file, ProblemKind kind, Error error);
   void ClearProblem(TrackedFile& file);
   std::vector<FileProblem> Problems() const { return problems_.All(); }
+  const ProblemCounts& problem_counts() const { return problems_.counts(); }
   bool TakeProblemsChanged() { return problems_.TakeChanged(); }
   // Folders worth watching for changes.
   const std::set<std::string>& folders() const { return folders_; }

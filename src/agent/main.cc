@@ -98,7 +98,10 @@ std::string MachineName() {
 
 Result<AgentSettings> ReadSettings(os::FileSystem& files, const std::string& path) {
   TARN_ASSIGN_OR_RETURN(const auto read, ReadSettingsFiles(files, path));
-  return LoadSettings(read, MachineName(), config::SystemResolver(os::ParentOf(path)));
+  TARN_ASSIGN_OR_RETURN(
+      auto settings, LoadSettings(read, MachineName(), config::SystemResolver(os::ParentOf(path))));
+  TARN_TRY(CheckStateDir(files, settings));
+  return settings;
 }
 
 std::string Files(size_t count) { return fmt::format("{} file{}", count, count == 1 ? "" : "s"); }

@@ -536,6 +536,27 @@ TEST(Unsent, FileThatCannotBeOpenedForAWhileIsNotLost) {
   EXPECT_EQ(rig.server.AllBytes(), Lines(0, 6));
 }
 
+TEST(Unsent, ProblemsAreCountedByKind) {
+  Fixture fixture("/none");
+  FileProblems problems(fixture.events);
+  const auto note = [&](ProblemKind kind, const std::string& path) {
+    problems.Note({kind, "s", path, Unavailable("no")});
+  };
+  note(ProblemKind::kWaits, "/a");
+  note(ProblemKind::kWaits, "/b");
+  note(ProblemKind::kWaits, "/b");
+  note(ProblemKind::kUnreadable, "/c");
+  EXPECT_EQ(problems.counts(), (ProblemCounts{1, 2, 0, 0}));
+  note(ProblemKind::kLost, "/a");
+  problems.Drop("s", "/c");
+  problems.Drop("s", "/d");
+  EXPECT_EQ(problems.counts(), (ProblemCounts{0, 1, 0, 1}));
+  problems.BeginPass();
+  note(ProblemKind::kLost, "/a");
+  problems.EndPass();
+  EXPECT_EQ(problems.counts(), (ProblemCounts{0, 0, 0, 1}));
+}
+
 TEST(Unsent, ALongLineIsToldOnce) {
   TempFolder folder;
   Rig rig(SettingsFor(folder / "a.log"));
