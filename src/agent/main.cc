@@ -53,7 +53,8 @@ SIGHUP reads FILE again; a file with mistakes is named in the log and the old on
 exit codes: 0 done or stopped; others as in docs/exit-codes.md (2 for a wrong command line)
   --once ends with 6 or 7 when the key is refused, and after 60 s without an acknowledgement with 9,
   or what the server says; a file that could not be sent, or not all of it, is named, and the exit
-  is 3 for not there, 7 not permitted, 9 waits, 11 damaged, cut off or lost, 13 trouble of the disk
+  is 3 for not there, 7 not permitted, 8 past 10,000 files, 9 waits, 11 damaged, cut off or lost,
+  13 trouble of the disk
 )";
 
 constexpr int kUsageExit = 2;
