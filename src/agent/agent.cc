@@ -134,8 +134,9 @@ Status Agent::Run(bool once, const EndCheck& end) {
     MeasureLag();
     if (Changed() && world_.clock.MonotonicMicros() >= next_checkpoint_) SaveCheckpoint();
     if (once && !full && in_flight_ == 0 && outcomes_.size() == 0 && tailer_->Idle()) {
-      if (decided_) break;
-      table_.Decide();
+      // What was just read may tell others, or make them wait.
+      const bool found = table_.Decide();
+      if (decided_ && !found) break;
       decided_ = true;
       continue;
     }
@@ -256,14 +257,12 @@ void Agent::MeasureLag() {
   total_lag_ = total;
   open_files_ = open;
   problems_changed_ |= table_.TakeProblemsChanged();
-  std::array<size_t, kProblemKinds> unsent = {};
-  for (const FileProblem& problem : table_.Problems()) ++unsent[static_cast<size_t>(problem.kind)];
   os::MutexLock lock(mutex_);
   lags_ = std::move(lags);
-  unsent_ = unsent;
+  unsent_ = table_.problem_counts();
 }
 
-std::array<size_t, kProblemKinds> Agent::Unsent() const {
+ProblemCounts Agent::Unsent() const {
   os::MutexLock lock(mutex_);
   return unsent_;
 }

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -26,10 +25,6 @@ struct FileLag {
   uint64_t lag_bytes = 0;
   double lag_seconds = 0;
 };
-
-// Reads the checkpoint of a state folder. No file: an empty one. A damaged file is moved aside
-// (`*damaged_as`), loudly, and `*damaged` tells why.
-inline constexpr std::string_view kCheckpointName = "checkpoint";
 
 // Tails the flows and ships them until told to stop. Two threads: the caller's reads, one sends.
 // What is read waits in a queue of kQueuedBatches; while it is full nothing is read.
@@ -78,7 +73,7 @@ class Agent {
   // kShownFiles.
   std::vector<FileLag> Lags() const;
   // From any thread: files of which something cannot be sent, by ProblemKind.
-  std::array<size_t, kProblemKinds> Unsent() const;
+  ProblemCounts Unsent() const;
   uint64_t total_lag_bytes() const { return total_lag_; }
   size_t open_files() const { return open_files_; }
 
@@ -128,7 +123,7 @@ class Agent {
   mutable os::Mutex mutex_;
   os::ConditionVariable send_now_;
   std::vector<FileLag> lags_ TARN_GUARDED_BY(mutex_);
-  std::array<size_t, kProblemKinds> unsent_ TARN_GUARDED_BY(mutex_) = {};
+  ProblemCounts unsent_ TARN_GUARDED_BY(mutex_) = {};
   std::optional<Error> problem_ TARN_GUARDED_BY(mutex_);  // of the last try
 
   // The sender's.

@@ -13,6 +13,8 @@
 
 namespace tarn::agent {
 
+inline constexpr std::string_view kCheckpointName = "checkpoint";  // in the state folder
+
 // What the agent remembers of one file.
 struct FileState {
   std::string source;

@@ -34,7 +34,10 @@ std::string FileProblem::Text() const {
   return text.find(path) == std::string::npos ? fmt::format("{}: {}", path, text) : text;
 }
 
-void FileProblems::BeginPass() { before_ = std::exchange(now_, {}); }
+void FileProblems::BeginPass() {
+  before_ = std::exchange(now_, {});
+  counts_ = {};
+}
 
 void FileProblems::EndPass() {
   for (const auto& [key, problem] : before_) changed_ |= !now_.contains(key);
@@ -51,11 +54,17 @@ void FileProblems::Note(FileProblem problem) {
     changed_ = true;
     Tell(problem);
   }
+  if (known != now_.end()) --CountOf(known->second.kind);
+  ++CountOf(problem.kind);
   now_.insert_or_assign(std::move(key), std::move(problem));
 }
 
 void FileProblems::Drop(const std::string& source, const std::string& path) {
-  changed_ |= now_.erase({source, path}) > 0;
+  const auto known = now_.find({source, path});
+  if (known == now_.end()) return;
+  changed_ = true;
+  --CountOf(known->second.kind);
+  now_.erase(known);
 }
 
 void FileProblems::Tell(const FileProblem& problem) {

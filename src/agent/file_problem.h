@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -20,7 +21,8 @@ enum class ProblemKind : uint8_t {
   kLost,
 };
 inline constexpr size_t kProblemKinds = 4;
-std::string_view NameOf(ProblemKind kind);  // "unreadable", "waits", …
+using ProblemCounts = std::array<size_t, kProblemKinds>;  // by ProblemKind
+std::string_view NameOf(ProblemKind kind);                // "unreadable", "waits", …
 
 struct FileProblem {
   ProblemKind kind = ProblemKind::kUnreadable;
@@ -47,16 +49,19 @@ class FileProblems {
 
   // By source and path.
   std::vector<FileProblem> All() const;
+  const ProblemCounts& counts() const { return counts_; }
   // Whether they are others than when this was asked last.
   bool TakeChanged() { return std::exchange(changed_, false); }
 
  private:
   using Key = std::pair<std::string, std::string>;
   void Tell(const FileProblem& problem);
+  size_t& CountOf(ProblemKind kind) { return counts_[static_cast<size_t>(kind)]; }
 
   Events& events_;
   std::map<Key, FileProblem> now_;
   std::map<Key, FileProblem> before_;  // while a pass runs
+  ProblemCounts counts_ = {};          // of now_
   bool changed_ = false;
 };
 

@@ -113,10 +113,12 @@ void FileTable::Discover() {
   problems_.EndPass();
 }
 
-void FileTable::Decide() {
+bool FileTable::Decide() {
   decides_ = true;
+  found_ = false;
   std::erase_if(copies_, [](const auto& entry) { return entry.second.waits; });
   Discover();
+  return found_;
 }
 
 void FileTable::Search(size_t flow) {
@@ -124,7 +126,7 @@ void FileTable::Search(size_t flow) {
   std::vector<GlobMatches> found;
   std::set<std::string> paths;
   for (const std::string& pattern : patterns) {
-    found.push_back(ExpandGlob(files_, pattern, kMaxFiles));
+    found.push_back(ExpandGlob(files_, pattern, kMaxFiles + 1));
     paths.insert(found.back().paths.begin(), found.back().paths.end());
     for (const auto& [path, error] : found.back().failures) {
       if (decides_ || error.code() != Code::kNotFound) Complain(flow, path, error);
@@ -359,9 +361,13 @@ Result<bool> FileTable::Load(Candidate& candidate) {
   return decides_ && candidate.reader->complete() && !candidate.head.empty();
 }
 
-bool FileTable::Matches(const FileState& state, const Candidate& candidate) const {
-  return state.head_length <= candidate.head.size() &&
-         HeadHash(candidate.head, state.head_length) == state.head_hash;
+bool FileTable::Matches(const TrackedFile& known, const Candidate& candidate) {
+  const size_t length = known.state.head_length;
+  const std::string& head = candidate.head;
+  if (length > head.size() || HeadHash(head, length) != known.state.head_hash) return false;
+  // Many files begin with what is no whole line: such a one is followed by its inode only.
+  const size_t read = std::max(length, std::min<uint64_t>(known.read_offset, head.size()));
+  return read >= kBaseHeadBytes || head.find('\n') < read || IsInode(known, candidate.info);
 }
 
 bool FileTable::Contradicts(const TrackedFile& known, const Candidate& candidate) {
@@ -433,7 +439,7 @@ void FileTable::SetAside(size_t flow, const Candidate& candidate, const TrackedF
 }
 
 void FileTable::NoteWaiting(size_t flow, const std::string& path, const TrackedFile& like) {
-  if (like.read_offset == 0) return;  // it is told once that is read
+  if (like.read_offset == 0 && !decides_) return;  // it is told once that is read
   problems_.Note({ProblemKind::kWaits, flows_[flow].source, path,
                   Unavailable(fmt::format("{} begins as {} does and is too short to be told from a "
                                           "copy of it; it is sent once it has grown",
@@ -462,7 +468,7 @@ FileTable::Verdict FileTable::Judge(size_t flow, const Candidate& candidate) con
   const size_t base = BaseHeadLength(candidate.head);
   verdict.head_length = static_cast<uint32_t>(base > 0 ? base : candidate.head.size());
   for (auto& [slot, file] : tracked_) {
-    if (file.flow != flow || !Matches(file.state, candidate)) continue;
+    if (file.flow != flow || !Matches(file, candidate)) continue;
     const Likeness likeness = LikenessOf(file, candidate);
     const bool told = likeness == Likeness::kDifferent;
     if (const uint32_t length = told || !decides_ ? 0 : DecidingLength(file, candidate)) {
@@ -582,6 +588,7 @@ bool FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
   const auto size = file.reader->Size();
   file.last_growth = 0;
   if (size.ok()) NoteSize(file, *size, clock_.MonotonicMicros());
+  found_ = true;
   events_.FileContinues(file.state.path, file.state.file_id, file.read_offset);
   return true;
 }
@@ -634,6 +641,7 @@ void FileTable::Add(size_t flow, Candidate candidate, const Verdict& verdict) {
     if (anchor.ok()) Remember(file, {anchor->end - anchor->length, *anchor, {}});
   }
   if (size.ok()) NoteSize(file, *size, clock_.MonotonicMicros());
+  found_ = true;
   events_.FileFound(file.state.path, id, file.read_offset);
 }
 
@@ -666,7 +674,7 @@ bool FileTable::TrySibling(TrackedFile& file, const std::string& path, const os:
   if (owner != by_inode_.end() && &tracked_.at(owner->second) != &file) return false;
   Candidate candidate{path, info, nullptr, {}, {}};
   const auto identifiable = Load(candidate);
-  if (!identifiable.ok() || !*identifiable || !Matches(file.state, candidate)) return false;
+  if (!identifiable.ok() || !*identifiable || !Matches(file, candidate)) return false;
   if (Rebooted(file.state)) return Adopt(file, candidate);
   if (Compare(file.state.ladder, candidate.ladder) != Likeness::kSame) return false;
   if (!candidate.reader->compressed() && info.size < file.read_offset) return false;
@@ -680,9 +688,10 @@ void FileTable::CloseIdle(TrackedFile& file, int64_t now) {
   };
   if (!file.reader) return;
   if (file.reader->compressed() && !file.reader->complete()) {
-    // Cut off or damaged, and without a name.
+    // One that is not read yet, for whatever reason, is neither cut off nor damaged.
     const bool left = !file.present && now - file.left_at >= kLingerMicros;
-    if (left && file.state.acked == file.read_offset) Finish(file);
+    const bool read = IsSpent(file) || IsReadToTheCut(file);
+    if (left && read && file.state.acked == file.read_offset) Finish(file);
     return;
   }
   if (!all_acked()) return;
@@ -722,7 +731,7 @@ void FileTable::AfterPass() {
       file.orphan = true;
       ForgetInode(file);
     }
-    if (now >= file.next_search) {
+    if (decides_ || now >= file.next_search) {
       const bool fresh = now - file.gone_since < kFreshOrphanMicros;
       file.next_search = now + (fresh ? kSearchMicros : kLateSearchMicros);
       SearchOrphan(file);

@@ -50,8 +50,9 @@ class FileTable {
   void Discover();
   // The same once all is read and nothing is waited for: a file that could not be told from another
   // yet is told by the line that differs, one without a whole line is known by what it has, and
-  // what is gone is lost. From here on that counts for all passes.
-  void Decide();
+  // what is gone is lost. From here on that counts for all passes. True if there is more to read:
+  // a file was found, or goes on elsewhere. Then others may be told by it, in another such pass.
+  bool Decide();
   // Only the sizes of files that are open.
   void RefreshSizes();
 
@@ -68,6 +69,7 @@ class FileTable {
   void SetProblem(TrackedFile& file, ProblemKind kind, Error error);
   void ClearProblem(TrackedFile& file);
   std::vector<FileProblem> Problems() const { return problems_.All(); }
+  const ProblemCounts& problem_counts() const { return problems_.counts(); }
   bool TakeProblemsChanged() { return problems_.TakeChanged(); }
   // Folders worth watching for changes.
   const std::set<std::string>& folders() const { return folders_; }
@@ -139,7 +141,8 @@ class FileTable {
   void SetAside(size_t flow, const Candidate& candidate, const TrackedFile& like);
   bool IsCopy(const TrackedFile& known, const Candidate& candidate) const;
   void NoteWaiting(size_t flow, const std::string& path, const TrackedFile& like);
-  bool Matches(const FileState& state, const Candidate& candidate) const;
+  // Whether it begins as the known file does.
+  static bool Matches(const TrackedFile& known, const Candidate& candidate);
   // True if `candidate` is a copy or a later name of `known`, which then continues there or not.
   bool Continue(TrackedFile& known, Candidate& candidate);
   // True if the known file can be read on under its own name.
@@ -184,6 +187,7 @@ class FileTable {
   FileProblems problems_;
   bool first_look_ = true;
   bool decides_ = false;
+  bool found_ = false;  // a file, in this pass
 };
 
 }  // namespace tarn::agent

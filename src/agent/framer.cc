@@ -10,6 +10,30 @@ namespace tarn::agent {
 
 using agent_wire::kMaxLineBytes;
 
+namespace {
+
+// Where the last of them ends that a batch may have.
+size_t EndOfLines(std::string_view lines) {
+  size_t end = 0;
+  for (size_t count = 0; count < agent_wire::kMaxRows && end < lines.size(); ++count) {
+    end = lines.find('\n', end) + 1;
+  }
+  return end;
+}
+
+}  // namespace
+
+Frame FirstRecord(Frame frame, std::string_view bytes) {
+  if (frame.size == 0) return frame;
+  if (frame.record_ends.empty()) {
+    frame.size = std::min(bytes.find('\n'), frame.size - 1) + 1;
+  } else {
+    frame.record_ends.resize(1);
+    frame.size = frame.record_ends.front();
+  }
+  return frame;
+}
+
 Framer::Framer(const std::string& multiline_start) {
   if (!multiline_start.empty())
     start_ = std::make_unique<re2::RE2>(multiline_start, re2::RE2::Quiet);
@@ -21,7 +45,7 @@ Frame Framer::Find(std::string_view bytes, bool quiet, bool final) const {
   const size_t newline = bytes.rfind('\n');
   if (newline != std::string_view::npos) {
     const std::string_view lines = bytes.substr(0, newline + 1);
-    if (start_ == nullptr) return {lines.size(), false, {}};
+    if (start_ == nullptr) return {EndOfLines(lines), false, {}};
     Frame frame = FindRecords(lines, quiet || final);
     if (frame.size > 0) return frame;
     if (bytes.size() < kMaxLineBytes) return frame;
@@ -46,7 +70,7 @@ Frame Framer::FindInside(std::string_view bytes, bool quiet, bool final) const {
 Frame Framer::FindRecords(std::string_view bytes, bool quiet) const {
   Frame frame;
   size_t line = bytes.find('\n') + 1;  // the first line begins the first record whatever it says
-  while (line < bytes.size() && frame.record_ends.size() + 1 < agent_wire::kMaxRecords) {
+  while (line < bytes.size() && frame.record_ends.size() < agent_wire::kMaxRows) {
     const size_t end = bytes.find('\n', line);
     const std::string_view text = bytes.substr(line, end - line);
     if (re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), *start_)) {
@@ -55,7 +79,7 @@ Frame Framer::FindRecords(std::string_view bytes, bool quiet) const {
     }
     line = end + 1;
   }
-  if (quiet && line >= bytes.size()) {
+  if (quiet && line >= bytes.size() && frame.record_ends.size() < agent_wire::kMaxRows) {
     frame.record_ends.push_back(static_cast<uint32_t>(bytes.size()));
     frame.size = bytes.size();
   }

@@ -20,6 +20,9 @@ struct Frame {
   std::vector<uint32_t> record_ends;  // multi-line only
 };
 
+// What is left of a frame that ends after its first record.
+Frame FirstRecord(Frame frame, std::string_view bytes);
+
 // Finds where records end. Thread-confined.
 class Framer {
  public:
@@ -32,7 +35,8 @@ class Framer {
 
   // `bytes` begin a record. `quiet`: nothing was added for a while, so the last whole line ends its
   // record. `final`: nothing will be added for good, or so long that a line without newline is sent
-  // as it is. A line that reaches kMaxLineBytes is cut there; so is a record, between lines.
+  // as it is. A line that reaches kMaxLineBytes is cut there; so is a record, between lines. At
+  // most agent_wire::kMaxRows records.
   Frame Find(std::string_view bytes, bool quiet, bool final) const;
   // The same of bytes that begin inside a line. Of a multi-line flow its rest is a record.
   Frame FindInside(std::string_view bytes, bool quiet, bool final) const;

@@ -53,7 +53,8 @@ SIGHUP reads FILE again; a file with mistakes is named in the log and the old on
 exit codes: 0 done or stopped; others as in docs/exit-codes.md (2 for a wrong command line)
   --once ends with 6 or 7 when the key is refused, and after 60 s without an acknowledgement with 9,
   or what the server says; a file that could not be sent, or not all of it, is named, and the exit
-  is 3 for not there, 7 not permitted, 9 waits, 11 damaged, cut off or lost, 13 trouble of the disk
+  is 3 for not there, 7 not permitted, 8 past 10,000 files, 9 waits, 11 damaged, cut off or lost,
+  13 trouble of the disk
 )";
 
 constexpr int kUsageExit = 2;
@@ -98,7 +99,10 @@ std::string MachineName() {
 
 Result<AgentSettings> ReadSettings(os::FileSystem& files, const std::string& path) {
   TARN_ASSIGN_OR_RETURN(const auto read, ReadSettingsFiles(files, path));
-  return LoadSettings(read, MachineName(), config::SystemResolver(os::ParentOf(path)));
+  TARN_ASSIGN_OR_RETURN(
+      auto settings, LoadSettings(read, MachineName(), config::SystemResolver(os::ParentOf(path))));
+  TARN_TRY(CheckStateDir(files, settings));
+  return settings;
 }
 
 std::string Files(size_t count) { return fmt::format("{} file{}", count, count == 1 ? "" : "s"); }

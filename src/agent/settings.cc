@@ -5,6 +5,7 @@
 
 #include <set>
 
+#include "agent/checkpoint.h"
 #include "agent/kinesis_settings.h"
 #include "agent/socket_transport.h"
 #include "agent_wire/batch.h"
@@ -106,9 +107,23 @@ void CheckFlow(config::Reader& reader, const FlowSettings& flow, const FlowKeys&
 }
 
 void PlacePaths(AgentSettings& settings, const std::string& folder) {
+  if (!settings.state_dir.starts_with('/')) settings.relative_state_dir = settings.state_dir;
   for (std::string* path : {&settings.state_dir, &settings.tls_ca}) {
     if (!path->empty() && !path->starts_with('/')) *path = os::JoinPath(folder, *path);
   }
+}
+
+Status CheckStateDir(const os::FileSystem& files, const AgentSettings& settings) {
+  const std::string& old = settings.relative_state_dir;
+  const auto has_checkpoint = [&](const std::string& folder) {
+    return files.Exists(os::JoinPath(folder, kCheckpointName));
+  };
+  if (old.empty() || has_checkpoint(settings.state_dir) || !has_checkpoint(old)) return {};
+  return InvalidArgument(
+      fmt::format("state_dir '{}' is {}, below the folder of the file that names it, but the "
+                  "checkpoint is in {}, below the working directory: move that folder to its new "
+                  "place, or name it by its absolute path",
+                  old, settings.state_dir, os::JoinPath(".", old)));
 }
 
 void CheckSettings(config::Reader& reader, const AgentSettings& settings,

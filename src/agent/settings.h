@@ -30,6 +30,7 @@ struct AgentSettings {
   bool tls_insecure = false;         // accept any certificate (logged at each start)
   std::string host;                  // name sent with each batch; default: the machine's
   std::string state_dir = "/var/lib/tarn-agent";  // likewise
+  std::string relative_state_dir;                 // as it was written; empty: it was absolute
   uint64_t batch_bytes = 1'000'000;
   int64_t batch_age_micros = 1'000'000;
   int64_t metrics_port = 0;  // on 127.0.0.1; 0: no metrics
@@ -55,6 +56,11 @@ Result<std::vector<SettingsFile>> ReadSettingsFiles(os::FileSystem& files, const
 Result<AgentSettings> LoadSettings(const std::vector<SettingsFile>& files,
                                    const std::string& machine_name,
                                    const config::Resolver& resolver);
+
+// A relative state_dir was one from the working directory before it was one from the folder of the
+// file. InvalidArgument with both paths if a checkpoint is only there: without it all is sent
+// again.
+Status CheckStateDir(const os::FileSystem& files, const AgentSettings& settings);
 
 // The reference table of agent.yaml.
 std::vector<config::FieldDoc> DescribeSettings();

@@ -124,6 +124,32 @@ TEST(Settings, RelativePathsAreBelowTheFolderOfTheFile) {
             std::string::npos);
 }
 
+TEST(Settings, CheckpointBelowTheWorkingDirectoryIsNotLeftBehind) {
+  testing::TempFolder folder;
+  const std::string here = std::filesystem::relative(folder / "old");
+  const auto settings =
+      LoadSettings({{folder / "in/agent.yaml", "server: http://a\nstate_dir: " + here +
+                                                   "\nflows: [{source: s, paths: /l}]\n"}},
+                   "box", {})
+          .value();
+  testing::GuardedFiles files;
+  EXPECT_TRUE(CheckStateDir(files, settings).ok()) << "the first start";
+  std::filesystem::create_directory(folder / "old");
+  testing::Append(folder / "old/checkpoint", "x");
+  const Status refused = CheckStateDir(files, settings);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), Code::kInvalidArgument);
+  EXPECT_NE(refused.error().message().find(settings.state_dir), std::string::npos);
+  EXPECT_NE(refused.error().message().find("./" + here), std::string::npos)
+      << refused.error().message();
+  AgentSettings absolute = settings;
+  absolute.relative_state_dir.clear();
+  EXPECT_TRUE(CheckStateDir(files, absolute).ok());
+  std::filesystem::create_directories(settings.state_dir);
+  testing::Append(settings.state_dir + "/checkpoint", "x");
+  EXPECT_TRUE(CheckStateDir(files, settings).ok());
+}
+
 TEST(Settings, HasAtMostFifteenKeys) {
   size_t keys = 0;
   for (const auto& field : DescribeSettings()) {

@@ -124,7 +124,7 @@ bool Tailer::PassHeading(TrackedFile& file, int64_t now) {
 
 Frame Tailer::FrameOf(TrackedFile& file, std::string& buffer, int64_t now) {
   const size_t limit = static_cast<size_t>(LimitOf(file));
-  for (size_t wanted = limit;; wanted = kMaxLineBytes) {
+  for (size_t wanted = limit;; wanted = std::min(2 * wanted, kMaxLineBytes)) {
     buffer.resize(wanted);
     const auto count = file.reader->Read(file.read_offset, buffer);
     if (!count.ok()) {
@@ -143,6 +143,7 @@ Frame Tailer::FrameOf(TrackedFile& file, std::string& buffer, int64_t now) {
     const Framer& framer = framers_[file.flow];
     Frame frame = file.line_begin ? framer.FindInside(buffer, quiet, final)
                                   : framer.Find(buffer, quiet, final);
+    if (frame.size > 0 && wanted > limit) return FirstRecord(std::move(frame), buffer);
     if (frame.size > 0 || at_end || wanted >= kMaxLineBytes) return frame;
   }
 }
@@ -210,10 +211,12 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
   header.line_count = CountLines(payload) + (payload.back() == '\n' ? 0 : 1);
   header.read_time = clock_.Now();
   header.cut = frame.cut;
+  const bool most_rows =
+      std::max<uint64_t>(header.line_count, frame.record_ends.size()) >= agent_wire::kMaxRows;
   header.record_ends = std::move(frame.record_ends);
   header.line_begin = file.line_begin;
   const bool behind = file.size - file.read_offset > LimitOf(file);
-  const bool was_full = behind && payload.size() + kMaxLineBytes > LimitOf(file);
+  const bool was_full = most_rows || (behind && payload.size() + kMaxLineBytes > LimitOf(file));
   // What is far behind was written a while ago: a power cut does not take it.
   const bool with_lines = !behind && !file.reader->compressed();
   NoteHandedOut(file, payload, with_lines ? LineHashes(payload) : std::vector<uint32_t>());

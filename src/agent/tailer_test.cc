@@ -359,6 +359,38 @@ TEST(Tailer, TooLargeBatchesAreHalved) {
   EXPECT_TRUE(rig.server.AllBytes() == text);
 }
 
+TEST(Tailer, TooLargeBatchesEndAfterTheLineThatIsLongerThanTheLimit) {
+  for (const std::string pattern : {"", "^\\["}) {
+    SCOPED_TRACE(pattern);
+    TempFolder folder;
+    AgentSettings settings = SettingsFor(folder / "a.log");
+    settings.flows[0].multiline_start = pattern;
+    Rig rig(settings);
+    std::string text = "[" + std::string(150'000, 'x') + "\n";
+    while (text.size() < 1'500'000) text.append("[").append(98, 'y').append("\n");
+    Append(folder / "a.log", text);
+    rig.server.largest_payload = 160'000;
+    rig.Settle(1);
+    EXPECT_EQ(rig.log.Count("batch.refused"), 0U) << rig.log.Text();
+    EXPECT_TRUE(rig.server.AllBytes() == text);
+  }
+}
+
+TEST(Tailer, NoBatchHasMoreRowsThanADoorTakes) {
+  for (const std::string pattern : {"", "^"}) {
+    SCOPED_TRACE(pattern);
+    TempFolder folder;
+    AgentSettings settings = SettingsFor(folder / "a.log");
+    settings.flows[0].multiline_start = pattern;
+    Rig rig(settings);
+    const std::string text = std::string(150'000, 'x') + "\n" + std::string(900'000, '\n');
+    Append(folder / "a.log", text);
+    rig.Settle(1);
+    EXPECT_TRUE(rig.server.AllBytes() == text);
+    EXPECT_EQ(rig.server.requests, 14) << "none is sent twice";
+  }
+}
+
 TEST(Tailer, RefusedFileWaitsAndOthersGoOn) {
   for (const int status : {400, 422}) {  // 422: a limit of the key's files
     SCOPED_TRACE(status);

@@ -208,7 +208,8 @@ class FakeServer final : public Transport {
     TARN_CHECK(batch.ok());
     const agent_wire::BatchHeader& header = batch->header;
     headers_seen.push_back(header);
-    if (batch->payload.size() > largest_payload) return {413, -1, "{}"};
+    const bool too_large = batch->payload.size() > largest_payload;
+    if (too_large || !agent_wire::CheckRows(*batch).ok()) return {413, -1, "{}"};
     auto [entry, is_new] = files.try_emplace(header.file_id);
     File& file = entry->second;
     if (is_new) file.first = header.begin_offset;

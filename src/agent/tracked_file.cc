@@ -20,6 +20,10 @@ bool IsSpent(const TrackedFile& file) {
   return file.problem && file.problem->kind == ProblemKind::kDamaged;
 }
 
+bool IsReadToTheCut(const TrackedFile& file) {
+  return file.problem && file.problem->kind == ProblemKind::kWaits && file.size == file.stuck_size;
+}
+
 void NoteSize(TrackedFile& file, uint64_t size, int64_t now) {
   if (IsSpent(file)) {
     size = file.read_offset;

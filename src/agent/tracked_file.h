@@ -55,6 +55,8 @@ struct TrackedFile {
 
 // Nothing more can be read of it.
 bool IsSpent(const TrackedFile& file);
+// Of a compressed file that is cut off: all whole lines that it has were read.
+bool IsReadToTheCut(const TrackedFile& file);
 
 // Whether `info` is of the inode the known file was last seen at.
 bool IsInode(const TrackedFile& known, const os::FileInfo& info);

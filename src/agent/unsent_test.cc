@@ -167,6 +167,84 @@ TEST(Unsent, CopiesAreNotMissed) {
   EXPECT_EQ(fixture.server.files.size(), 2U);
 }
 
+// The second is told from the first, and then the third begins as the second does.
+TEST(Unsent, OnceNamesTheThirdFileThatIsOnlyTheBeginningOfTheSecond) {
+  TempFolder logs;
+  Append(logs / "a.log", "h\nx\n");
+  Append(logs / "b.log", "h\nyy\nzz\n");
+  Append(logs / "c.log", "h\nyy\n");
+  Fixture fixture(logs / "*.log");
+  ExpectUnsent(fixture.Run(true), Code::kUnavailable, logs / "c.log");
+  EXPECT_EQ(fixture.log.Count("file.waits"), 1U) << fixture.log.Text();
+  EXPECT_EQ(fixture.server.files.size(), 2U);
+}
+
+TEST(Unsent, OnceNamesAFileThatIsOneTooManyForItsPattern) {
+  TempFolder logs;
+  for (size_t i = 0; i < FileTable::kMaxFiles; ++i) {
+    Append(logs / ("a" + std::to_string(i) + ".log"), "");
+  }
+  Append(logs / "b.log", "one\n");
+  Fixture fixture(logs / "*.log");
+  ExpectUnsent(fixture.Run(true), Code::kResourceExhausted, logs / "b.log");
+  std::filesystem::remove(logs / "a0.log");
+  EXPECT_TRUE(fixture.Run(true).ok());
+  EXPECT_EQ(fixture.server.AllBytes(), "one\n");
+}
+
+TEST(Unsent, FileThatBeginsAsAnUnfinishedLineDoesIsAnother) {
+  const std::string begun = "127.0.0.1 - - [";
+  const std::string text = begun + "24/Nov/2026] 1\n" + begun + "24/Nov/2026] 2\n";
+  for (const bool twice : {false, true}) {
+    SCOPED_TRACE(twice);
+    TempFolder logs;
+    Append(logs / "a.log", begun);
+    Fixture fixture(logs / "*.log");
+    EXPECT_TRUE(fixture.Run(true).ok());
+    if (twice) {  // with a whole line that can be compared it may go on elsewhere
+      Append(logs / "a.log", "24");
+      EXPECT_TRUE(fixture.Run(true).ok());
+    }
+    Append(logs / "b.log", text);  // which thus has another inode
+    std::filesystem::remove(logs / "a.log");
+    EXPECT_TRUE(fixture.Run(true).ok());
+    ASSERT_EQ(fixture.server.files.size(), 2U);
+    EXPECT_EQ(fixture.server.files[FileIdOf("shop", begun + "24/Nov/2026] 1\n")].bytes, text);
+  }
+}
+
+TEST(Unsent, FileThatWasKnownByAnUnfinishedLineIsFollowedOnceThatIsWhole) {
+  TempFolder logs;
+  Append(logs / "a.log", "li");
+  Fixture fixture(logs / "*.log*");
+  EXPECT_TRUE(fixture.Run(true).ok());
+  Append(logs / "a.log", "ne\n" + Lines(0, 100));
+  EXPECT_TRUE(fixture.Run(true).ok());
+  Gzip(logs / "a.log");
+  EXPECT_TRUE(fixture.Run(true).ok());
+  EXPECT_EQ(fixture.server.files.size(), 1U);
+  EXPECT_EQ(fixture.server.AllBytes(), "line\n" + Lines(0, 100));
+}
+
+// A file is called lost only after a look for it, however short ago the last one was.
+TEST(Unsent, NothingIsLostWithoutASearch) {
+  TempFolder folder;
+  Append(folder / "a.log", Lines(0, 3));
+  Rig rig(SettingsFor(folder / "a.log"));
+  rig.Settle(1);
+  Append(folder / "a.log", Lines(3, 3));
+  rig.table().Discover();
+  rig.Save();
+  rig.Kill();
+  std::filesystem::rename(folder / "a.log", folder / "elsewhere");
+  rig.Step();
+  std::filesystem::rename(folder / "elsewhere", folder / "a.log.1");
+  rig.table().Decide();
+  EXPECT_EQ(rig.log.Count("file.lost"), 0U) << rig.log.Text();
+  rig.Settle();
+  EXPECT_EQ(rig.server.AllBytes(), Lines(0, 6));
+}
+
 TEST(Unsent, OnceSendsAFileWithoutANewlineToo) {
   for (const char* text : {"one", "#Version: 1.0\n"}) {
     TempFolder logs;
@@ -256,6 +334,43 @@ TEST(Unsent, GzipThatGrowsNoMoreIsToldOnce) {
   rig.Settle();
   EXPECT_TRUE(rig.server.AllBytes() == text);
   EXPECT_EQ(rig.log.Count("file.waits"), 1U);
+}
+
+// logrotate deletes them while the server is away.
+TEST(Unsent, GzipThatIsUnlinkedWhileItWaitsIsRead) {
+  for (const bool begun : {false, true}) {
+    SCOPED_TRACE(begun);
+    TempFolder folder;
+    const std::string text = Noise(20'000);
+    Append(folder / "a.log", Lines(0, 20'000));
+    Append(folder / "b.log", text);
+    Gzip(folder / "a.log");
+    Gzip(folder / "b.log");
+    AgentSettings settings = SettingsFor(folder / (begun ? "b*.gz" : "*.gz"));
+    settings.batch_bytes = 4096;
+    Rig rig(settings);
+    rig.server.script.assign(1000, {503, 0, "busy"});
+    if (begun) rig.server.script = {{400, -1, "no"}};  // and is held for a minute
+    rig.Step();
+    std::filesystem::remove(folder / "b.log.gz");
+    rig.Settle();
+    rig.server.script.clear();
+    rig.Settle();
+    EXPECT_EQ(rig.server.AllBytes().size(), text.size() + (begun ? 0 : Lines(0, 20'000).size()));
+    EXPECT_EQ(rig.log.Count("file.finished"), begun ? 1U : 2U) << rig.log.Text();
+  }
+}
+
+TEST(Unsent, CutOffGzipThatIsUnlinkedIsDoneWith) {
+  TempFolder folder;
+  Append(folder / "a.log", Noise(20'000));
+  Pack(folder / "a.log", Halve);
+  Rig rig(SettingsFor(folder / "*.gz"));
+  rig.Settle();
+  std::filesystem::remove(folder / "a.log.gz");
+  rig.Settle();
+  EXPECT_EQ(rig.log.Count("file.finished"), 1U) << rig.log.Text();
+  EXPECT_GT(rig.server.AllBytes().size(), 0U);
 }
 
 // The one that was unread when they were compared has been read since.
@@ -419,6 +534,27 @@ TEST(Unsent, FileThatCannotBeOpenedForAWhileIsNotLost) {
   rig.files.unreadable.clear();
   rig.Settle();
   EXPECT_EQ(rig.server.AllBytes(), Lines(0, 6));
+}
+
+TEST(Unsent, ProblemsAreCountedByKind) {
+  Fixture fixture("/none");
+  FileProblems problems(fixture.events);
+  const auto note = [&](ProblemKind kind, const std::string& path) {
+    problems.Note({kind, "s", path, Unavailable("no")});
+  };
+  note(ProblemKind::kWaits, "/a");
+  note(ProblemKind::kWaits, "/b");
+  note(ProblemKind::kWaits, "/b");
+  note(ProblemKind::kUnreadable, "/c");
+  EXPECT_EQ(problems.counts(), (ProblemCounts{1, 2, 0, 0}));
+  note(ProblemKind::kLost, "/a");
+  problems.Drop("s", "/c");
+  problems.Drop("s", "/d");
+  EXPECT_EQ(problems.counts(), (ProblemCounts{0, 1, 0, 1}));
+  problems.BeginPass();
+  note(ProblemKind::kLost, "/a");
+  problems.EndPass();
+  EXPECT_EQ(problems.counts(), (ProblemCounts{0, 0, 0, 1}));
 }
 
 TEST(Unsent, ALongLineIsToldOnce) {
