@@ -94,6 +94,7 @@ Error LakeInUse(const Project& project) {
 
 Status RequireOwnLake(Machine& machine, const Project& project, const LakeHandle& lake) {
   TARN_TRY(lake::RequireOwnLake(*lake.store, *lake.catalog, project.catalog_file()));
+  if (!machine.files.Exists(project.lake_folder)) return {};
   // A server takes its own lock before the lake's, and lets go of it after. Another command may
   // hold either for the moment it looks.
   bool ours = true;

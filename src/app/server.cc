@@ -78,14 +78,13 @@ Status CheckPlace(Machine& machine, const Project& project) {
 // Before anything in the lake is changed, leftovers removed or journal records read.
 Status TakeLake(Machine& machine, const Project& project, Parts& parts) {
   TARN_TRY(RequireSamePlace(*parts.store, *parts.catalog));
-  TARN_TRY(lake::TakeLake(*parts.store, *parts.catalog, project.catalog_file()));
   auto lock = LockSoon(machine, project.lake_folder);
   if (!lock.ok()) {
     if (lock.error().code() == Code::kConflict) return LakeInUse(project);
     return std::move(lock).error();
   }
   parts.lake_lock = std::move(*lock);
-  return {};
+  return lake::TakeLake(*parts.store, *parts.catalog, project.catalog_file());
 }
 
 Status OpenStorage(Machine& machine, const Project& project, const ServeOptions& options,
