@@ -82,7 +82,6 @@ class FileTable {
     uint64_t like = 0;      // slot of the file it is a copy of, or begins as
     uint64_t like_end = 0;  // what was read of that
     bool waits = false;     // for more bytes, to be told from it
-    bool operator==(const Glimpse&) const = default;
   };
   // A file on disk that is being identified.
   struct Candidate {

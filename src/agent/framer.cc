@@ -5,23 +5,20 @@
 #include <algorithm>
 
 #include "agent_wire/batch.h"
+#include "base/text.h"
 
 namespace tarn::agent {
 
 using agent_wire::kMaxLineBytes;
 
-namespace {
-
-// Where the last of them ends that a batch may have.
-size_t EndOfLines(std::string_view lines) {
+size_t EndOfFirstLines(std::string_view bytes, int64_t count) {
   size_t end = 0;
-  for (size_t count = 0; count < agent_wire::kMaxRows && end < lines.size(); ++count) {
-    end = lines.find('\n', end) + 1;
+  for (; count > 0; --count) {
+    end = bytes.find('\n', end) + 1;
+    if (end == 0) return 0;
   }
   return end;
 }
-
-}  // namespace
 
 Frame FirstRecord(Frame frame, std::string_view bytes) {
   if (frame.size == 0) return frame;
@@ -45,7 +42,10 @@ Frame Framer::Find(std::string_view bytes, bool quiet, bool final) const {
   const size_t newline = bytes.rfind('\n');
   if (newline != std::string_view::npos) {
     const std::string_view lines = bytes.substr(0, newline + 1);
-    if (start_ == nullptr) return {EndOfLines(lines), false, {}};
+    if (start_ == nullptr) {
+      const bool fits = CountLines(lines) <= agent_wire::kMaxRows;
+      return {fits ? lines.size() : EndOfFirstLines(lines, agent_wire::kMaxRows), false, {}};
+    }
     Frame frame = FindRecords(lines, quiet || final);
     if (frame.size > 0) return frame;
     if (bytes.size() < kMaxLineBytes) return frame;

@@ -20,6 +20,8 @@ struct Frame {
   std::vector<uint32_t> record_ends;  // multi-line only
 };
 
+// Where the first `count` lines end; 0 if there are fewer.
+size_t EndOfFirstLines(std::string_view bytes, int64_t count);
 // What is left of a frame that ends after its first record.
 Frame FirstRecord(Frame frame, std::string_view bytes);
 

@@ -224,12 +224,10 @@ class SocketTransport::Connection {
   SSL* ssl_ = nullptr;
 };
 
-Status CheckAuthorities(const std::string& file) {
-  if (file.empty()) return {};
-  const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(SSL_CTX_new(TLS_client_method()),
-                                                             &SSL_CTX_free);
-  if (context == nullptr) return Internal("cannot set up TLS: " + TlsReason());
-  if (SSL_CTX_load_verify_locations(context.get(), file.c_str(), nullptr) == 1) return {};
+namespace {
+
+Status LoadAuthorities(SSL_CTX* context, const std::string& file) {
+  if (SSL_CTX_load_verify_locations(context, file.c_str(), nullptr) == 1) return {};
   const unsigned long code = ERR_get_error();  // the first is the cause
   ERR_clear_error();
   const char* known = ERR_reason_error_string(code);
@@ -237,6 +235,16 @@ Status CheckAuthorities(const std::string& file) {
                                      ERR_SYSTEM_ERROR(code) ? Reason(ERR_GET_REASON(code))
                                      : known != nullptr     ? known
                                                             : "it holds none"));
+}
+
+}  // namespace
+
+Status CheckAuthorities(const std::string& file) {
+  if (file.empty()) return {};
+  const std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context(SSL_CTX_new(TLS_client_method()),
+                                                             &SSL_CTX_free);
+  if (context == nullptr) return Internal("cannot set up TLS: " + TlsReason());
+  return LoadAuthorities(context.get(), file);
 }
 
 void SocketTransport::FreeContext::operator()(ssl_ctx_st* context) const { SSL_CTX_free(context); }
@@ -261,8 +269,8 @@ Result<std::unique_ptr<SocketTransport>> SocketTransport::Make(std::vector<Url> 
   X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
   if (tls.ca_file.empty()) {
     SSL_CTX_set_default_verify_paths(context);
-  } else if (SSL_CTX_load_verify_locations(context, tls.ca_file.c_str(), nullptr) != 1) {
-    return InvalidArgument(fmt::format("tls_ca {}: {}", tls.ca_file, TlsReason()));
+  } else {
+    TARN_TRY(LoadAuthorities(context, tls.ca_file));
   }
   return transport;
 }

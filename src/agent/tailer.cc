@@ -14,16 +14,6 @@ namespace {
 constexpr int64_t kDiskRetryMicros = 10'000'000;
 constexpr int64_t kGzipRetryMicros = 1'000'000;
 
-// Where the first `count` lines end; 0: not in these bytes.
-size_t EndOfFirstLines(std::string_view bytes, int64_t count) {
-  size_t end = 0;
-  for (; count > 0; --count) {
-    end = bytes.find('\n', end) + 1;
-    if (end == 0) return 0;
-  }
-  return end;
-}
-
 // A compressed file's size is only known as far as it was read: the rest is due at once.
 void NotePackedSize(TrackedFile& file) {
   const auto known = file.reader->Size();

@@ -31,8 +31,8 @@ void AddCompletion(CLI::App& app, Context& /*context*/, Run& run) {
   OneOf(AddWord(*command, "PROGRAM", *program, "For this one alone (default: both)"),
         {"tarn", "tarn-agent"});
   command->footer(
-      "Completes commands, options, their values, and names of datasets, sources, keys and log "
-      "formats.\n"
+      "Completes commands, options, their values, and names of datasets, sources, keys and\n"
+      "log formats.\n"
       "zsh: after `autoload -U compinit; compinit`.\n"
       "Examples:\n"
       "  source <(tarn completion bash)\n"

@@ -290,10 +290,10 @@ void AddParse(CLI::App& app, Context& context, Run& run) {
           "without it they are only counted")
       ->type_name(std::string(kFileWord));
   command->footer(
-      "Exit status 0 also if lines were rejected; how many is said on standard error. An empty "
-      "line "
+      "Exit status 0 also if lines were rejected; how many is said on standard error. 2 if a file "
       "is no\n"
-      "record: it is skipped. 2 if a file is no text, 11 if its compressed data is broken or cut.\n"
+      "text, 11 if its compressed data is broken or cut. An empty line is no record: it is "
+      "skipped.\n"
       "Examples:\n"
       "  tarn parse --format combined access.log > access.jsonl\n"
       "  tarn parse access.log.*.gz --format '%h %l %u %t \"%r\" %>s %b' --rejects bad.txt");

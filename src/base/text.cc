@@ -124,7 +124,7 @@ std::optional<double> ParseDouble(std::string_view text) { return ParseNumber<do
 bool IsAscii(std::string_view text) { return AsciiPrefix(text) == text.size(); }
 
 uint64_t CountLines(std::string_view text) {
-  // Sixteen text a step; each lane counts up to 255 before the lanes are summed.
+  // Sixteen bytes a step; each lane counts up to 255 before the lanes are summed.
   const __m128i newline = _mm_set1_epi8('\n');
   uint64_t count = 0;
   size_t i = 0;
