@@ -282,7 +282,7 @@ Result<std::unique_ptr<LogReader>> OpenLog(os::FileSystem& files, const std::str
                                            const os::FileInfo& info) {
   TARN_ASSIGN_OR_RETURN(auto file, files.Open(path, os::OpenMode::kRead));
   TARN_ASSIGN_OR_RETURN(const os::FileInfo now, files.Stat(path));
-  if (now.device != info.device || now.inode != info.inode) {
+  if (!os::IsSameFile(now, info)) {
     return Conflict(fmt::format("{} was replaced while it was opened", path));
   }
   return ReadLog(std::move(file));

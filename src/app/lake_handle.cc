@@ -5,6 +5,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "lake/lake_owner.h"
@@ -55,10 +56,12 @@ Status RequireOwner(Machine& machine, const std::string& folder) {
 
 Status RequireCatalog(Machine& machine, const Project& project) {
   if (machine.files.Exists(project.catalog_file())) return {};
-  for (const std::string_view trace :
-       {catalog::ZoneName(catalog::Zone::kRaw), catalog::ZoneName(catalog::Zone::kClean),
-        catalog::ZoneName(catalog::Zone::kQuarantine), lake::kOwnerKey}) {
-    if (!machine.files.Exists(os::JoinPath(project.lake_folder, trace))) continue;
+  const auto has = [&](std::string_view name) {
+    return machine.files.Exists(os::JoinPath(project.lake_folder, name));
+  };
+  const bool has_tables = std::ranges::any_of(
+      catalog::kLandingZones, [&](catalog::Zone zone) { return has(catalog::ZoneName(zone)); });
+  if (has_tables || has(lake::kOwnerKey)) {
     return DataLoss(fmt::format(
         "{0} is missing, and with it what is known of the tables below {1}: which of their files "
         "count, and how far each log was read. Nothing was changed. Restore it from a backup; to "

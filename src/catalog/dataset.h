@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <compare>
 #include <cstdint>
 #include <optional>
@@ -13,6 +14,9 @@
 namespace tarn::catalog {
 
 enum class Zone : uint8_t { kRaw, kClean, kCurated, kQuarantine, kSystem };
+
+// Where sources land.
+inline constexpr std::array kLandingZones = {Zone::kRaw, Zone::kClean, Zone::kQuarantine};
 
 std::string_view ZoneName(Zone zone);  // "raw"
 std::optional<Zone> ParseZone(std::string_view name);

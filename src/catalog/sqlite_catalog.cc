@@ -132,9 +132,9 @@ SqliteCatalog::~SqliteCatalog() {
 
 Status SqliteCatalog::RequireInPlace() const {
   for (const OpenedFile& file : parts_.files) {
-    const auto info = parts_.marker->file_system.Stat(file.path);
-    if (!info.ok() && info.error().code() != Code::kNotFound) return info.error();
-    if (info.ok() && info->device == file.info.device && info->inode == file.info.inode) continue;
+    TARN_ASSIGN_OR_RETURN(const bool there,
+                          parts_.marker->file_system.IsStillThere(file.path, file.info));
+    if (there) continue;
     return DataLoss(fmt::format(
         "{} was removed, moved or replaced while it was open: what would be written now nobody "
         "could find again, so nothing was changed. If it was moved, move it back. Else stop Tarn, "

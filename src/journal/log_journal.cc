@@ -295,9 +295,8 @@ Result<std::unique_ptr<os::File>> LogJournal::PrepareFile(const std::string& pat
 // It may have been removed with records that are not in the lake yet, which a segment behind it
 // would hide.
 Status LogJournal::RequireInPlace() const {
-  const auto info = environment_.files.Stat(newest_path_);
-  if (!info.ok() && info.error().code() != Code::kNotFound) return info.error();
-  if (info.ok() && info->device == newest_.device && info->inode == newest_.inode) return {};
+  TARN_ASSIGN_OR_RETURN(const bool there, environment_.files.IsStillThere(newest_path_, newest_));
+  if (there) return {};
   return DataLoss(fmt::format(
       "{} was removed, moved or replaced while the server runs, and with it may be what was "
       "acknowledged and is not in the lake yet; nothing is taken any more. If it was moved, move "

@@ -80,8 +80,7 @@ Result<bool> KnowsATable(const Place& place) {
 Status RequireKnown(const Place& place) {
   TARN_ASSIGN_OR_RETURN(const bool known, KnowsATable(place));
   if (known) return {};
-  for (const catalog::Zone zone :
-       {catalog::Zone::kRaw, catalog::Zone::kClean, catalog::Zone::kQuarantine}) {
+  for (const catalog::Zone zone : catalog::kLandingZones) {
     const std::string prefix = fmt::format("{}/", catalog::ZoneName(zone));
     TARN_ASSIGN_OR_RETURN(const auto objects, place.store.List(prefix));
     if (objects.empty()) continue;

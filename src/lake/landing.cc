@@ -182,11 +182,15 @@ bool Landing::Work(Pace own) {
     if (flushed.ok()) continue;
     Rewind();
     os::MutexLock lock(mutex_);
-    status_.last_error = flushed.error().ToString();
-    if (flushed.error().code() == Code::kDataLoss) damage_ = flushed.error();
+    NoteError(flushed.error());
     if (stopping_) return false;
     changed_.WaitFor(mutex_, kRetryMicros);
   }
+}
+
+void Landing::NoteError(const Error& error) {
+  status_.last_error = error.ToString();
+  if (error.code() == Code::kDataLoss) damage_ = error;
 }
 
 // What goes on failing for the same reason is said once a minute.
@@ -466,8 +470,7 @@ void Landing::NoteUnreadable(const Error& error) {
   {
     os::MutexLock lock(mutex_);
     news = status_.last_error != error.ToString();
-    status_.last_error = error.ToString();
-    if (error.code() == Code::kDataLoss) damage_ = error;
+    NoteError(error);
     changed_.NotifyAll();
   }
   if (news) RecordRefused{next_position_, error}.Emit(work_);

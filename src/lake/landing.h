@@ -101,6 +101,7 @@ class Landing {
   Status WriteFiles(FlushFiles& files);
   void DropJson(FlushFiles& files);
   void NoteFlush(const Status& flushed);
+  void NoteError(const Error& error) TARN_REQUIRES(mutex_);
   void ClearBuffers();
   void NoteCommit(const catalog::CommitReceipt& receipt);
   // A record that cannot be read now: said once, tried again after a wait.

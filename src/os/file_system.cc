@@ -18,6 +18,13 @@ Status WriteWhole(std::unique_ptr<File> file, std::string_view bytes) {
 
 bool FileSystem::Exists(const std::string& path) const { return Stat(path).ok(); }
 
+Result<bool> FileSystem::IsStillThere(const std::string& path, const FileInfo& file) const {
+  const auto info = Stat(path);
+  if (info.ok()) return IsSameFile(*info, file);
+  if (info.error().code() == Code::kNotFound) return false;
+  return info.error();
+}
+
 Result<std::string> FileSystem::ReadFile(const std::string& path) {
   TARN_ASSIGN_OR_RETURN(const auto file, Open(path, OpenMode::kRead));
   TARN_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
@@ -45,6 +52,10 @@ Status FileSystem::WritePrivateFileAtomically(const std::string& path, std::stri
     return written;
   }
   return SyncDirectory(ParentOf(path));
+}
+
+bool IsSameFile(const FileInfo& a, const FileInfo& b) {
+  return a.device == b.device && a.inode == b.inode;
 }
 
 std::string ParentOf(std::string_view path) {

@@ -89,6 +89,8 @@ class FileSystem {
 
   // Conveniences over the above.
   bool Exists(const std::string& path) const;
+  // Whether the file at the path is the one that was looked at: not removed, moved or replaced.
+  Result<bool> IsStillThere(const std::string& path, const FileInfo& file) const;
   // As many bytes as the file's size says: none of what the kernel makes up (/proc).
   Result<std::string> ReadFile(const std::string& path);
   // Writes a temporary sibling, syncs it, renames it, syncs the folder: after a crash the old or
@@ -99,6 +101,7 @@ class FileSystem {
   Status WritePrivateFileAtomically(const std::string& path, std::string_view bytes);
 };
 
+bool IsSameFile(const FileInfo& a, const FileInfo& b);  // whatever their content is now
 std::string ParentOf(std::string_view path);
 std::string JoinPath(std::string_view folder, std::string_view name);
 
