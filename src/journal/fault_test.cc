@@ -110,6 +110,15 @@ TEST(JournalFault, FolderThatIsRemovedTakesNothing) {
   }
 }
 
+TEST(JournalFault, AnotherFileInTheSegmentsPlaceTakesNothing) {
+  TestWorld world(7);
+  auto journal = world.Open().value();
+  ASSERT_TRUE(journal->Append("kept").ok());
+  ASSERT_TRUE(world.files.WriteFileAtomically(kFirst, *world.files.ReadFile(kFirst)).ok());
+  EXPECT_EQ(journal->Append("lost").error().code(), Code::kUnavailable);
+  EXPECT_FALSE(journal->stats().healthy);
+}
+
 TEST(JournalFault, NoticesByItselfThatItsSegmentIsGone) {
   TestWorld world(6);
   world.options.retry_micros = 1'000;

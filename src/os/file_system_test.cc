@@ -69,6 +69,21 @@ TEST_F(PosixFileSystemTest, RenameNoReplaceRefusesATakenName) {
   EXPECT_EQ(fs_.List(root_).value(), (std::vector<std::string>{"b", "c"}));
 }
 
+TEST_F(PosixFileSystemTest, FileIsStillThereUntilItIsMovedRemovedOrReplaced) {
+  const std::string path = root_ + "/file";
+  ASSERT_TRUE(fs_.WriteFileAtomically(path, "one").ok());
+  const FileInfo first = *fs_.Stat(path);
+  ASSERT_TRUE(fs_.Open(path, OpenMode::kReadWrite).value()->WriteAt(0, "other").ok());
+  EXPECT_EQ(fs_.IsStillThere(path, first).value(), true) << "whatever it holds";
+  ASSERT_TRUE(fs_.Rename(path, path + ".moved").ok());
+  EXPECT_EQ(fs_.IsStillThere(path, first).value(), false);
+  ASSERT_TRUE(fs_.WriteFileAtomically(path, "one").ok());
+  EXPECT_EQ(fs_.IsStillThere(path, first).value(), false) << "another one";
+  ASSERT_TRUE(fs_.Rename(path + ".moved", path).ok());
+  EXPECT_EQ(fs_.IsStillThere(path, first).value(), true);
+  EXPECT_FALSE(fs_.IsStillThere(path + "/below", first).value_or(false));
+}
+
 TEST_F(PosixFileSystemTest, SecondLockIsRefusedUntilTheFirstIsGone) {
   auto first = fs_.Lock(root_ + "/lock");
   ASSERT_TRUE(first.ok());
