@@ -67,8 +67,10 @@ void BindListen(Reader& reader, ProjectFile& file) {
 }
 
 void BindLanding(Reader& reader, ProjectFile& file) {
-  reader.Bytes({"buffer_size", "rows waiting are made visible once they take this much memory"},
-               file.project.landing_buffer_bytes, {1'000'000, 8'000'000'000});
+  reader.Bytes(
+      {"buffer_size",
+       "rows waiting are made visible once they take this much; the server needs up to 8 times it"},
+      file.project.landing_buffer_bytes, {1'000'000, 8'000'000'000});
   reader.Duration({"buffer_age", "… or once the oldest has waited this long"},
                   file.project.landing_buffer_age_micros, {100'000, 3'600'000'000});
 }

@@ -35,7 +35,8 @@ struct LandingStatus {
 // ("landing"), one commit for all sources at a time. The journal position, the files' watermarks
 // and the data go in the same commit, so every line is in the lake once, whatever is killed when. A
 // flush that fails is tried again, from the journal's bytes, for ever; while it fails the journal
-// fills and the doors push back. Memory: buffer_bytes, twice while a flush encodes. Thread-safe.
+// fills and the doors push back. Memory: up to eight times buffer_bytes, while a flush encodes
+// beside columns that grew by doubling. Thread-safe.
 //
 // Two threads take turns: one that gives way to the doors (Priority::kBackground), and one that
 // does not, for as long as someone waits in FlushAll or the lake is late: records of more than
