@@ -157,6 +157,7 @@ TEST(Agent, EndsWhenItIsAsked) {
 
 int ConnectTo(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  TARN_CHECK(fd >= 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<uint16_t>(port));

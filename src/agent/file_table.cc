@@ -716,33 +716,32 @@ void FileTable::AfterPass() {
     const bool old = file.state.boot == boot_ && now - file.last_growth >= kTrailMicros;
     if (old && AgeTrail(file.state.trail)) bounds_.Fit(slot, file.state.trail);
     if (file.problem) problems_.Note(*file.problem);
-    if (file.present) {
-      CloseIdle(file, now);
-      continue;
-    }
-    if (file.gone_since == 0) {
+    if (!file.present && file.gone_since == 0) {
       file.gone_since = std::max<int64_t>(now, 1);
       file.left_at = now;
       file.next_try = 0;
     }
     CloseIdle(file, now);
-    if (file.reader || file.state.finished) continue;
-    if (!file.orphan) {
-      file.orphan = true;
-      ForgetInode(file);
-    }
-    if (decides_ || now >= file.next_search) {
-      const bool fresh = now - file.gone_since < kFreshOrphanMicros;
-      file.next_search = now + (fresh ? kSearchMicros : kLateSearchMicros);
-      SearchOrphan(file);
-    }
-    // What is handed out is not lost yet.
-    if (file.orphan && !file.state.lost && file.state.size > file.read_offset &&
-        (decides_ || now - file.gone_since >= kLostAfterMicros)) {
-      NoteLost(file);
-    }
+    if (!file.present && !file.reader && !file.state.finished) FollowGone(file, now);
   }
   Forget();
+}
+
+void FileTable::FollowGone(TrackedFile& file, int64_t now) {
+  if (!file.orphan) {
+    file.orphan = true;
+    ForgetInode(file);
+  }
+  if (decides_ || now >= file.next_search) {
+    const bool fresh = now - file.gone_since < kFreshOrphanMicros;
+    file.next_search = now + (fresh ? kSearchMicros : kLateSearchMicros);
+    SearchOrphan(file);
+  }
+  // What is handed out is not lost yet.
+  if (file.orphan && !file.state.lost && file.state.size > file.read_offset &&
+      (decides_ || now - file.gone_since >= kLostAfterMicros)) {
+    NoteLost(file);
+  }
 }
 
 void FileTable::NoteLost(TrackedFile& file) {

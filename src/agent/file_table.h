@@ -155,6 +155,8 @@ class FileTable {
   void SearchOrphan(TrackedFile& file);
   bool TrySibling(TrackedFile& file, const std::string& path, const os::FileInfo& info);
   void AfterPass();
+  // A file without a name that is read no more.
+  void FollowGone(TrackedFile& file, int64_t now);
   void CloseIdle(TrackedFile& file, int64_t now);
   void Forget();
   void NoteName(TrackedFile& file, const std::string& path);

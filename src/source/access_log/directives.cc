@@ -52,34 +52,34 @@ constexpr Simple kSimple[] = {
 };
 
 struct WithWord {
-  char letter;
   std::string_view word;  // lower case
+  char letter;
   Class kind;
   TypeKind type;
   std::string_view name;
 };
 constexpr WithWord kWithWord[] = {
-    {'a', "c", Class::kHost, TypeKind::kString, "peer"},
-    {'h', "c", Class::kHost, TypeKind::kString, "peer_name"},
-    {'p', "canonical", Class::kNumber, TypeKind::kInt, "port"},
-    {'p', "local", Class::kNumber, TypeKind::kInt, "local_port"},
-    {'p', "remote", Class::kNumber, TypeKind::kInt, "remote_port"},
-    {'P', "pid", Class::kNumber, TypeKind::kLong, "pid"},
-    {'P', "tid", Class::kNumber, TypeKind::kLong, "tid"},
-    {'P', "hextid", Class::kHex, TypeKind::kLong, "tid"},
-    {'T', "s", Class::kNumber, TypeKind::kLong, "duration_s"},
-    {'T', "ms", Class::kNumber, TypeKind::kLong, "duration_ms"},
-    {'T', "us", Class::kNumber, TypeKind::kLong, "duration_us"},
-    {'L', "c", Class::kToken, TypeKind::kString, "connection_log_id"},
+    {"c", 'a', Class::kHost, TypeKind::kString, "peer"},
+    {"c", 'h', Class::kHost, TypeKind::kString, "peer_name"},
+    {"canonical", 'p', Class::kNumber, TypeKind::kInt, "port"},
+    {"local", 'p', Class::kNumber, TypeKind::kInt, "local_port"},
+    {"remote", 'p', Class::kNumber, TypeKind::kInt, "remote_port"},
+    {"pid", 'P', Class::kNumber, TypeKind::kLong, "pid"},
+    {"tid", 'P', Class::kNumber, TypeKind::kLong, "tid"},
+    {"hextid", 'P', Class::kHex, TypeKind::kLong, "tid"},
+    {"s", 'T', Class::kNumber, TypeKind::kLong, "duration_s"},
+    {"ms", 'T', Class::kNumber, TypeKind::kLong, "duration_ms"},
+    {"us", 'T', Class::kNumber, TypeKind::kLong, "duration_us"},
+    {"c", 'L', Class::kToken, TypeKind::kString, "connection_log_id"},
     // mod_ssl's older form of %{SSL_…}x.
-    {'c', "version", Class::kText, TypeKind::kString, "ssl_protocol"},
-    {'c', "cipher", Class::kText, TypeKind::kString, "ssl_cipher"},
-    {'c', "subjectdn", Class::kText, TypeKind::kString, "ssl_client_s_dn"},
-    {'c', "clientcert", Class::kText, TypeKind::kString, "ssl_client_s_dn"},
-    {'c', "issuerdn", Class::kText, TypeKind::kString, "ssl_client_i_dn"},
-    {'c', "cacert", Class::kText, TypeKind::kString, "ssl_client_i_dn"},
-    {'c', "errcode", Class::kText, TypeKind::kString, "ssl_errcode"},
-    {'c', "errstr", Class::kText, TypeKind::kString, "ssl_errstr"},
+    {"version", 'c', Class::kText, TypeKind::kString, "ssl_protocol"},
+    {"cipher", 'c', Class::kText, TypeKind::kString, "ssl_cipher"},
+    {"subjectdn", 'c', Class::kText, TypeKind::kString, "ssl_client_s_dn"},
+    {"clientcert", 'c', Class::kText, TypeKind::kString, "ssl_client_s_dn"},
+    {"issuerdn", 'c', Class::kText, TypeKind::kString, "ssl_client_i_dn"},
+    {"cacert", 'c', Class::kText, TypeKind::kString, "ssl_client_i_dn"},
+    {"errcode", 'c', Class::kText, TypeKind::kString, "ssl_errcode"},
+    {"errstr", 'c', Class::kText, TypeKind::kString, "ssl_errstr"},
 };
 
 std::string Lower(std::string_view text) {
@@ -334,6 +334,15 @@ Directive* FindName(std::vector<Directive>& items, std::string_view name) {
   return nullptr;
 }
 
+Directive* FindName(std::vector<Directive>& items, std::string_view name, char modifier) {
+  for (auto& item : items) {
+    if (item.kind != Class::kLiteral && item.name == name && item.modifier == modifier) {
+      return &item;
+    }
+  }
+  return nullptr;
+}
+
 // The standard columns take what stands for them: %a is the host where there is no %h, %V the
 // vhost where there is no %v, %O the bytes where there is no %b.
 void NameStandIns(std::vector<Directive>& items) {
@@ -352,26 +361,19 @@ void NameStandIns(std::vector<Directive>& items) {
 // One name may be asked for before and after an internal redirect, or of two headers that spell
 // alike. The status proper is the final one; otherwise the one without a modifier keeps the name.
 void SeparateNames(std::vector<Directive>& items) {
-  for (size_t i = 0; i < items.size(); ++i) {
-    auto& item = items[i];
+  for (auto& item : items) {
     if (item.kind == Class::kLiteral || item.modifier == 0 || item.type == TypeKind::kTimestamptz) {
       continue;
     }
-    bool plain = false;
-    bool final_one = false;
-    for (const auto& other : items) {
-      if (other.kind == Class::kLiteral || other.name != item.name) continue;
-      plain |= other.modifier == 0;
-      final_one |= other.modifier == '>';
-    }
-    if (item.modifier == '<' && (plain || final_one)) item.name = "original_" + item.name;
-    if (item.modifier == '>' && item.name != "status" && plain) item.name = "final_" + item.name;
-    if (item.modifier == '>' && item.name == "status" && plain) {
-      for (auto& other : items) {
-        if (other.name == "status" && other.modifier == 0) {
-          other.name = "original_status";  // what %s means: before redirects
-        }
+    if (item.modifier == '<') {
+      if (FindName(items, item.name, 0) || FindName(items, item.name, '>')) {
+        item.name = "original_" + item.name;
       }
+    } else if (item.name == "status") {
+      // What %s means: before redirects.
+      while (auto* plain = FindName(items, "status", 0)) plain->name = "original_status";
+    } else if (FindName(items, item.name, 0)) {
+      item.name = "final_" + item.name;
     }
   }
 }
