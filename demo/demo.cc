@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/text.h"
 #include "demo/apache.h"
 #include "demo/backfill.h"
 #include "demo/lake_status.h"
@@ -479,7 +480,9 @@ ViewInput Demo::View(int64_t now) {
 }
 
 std::string Demo::QueryCommand() const {
-  return fmt::format("{} sql {}", FromHere(programs_.tarn), FromHere(Project().dir));
+  std::string program = FromHere(programs_.tarn);
+  if (program.find('/') == std::string::npos) program.insert(0, "./");
+  return fmt::format("{} sql {}", ShellWord(program), ShellWord(FromHere(Project().dir)));
 }
 
 // Everything the web servers wrote is in the clean zone or in quarantine, as far as the status

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.h"
 
 namespace tarn::agent {
@@ -34,6 +36,10 @@ std::string FileProblem::Text() const {
   return text.find(path) == std::string::npos ? fmt::format("{}: {}", path, text) : text;
 }
 
+FileProblems::Key FileProblems::KeyOf(const FileProblem& problem) {
+  return {problem.source, problem.kind, problem.slot, problem.slot == 0 ? problem.path : ""};
+}
+
 void FileProblems::BeginPass() {
   before_ = std::exchange(now_, {});
   counts_ = {};
@@ -45,9 +51,12 @@ void FileProblems::EndPass() {
 }
 
 void FileProblems::Note(FileProblem problem) {
-  Key key(problem.source, problem.path);
+  Key key = KeyOf(problem);
   const auto known = now_.find(key);
-  if (known == now_.end() && now_.size() >= kMost) return;
+  if (known == now_.end() && now_.size() >= kMost) {
+    if (!std::exchange(full_told_, true)) events_.LimitReached("problems with files", kMost);
+    return;
+  }
   if (known != now_.end() && Same(known->second, problem)) return;
   const auto before = before_.find(key);
   if (before == before_.end() || !Same(before->second, problem)) {
@@ -59,8 +68,8 @@ void FileProblems::Note(FileProblem problem) {
   now_.insert_or_assign(std::move(key), std::move(problem));
 }
 
-void FileProblems::Drop(const std::string& source, const std::string& path) {
-  const auto known = now_.find({source, path});
+void FileProblems::Drop(const FileProblem& problem) {
+  const auto known = now_.find(KeyOf(problem));
   if (known == now_.end()) return;
   changed_ = true;
   --CountOf(known->second.kind);
@@ -83,6 +92,8 @@ void FileProblems::Tell(const FileProblem& problem) {
 std::vector<FileProblem> FileProblems::All() const {
   std::vector<FileProblem> all;
   for (const auto& [key, problem] : now_) all.push_back(problem);
+  std::ranges::stable_sort(
+      all, {}, [](const FileProblem& problem) { return std::tie(problem.source, problem.path); });
   return all;
 }
 

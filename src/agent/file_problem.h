@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -29,13 +30,16 @@ struct FileProblem {
   std::string source;
   std::string path;  // a file's, a folder's or a pattern's
   Error error;
+  uint64_t slot =
+      0;  // of the tracked file that has it, whatever its name; 0: what the path leads to
 
   // "/l/a.log: …", without the path where the error names it.
   std::string Text() const;
 };
 
-// The problems of all files at present. A pass over the disk notes them anew; each is told in the
-// log as it comes up, and again only if it was gone meanwhile. Thread-confined.
+// The problems of all files at present: one of a kind of each tracked file, and of each path. A
+// pass over the disk notes them anew; each is told in the log as it comes up, and again only if it
+// was gone meanwhile. Past kMost one message says that there are more. Thread-confined.
 class FileProblems {
  public:
   static constexpr size_t kMost = 1'000;
@@ -45,7 +49,7 @@ class FileProblems {
   void BeginPass();
   void EndPass();
   void Note(FileProblem problem);
-  void Drop(const std::string& source, const std::string& path);
+  void Drop(const FileProblem& problem);
 
   // By source and path.
   std::vector<FileProblem> All() const;
@@ -54,7 +58,8 @@ class FileProblems {
   bool TakeChanged() { return std::exchange(changed_, false); }
 
  private:
-  using Key = std::pair<std::string, std::string>;
+  using Key = std::tuple<std::string, ProblemKind, uint64_t, std::string>;
+  static Key KeyOf(const FileProblem& problem);
   void Tell(const FileProblem& problem);
   size_t& CountOf(ProblemKind kind) { return counts_[static_cast<size_t>(kind)]; }
 
@@ -63,6 +68,7 @@ class FileProblems {
   std::map<Key, FileProblem> before_;  // while a pass runs
   ProblemCounts counts_ = {};          // of now_
   bool changed_ = false;
+  bool full_told_ = false;
 };
 
 // All of them as the one error that `once` ends with: the first one's code. No problems: fine.

@@ -91,13 +91,14 @@ void FileTable::Complain(size_t flow, const std::string& path, const Error& erro
 }
 
 void FileTable::SetProblem(TrackedFile& file, ProblemKind kind, Error error) {
-  file.problem = {kind, file.state.source, file.state.path, std::move(error)};
+  if (file.problem && file.problem->kind != kind) ClearProblem(file);
+  file.problem = {kind, file.state.source, file.state.path, std::move(error), file.slot};
   problems_.Note(*file.problem);
 }
 
 void FileTable::ClearProblem(TrackedFile& file) {
   if (!file.problem) return;
-  problems_.Drop(file.problem->source, file.problem->path);
+  problems_.Drop(*file.problem);
   file.problem.reset();
 }
 
@@ -192,7 +193,9 @@ bool FileTable::Visit(size_t flow, const std::string& path) {
     const Glimpse& glimpse = found->second;
     if (!glimpse.waits) return true;
     const TrackedFile* like = Find(glimpse.like);
-    if (like != nullptr && like->read_offset == glimpse.like_end) {
+    const bool told = like == nullptr || like->read_offset != glimpse.like_end ||
+                      (IsGone(*like) && IsQuiet(key, *info));
+    if (!told) {
       NoteWaiting(flow, path, *like);
       return true;
     }
@@ -261,10 +264,12 @@ std::optional<bool> FileTable::GoOn(TrackedFile& file, LogReader& reader) {
 }
 
 void FileTable::Recheck(TrackedFile& file, const std::string& path, const os::FileInfo& info) {
-  if (IsSpent(file) && info.modified != file.modified) {
+  const bool written = info.modified != file.modified;
+  if (written && IsSpent(file)) {
     ClearProblem(file);
     file.reader.reset();
   }
+  if (written && IsReadToTheCut(file)) file.next_try = 0;
   const bool unchanged = info.size == file.size && info.modified == file.modified;
   if (!unchanged && !file.reader) {
     const auto same = Reopen(file, path, info);
@@ -361,138 +366,6 @@ Result<bool> FileTable::Load(Candidate& candidate) {
   return decides_ && candidate.reader->complete() && !candidate.head.empty();
 }
 
-bool FileTable::Matches(const TrackedFile& known, const Candidate& candidate) {
-  const size_t length = known.state.head_length;
-  const std::string& head = candidate.head;
-  if (length > head.size() || HeadHash(head, length) != known.state.head_hash) return false;
-  // Many files begin with what is no whole line: such a one is followed by its inode only.
-  const size_t read = std::max(length, std::min<uint64_t>(known.read_offset, head.size()));
-  return read >= kBaseHeadBytes || head.find('\n') < read || IsInode(known, candidate.info);
-}
-
-bool FileTable::Contradicts(const TrackedFile& known, const Candidate& candidate) {
-  if (candidate.reader->compressed()) return false;
-  const uint64_t read_to = std::max(known.read_offset, known.anchor().end);
-  if (candidate.info.size < read_to) return IsInode(known, candidate.info);
-  return !HoldsAnchor(*candidate.reader, known.anchor()).value_or(true);
-}
-
-Likeness FileTable::LikenessOf(const TrackedFile& known, const Candidate& candidate) const {
-  if (Rebooted(known.state)) return PlaceOf(*candidate.reader, known).likeness;
-  const Likeness likeness = Compare(known.state.ladder, candidate.ladder);
-  const bool same = likeness == Likeness::kSame;
-  return same && Contradicts(known, candidate) ? Likeness::kDifferent : likeness;
-}
-
-std::optional<FileTable::Comparison> FileTable::CompareHeads(const TrackedFile& known,
-                                                             const Candidate& candidate) const {
-  if (IsInode(known, candidate.info)) return std::nullopt;
-  std::unique_ptr<LogReader> opened;
-  LogReader* reader = known.reader.get();
-  if (reader == nullptr || reader->compressed()) {  // which reads forward
-    os::FileInfo info;
-    info.device = known.state.device;
-    info.inode = known.state.inode;
-    if (known.orphan) return std::nullopt;
-    auto log = OpenLog(files_, known.state.path, info);
-    if (!log.ok()) return std::nullopt;
-    opened = *std::move(log);
-    reader = opened.get();
-  }
-  std::string head(kHeadBytes, '\0');
-  const auto count = reader->Read(0, head);
-  if (!count.ok()) return std::nullopt;
-  head.resize(*count);
-  const FileState& state = known.state;
-  const bool begins_so = head.size() >= state.head_length &&
-                         HeadHash(head, state.head_length) == state.head_hash &&
-                         Compare(state.ladder, LadderOf(head)) == Likeness::kSame;
-  if (!begins_so) return std::nullopt;
-  if (!reader->compressed() && !IsSame(*reader, known).value_or(false)) return std::nullopt;
-  const auto differ = std::ranges::mismatch(candidate.head, head);
-  return Comparison{static_cast<size_t>(differ.in1 - candidate.head.begin()), head.size()};
-}
-
-uint32_t FileTable::DecidingLength(const TrackedFile& known, const Candidate& candidate) const {
-  const auto heads = CompareHeads(known, candidate);
-  if (!heads || heads->alike == candidate.head.size()) return 0;
-  const size_t end = candidate.head.find('\n', heads->alike);
-  return static_cast<uint32_t>(std::min(end, candidate.head.size() - 1) + 1);
-}
-
-bool FileTable::IsCopy(const TrackedFile& known, const Candidate& candidate) const {
-  const size_t size = candidate.head.size();
-  if (const auto heads = CompareHeads(known, candidate)) {
-    if (heads->alike < size) return false;
-    return size >= kFirstRung || heads->known_size == size;
-  }
-  if (size >= kFirstRung) return true;
-  const Anchor& anchor = known.anchor();
-  return anchor.end == size && HoldsAnchor(*candidate.reader, anchor).value_or(false);
-}
-
-void FileTable::SetAside(size_t flow, const Candidate& candidate, const TrackedFile& like) {
-  const bool waits = !IsCopy(like, candidate);
-  copies_[{flow, candidate.info.device, candidate.info.inode}] = {
-      candidate.info.size, candidate.info.modified, like.slot, like.read_offset, waits};
-  if (waits) NoteWaiting(flow, candidate.path, like);
-}
-
-void FileTable::NoteWaiting(size_t flow, const std::string& path, const TrackedFile& like) {
-  if (like.read_offset == 0 && !decides_) return;  // it is told once that is read
-  problems_.Note({ProblemKind::kWaits, flows_[flow].source, path,
-                  Unavailable(fmt::format("{} begins as {} does and is too short to be told from a "
-                                          "copy of it; it is sent once it has grown",
-                                          path, like.state.path))});
-}
-
-void FileTable::TellApart(const TrackedFile& known, const Candidate& candidate,
-                          Verdict& verdict) const {
-  uint32_t telling = TellingLength(known.state.ladder, candidate.ladder);
-  const Anchor& anchor = known.anchor();
-  if (telling == 0 && anchor.end <= candidate.head.size() &&
-      !HoldsAnchor(*candidate.reader, anchor).value_or(true)) {
-    telling = static_cast<uint32_t>(anchor.end);  // the heads differ before it
-  }
-  if (telling == 0 && candidate.head.size() == kHeadBytes) {
-    telling = kHeadBytes;
-    verdict.told_at = std::min(std::max(known.read_offset, anchor.end), candidate.info.size);
-  }
-  if (telling == 0 && decides_) telling = DecidingLength(known, candidate);
-  if (telling == 0) verdict.like = &known;
-  verdict.head_length = std::max(verdict.head_length, telling);
-}
-
-FileTable::Verdict FileTable::Judge(size_t flow, const Candidate& candidate) const {
-  Verdict verdict;
-  const size_t base = BaseHeadLength(candidate.head);
-  verdict.head_length = static_cast<uint32_t>(base > 0 ? base : candidate.head.size());
-  for (auto& [slot, file] : tracked_) {
-    if (file.flow != flow || !Matches(file, candidate)) continue;
-    const Likeness likeness = LikenessOf(file, candidate);
-    const bool told = likeness == Likeness::kDifferent;
-    if (const uint32_t length = told || !decides_ ? 0 : DecidingLength(file, candidate)) {
-      verdict.head_length = std::max(verdict.head_length, length);
-      continue;
-    }
-    switch (likeness) {
-      case Likeness::kSame:
-        if (verdict.known == nullptr ||
-            verdict.known->state.head_length <= file.state.head_length) {
-          verdict.known = const_cast<TrackedFile*>(&file);
-        }
-        break;
-      case Likeness::kUnsure:
-        verdict.like = &file;
-        break;
-      case Likeness::kDifferent:
-        TellApart(file, candidate, verdict);
-        break;
-    }
-  }
-  return verdict;
-}
-
 void FileTable::Identify(size_t flow, Candidate candidate) {
   const auto identifiable = Load(candidate);
   if (!identifiable.ok()) {
@@ -554,7 +427,8 @@ bool FileTable::IsAlive(TrackedFile& known) {
 
 Likeness FileTable::RestOf(const TrackedFile& known, const Candidate& candidate) {
   if (candidate.reader->compressed()) {
-    if (known.state.finished) return Likeness::kUnsure;
+    const bool read = candidate.head.size() <= known.state.acked || known.state.acked == 0;
+    if (known.state.finished && read) return Likeness::kUnsure;
     const auto holds = HoldsAnchor(*candidate.reader, known.anchor());
     if (!holds) return Likeness::kUnsure;  // it is being written
     return *holds ? Likeness::kSame : Likeness::kDifferent;
@@ -603,12 +477,13 @@ void FileTable::Add(size_t flow, Candidate candidate, const Verdict& verdict) {
     named.append(bytes, 0, *count);
   }
   const std::string id = FileIdOf(flows_[flow].source, named);
-  for (auto& [slot, other] : tracked_) {
-    if (other.flow != flow) continue;
-    if (other.state.file_id == id) return SetAside(flow, candidate, other);
-    if (IsInode(other, candidate.info)) other.state.replaced = true;
+  for (const auto& [slot, other] : tracked_) {
+    if (other.flow == flow && other.state.file_id == id) return SetAside(flow, candidate, other);
   }
   if (tracked_.size() >= kMaxFiles) return NoteLimit(flow, candidate.path);
+  for (auto& [slot, other] : tracked_) {
+    if (other.flow == flow && IsInode(other, candidate.info)) other.state.replaced = true;
+  }
   TrackedFile& file = tracked_[next_slot_];
   file.slot = next_slot_;
   file.flow = flow;
@@ -715,7 +590,10 @@ void FileTable::AfterPass() {
   for (auto& [slot, file] : tracked_) {
     const bool old = file.state.boot == boot_ && now - file.last_growth >= kTrailMicros;
     if (old && AgeTrail(file.state.trail)) bounds_.Fit(slot, file.state.trail);
-    if (file.problem) problems_.Note(*file.problem);
+    if (file.problem) {
+      file.problem->path = file.state.path;
+      problems_.Note(*file.problem);
+    }
     if (!file.present && file.gone_since == 0) {
       file.gone_since = std::max<int64_t>(now, 1);
       file.left_at = now;

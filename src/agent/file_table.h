@@ -82,6 +82,7 @@ class FileTable {
     uint64_t like = 0;      // slot of the file it is a copy of, or begins as
     uint64_t like_end = 0;  // what was read of that
     bool waits = false;     // for more bytes, to be told from it
+    int64_t since = 0;      // monotonic µs; it has looked so from then on
   };
   // A file on disk that is being identified.
   struct Candidate {
@@ -134,8 +135,15 @@ class FileTable {
   std::optional<Comparison> CompareHeads(const TrackedFile& known,
                                          const Candidate& candidate) const;
   // Of a candidate that is another file: up to the end of the first line that differs; 0: none
-  // does.
+  // does, or it is too early to tell.
   uint32_t DecidingLength(const TrackedFile& known, const Candidate& candidate) const;
+  // The same of one whose known file is gone, and cannot be compared: all of a short one that does
+  // not have what was read last.
+  uint32_t LengthWithoutKnown(const TrackedFile& known, const Candidate& candidate) const;
+  // No path led to it in the last pass, and it is not open.
+  static bool IsGone(const TrackedFile& known);
+  // Whether what was set aside has not changed for a while.
+  bool IsQuiet(const InodeKey& key, const os::FileInfo& info) const;
   // The candidate is not read for now: it is a copy of `like`, or cannot be told from it yet.
   void SetAside(size_t flow, const Candidate& candidate, const TrackedFile& like);
   bool IsCopy(const TrackedFile& known, const Candidate& candidate) const;

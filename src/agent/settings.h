@@ -26,10 +26,10 @@ struct FlowSettings {
 struct AgentSettings {
   std::vector<std::string> servers;  // "https://host:port"; the next one is tried when one fails
   std::string key;                   // sent as a bearer token; empty: none
-  std::string tls_ca;                // PEM file; empty: the system's. Not relative to this process
+  std::string tls_ca;                // PEM file; empty: the system's. Below the file's folder
   bool tls_insecure = false;         // accept any certificate (logged at each start)
   std::string host;                  // name sent with each batch; default: the machine's
-  std::string state_dir = "/var/lib/tarn-agent";  // likewise
+  std::string state_dir = "/var/lib/tarn-agent";  // below the file's folder too
   std::string relative_state_dir;                 // as it was written; empty: it was absolute
   uint64_t batch_bytes = 1'000'000;
   int64_t batch_age_micros = 1'000'000;

@@ -1,6 +1,7 @@
 #include "agent/tailer.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/text.h"
 #include "codec/hash.h"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr int64_t kDiskRetryMicros = 10'000'000;
 constexpr int64_t kGzipRetryMicros = 1'000'000;
+constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 // A compressed file's size is only known as far as it was read: the rest is due at once.
 void NotePackedSize(TrackedFile& file) {
@@ -158,6 +160,10 @@ void Tailer::WaitForPacked(TrackedFile& file, int64_t now) {
     const bool still = flush_ || now - file.last_growth >= kPartialMicros;
     if (still && !file.problem && now >= file.hold_until) {
       table_.SetProblem(file, ProblemKind::kWaits, EndsTooSoon(file.read_offset));
+    }
+    if (file.present && IsReadToTheCut(file)) {  // until FileTable sees that it was written to
+      file.reader->Rest();
+      file.next_try = kNever;
     }
     return;
   }
@@ -338,6 +344,7 @@ std::optional<int64_t> Tailer::NextDue() const {
       at = file.size == file.stuck_size ? file.next_try : 0;
     }
     at = std::max(at, file.hold_until);
+    if (at == kNever) continue;
     if (!due || at < *due) due = at;
   }
   return due;

@@ -167,6 +167,87 @@ TEST(Unsent, CopiesAreNotMissed) {
   EXPECT_EQ(fixture.server.files.size(), 2U);
 }
 
+// As a nightly export does: the same long heading each time, over the file of the day before.
+struct Export {
+  static std::string Of(int rows, const std::string& day) {
+    std::string text = std::string(305, 'h') + "\n";
+    for (int i = 0; i < rows; ++i) text += day + "," + std::to_string(i) + "\n";
+    return text;
+  }
+  static void Replace(const std::string& path, const std::string& text, bool packed) {
+    Append(path + ".new", text);
+    if (packed) {
+      Gzip(path + ".new");
+      std::filesystem::rename(path + ".new.gz", path);
+      std::filesystem::remove(path + ".new");
+    } else {
+      std::filesystem::rename(path + ".new", path);
+    }
+  }
+};
+
+TEST(Unsent, OnceSendsAShortFileThatBeginsAsOneThatIsGone) {
+  for (const bool packed : {false, true}) {
+    for (const int rows : {3, 20}) {
+      SCOPED_TRACE(std::to_string(rows) + (packed ? " packed" : ""));
+      TempFolder logs;
+      Fixture fixture(logs / "a.csv");
+      const std::string first = Export::Of(rows, "monday");
+      const std::string second = Export::Of(2, "tuesday");
+      Export::Replace(logs / "a.csv", first, packed);
+      EXPECT_TRUE(fixture.Run(true).ok());
+      Export::Replace(logs / "a.csv", second, packed);
+      EXPECT_TRUE(fixture.Run(true).ok());
+      EXPECT_EQ(fixture.server.AllBytes().size(), first.size() + second.size());
+      // The same again is a copy.
+      Export::Replace(logs / "a.csv", second, packed);
+      EXPECT_TRUE(fixture.Run(true).ok());
+      EXPECT_EQ(fixture.server.AllBytes().size(), first.size() + second.size());
+      EXPECT_EQ(fixture.server.files.size(), 2U);
+    }
+  }
+}
+
+TEST(Unsent, ShortFileThatBeginsAsOneThatIsGoneIsSentOnceItIsQuiet) {
+  for (const bool truncates : {false, true}) {
+    SCOPED_TRACE(truncates);
+    TempFolder folder;
+    const std::string first = Export::Of(20, "monday");
+    const std::string second = Export::Of(2, "tuesday");
+    Append(folder / "a.csv", first);
+    Rig rig(SettingsFor(folder / "*.csv"));
+    rig.Settle();
+    if (truncates) {
+      std::filesystem::resize_file(folder / "a.csv", 0);
+      Append(folder / "a.csv", second);
+    } else {
+      Export::Replace(folder / "a.csv", second, false);
+    }
+    rig.Step();
+    EXPECT_EQ(rig.server.files.size(), 1U);
+    rig.Settle();
+    EXPECT_EQ(rig.server.files.size(), 2U) << rig.log.Text();
+    EXPECT_EQ(rig.server.AllBytes().size(), first.size() + second.size());
+    EXPECT_EQ(rig.table().problem_counts(), ProblemCounts{}) << rig.log.Text();
+    rig.Save();
+    rig.Kill();
+    rig.Settle();
+    EXPECT_EQ(rig.server.AllBytes().size(), first.size() + second.size());
+  }
+}
+
+// It may be what is left of a copy.
+TEST(Unsent, LongerBeginningOfOneThatIsGoneIsNamed) {
+  TempFolder logs;
+  Fixture fixture(logs / "*.csv");
+  Append(logs / "a.csv", Export::Of(200, "monday"));
+  EXPECT_TRUE(fixture.Run(true).ok());
+  std::filesystem::remove(logs / "a.csv");
+  Append(logs / "b.csv", Export::Of(100, "monday"));
+  ExpectUnsent(fixture.Run(true), Code::kUnavailable, logs / "b.csv");
+  EXPECT_EQ(fixture.server.files.size(), 1U);
+}
+
 // The second is told from the first, and then the third begins as the second does.
 TEST(Unsent, OnceNamesTheThirdFileThatIsOnlyTheBeginningOfTheSecond) {
   TempFolder logs;
@@ -330,6 +411,8 @@ TEST(Unsent, GzipThatGrowsNoMoreIsToldOnce) {
   rig.Settle(40);
   EXPECT_EQ(rig.log.Count("WARN  file.waits"), 1U) << rig.log.Text();
   EXPECT_GT(rig.server.AllBytes().size(), text.size() / 4);
+  // Nor is it read again before it is written to.
+  EXPECT_FALSE(rig.tailer().NextDue());
   Append(folder / "a.log.gz", std::string_view(packed).substr(packed.size() / 2));
   rig.Settle();
   EXPECT_TRUE(rig.server.AllBytes() == text);
@@ -548,13 +631,59 @@ TEST(Unsent, ProblemsAreCountedByKind) {
   note(ProblemKind::kUnreadable, "/c");
   EXPECT_EQ(problems.counts(), (ProblemCounts{1, 2, 0, 0}));
   note(ProblemKind::kLost, "/a");
-  problems.Drop("s", "/c");
-  problems.Drop("s", "/d");
-  EXPECT_EQ(problems.counts(), (ProblemCounts{0, 1, 0, 1}));
+  problems.Drop({ProblemKind::kUnreadable, "s", "/c", Unavailable("no")});
+  problems.Drop({ProblemKind::kUnreadable, "s", "/d", Unavailable("no")});
+  EXPECT_EQ(problems.counts(), (ProblemCounts{0, 2, 0, 1}));
   problems.BeginPass();
   note(ProblemKind::kLost, "/a");
   problems.EndPass();
   EXPECT_EQ(problems.counts(), (ProblemCounts{0, 0, 0, 1}));
+}
+
+TEST(Unsent, MoreProblemsThanAreNamedAreSaid) {
+  Fixture fixture("/none");
+  FileProblems problems(fixture.events);
+  for (size_t i = 0; i <= FileProblems::kMost + 1; ++i) {
+    problems.Note({ProblemKind::kWaits, "s", "/" + std::to_string(i), Unavailable("no")});
+  }
+  EXPECT_EQ(problems.All().size(), FileProblems::kMost);
+  EXPECT_EQ(fixture.log.Count("limit.reached"), 1U) << fixture.log.Text();
+}
+
+TEST(Unsent, ProblemGoesWithItsFile) {
+  TempFolder folder;
+  Append(folder / "a.log.1", Noise(20'000));
+  Pack(folder / "a.log.1", Flip);
+  std::filesystem::remove(folder / "a.log.1");
+  Rig rig(SettingsFor(folder / "a.log.*"));
+  rig.Settle();
+  ASSERT_EQ(rig.table().Problems().size(), 1U);
+  std::filesystem::rename(folder / "a.log.1.gz", folder / "a.log.2.gz");
+  Append(folder / "a.log.1", Lines(0, 100));
+  Gzip(folder / "a.log.1");
+  std::filesystem::remove(folder / "a.log.1");
+  rig.Settle();
+  ASSERT_EQ(rig.table().Problems().size(), 1U);
+  EXPECT_EQ(rig.table().Problems().front().path, folder / "a.log.2.gz");
+  EXPECT_EQ(rig.log.Count("file.damaged"), 1U) << rig.log.Text();
+}
+
+TEST(Unsent, ProblemsOfTwoFilesOfOneNameAreBothTold) {
+  TempFolder folder;
+  Append(folder / "a.log", Lines(0, 100));
+  Rig rig(SettingsFor(folder / "*.log"));
+  rig.Settle();
+  Append(folder / "a.log", Lines(100, 100));
+  rig.table().Discover();
+  rig.Save();
+  Append(folder / "a.new", Lines(200, 100));
+  std::filesystem::rename(folder / "a.new", folder / "a.log");
+  rig.files.unreadable = {folder / "a.log"};
+  rig.Kill();
+  rig.Settle();
+  EXPECT_EQ(rig.log.Count("file.unreadable"), 1U) << rig.log.Text();
+  EXPECT_EQ(rig.log.Count("file.lost"), 1U) << rig.log.Text();
+  EXPECT_EQ(rig.table().problem_counts(), (ProblemCounts{1, 0, 0, 1})) << rig.log.Text();
 }
 
 TEST(Unsent, ALongLineIsToldOnce) {

@@ -117,15 +117,6 @@ std::vector<std::string> CommandNames(const CLI::App& app) {
   return names;
 }
 
-std::string ShellWord(const std::string& word) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-+/:@%,";
-  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
 std::string CommandLineOf(const CLI::App& command) {
   if (command.get_parent() == nullptr) return command.get_name();
   return CommandLineOf(*command.get_parent()) + " " + command.get_name();

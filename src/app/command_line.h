@@ -33,8 +33,6 @@ std::vector<std::string> WordsOf(const CLI::Option& option);
 // The option takes a whole number, from 0.
 CLI::Option* WholeNumber(CLI::Option* option);
 
-// As it is typed into a shell: in quotes where it needs some.
-std::string ShellWord(const std::string& word);
 // "tarn keys create"
 std::string CommandLineOf(const CLI::App& command);
 // Of the commands below it.

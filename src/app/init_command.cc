@@ -11,6 +11,7 @@
 #include "app/local_key.h"
 #include "app/templates.h"
 #include "auth/api_key.h"
+#include "base/text.h"
 #include "codec/json.h"
 
 namespace tarn::app {

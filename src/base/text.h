@@ -28,6 +28,8 @@ std::string_view CutText(std::string_view text, size_t max_bytes);
 
 std::vector<std::string_view> Split(std::string_view text, char separator);
 std::string Join(const std::vector<std::string>& parts, std::string_view separator);
+// As it is typed into a shell: in quotes where it needs some.
+std::string ShellWord(std::string_view word);
 // An error's text as a program says it: "tarn: text". Where each of several lines begins with the
 // same file ("tarn.yaml:3:1: …"), all of them begin so.
 std::string SaidBy(std::string_view program, std::string_view text);

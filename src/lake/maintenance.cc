@@ -163,10 +163,11 @@ int64_t Maintainer::WallOffset() const {
 }
 
 // After the wall clock was set forward, what is being written looks as old as what was left behind.
+// A night that the machine slept through is a leap too, and too short for that.
 bool Maintainer::AgesAreTrue() {
   const int64_t offset = WallOffset();
-  if (std::abs(offset - wall_offset_) > kMicrosPerHour) {
-    wall_offset_ = offset;
+  const int64_t leap = std::abs(offset - std::exchange(wall_offset_, offset));
+  if (leap > options_.orphan_age_micros / 3) {
     ages_true_from_ = work_.clock.MonotonicMicros() + options_.orphan_age_micros;
   }
   return work_.clock.MonotonicMicros() >= ages_true_from_;

@@ -97,6 +97,21 @@ TEST(Maintainer, NothingIsAnOrphanForAClockThatWasSetForward) {
   EXPECT_EQ(RemoveOrphans(table).orphans_removed, 1);
 }
 
+TEST(Maintainer, NightsThatTheMachineSleepsThroughKeepNoOrphans) {
+  TestTable table("nights");
+  ASSERT_TRUE(table.Open().ok());
+  ASSERT_TRUE(table.Append(table.ThisHour() + kPast, 0, 5).ok());
+  EXPECT_EQ(RemoveOrphans(table).orphans, 0);
+  ASSERT_TRUE(table.Write(table.ThisHour(), 5, 1).ok());
+  int64_t removed = 0;
+  for (int night = 0; night < 4; ++night) {
+    table.clock().Advance(14 * kMicrosPerHour);
+    removed += RemoveOrphans(table).orphans_removed;
+    table.clock().JumpTo({table.clock().Now().micros + 10 * kMicrosPerHour});
+  }
+  EXPECT_EQ(removed, 1);
+}
+
 TEST(Maintainer, AnOldFileThatExpiredJustNowIsLeftToItsReaders) {
   TestTable table("late_orphan");
   ASSERT_TRUE(table.Open().ok());

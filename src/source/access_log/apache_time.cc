@@ -108,8 +108,8 @@ std::optional<int64_t> DayOfWeek(const TimeParts& parts) {
   const int64_t before = by_monday ? WeekdayOf(new_year) : (WeekdayOf(new_year) + 1) % 7;
   const int64_t first = new_year + (7 - before) % 7;  // day of week 1
   const int64_t week = first + int64_t{by_monday ? parts.monday_week : parts.sunday_week} * 7 - 7;
-  if (parts.weekday < 0) return std::max(week, new_year);
-  const int64_t day = week + (by_monday ? parts.weekday - 1 : parts.weekday % 7);
+  int64_t day = std::max(week, new_year);
+  if (parts.weekday >= 0) day = week + (by_monday ? parts.weekday - 1 : parts.weekday % 7);
   if (day < new_year || day >= DaysFromCivil(year + 1, 1, 1)) return std::nullopt;
   return day;
 }

@@ -231,6 +231,7 @@ TEST(Parser, LettersOfStrftimeMakeATimeTogether) {
   EXPECT_EQ(time("%G-%V", "2025-53"), "(refused) time is not a timestamp");
   EXPECT_EQ(time("%Y-%j", "2026-366"), "(refused) time is not a timestamp");
   EXPECT_EQ(time("%Y-%W-%u", "2026-53-7"), "(refused) time is not a timestamp");
+  EXPECT_EQ(time("%Y %U", "2026 53"), "(refused) time is not a timestamp");
   EXPECT_EQ(time("%Y-%W-%u", "2026-54-7"), "(refused) time is not a timestamp");
   // What makes no whole time is one of the first hours of 1970, or of what is said.
   EXPECT_EQ(time("%H", "03"), "10800000000");
