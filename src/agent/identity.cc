@@ -54,6 +54,8 @@ class GzipReader final : public LogReader {
       kept_.resize(buffer.size());
       const auto count = Inflate({kept_.data() + kept, buffer.size() - kept});
       kept_.resize(kept + (count.ok() ? *count : 0));
+      // At the present end of the file, which may wait there for long.
+      if (kept_.capacity() > 2 * kept_.size() + kInputBytes) kept_.shrink_to_fit();
       if (!count.ok()) return count.error();
     }
     return kept_.copy(buffer.data(), buffer.size());
