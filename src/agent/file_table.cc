@@ -194,7 +194,7 @@ bool FileTable::Visit(size_t flow, const std::string& path) {
     if (!glimpse.waits) return true;
     const TrackedFile* like = Find(glimpse.like);
     const bool told = like == nullptr || like->read_offset != glimpse.like_end ||
-                      (IsGone(*like) && IsQuiet(key, *info));
+                      (!glimpse.settled && IsGone(*like) && IsQuiet(key, *info));
     if (!told) {
       NoteWaiting(flow, path, *like);
       return true;
@@ -264,12 +264,15 @@ std::optional<bool> FileTable::GoOn(TrackedFile& file, LogReader& reader) {
 }
 
 void FileTable::Recheck(TrackedFile& file, const std::string& path, const os::FileInfo& info) {
-  const bool written = info.modified != file.modified;
+  const bool written = info.modified != file.modified || info.size != file.disk_size;
   if (written && IsSpent(file)) {
     ClearProblem(file);
     file.reader.reset();
   }
   if (written && IsReadToTheCut(file)) file.next_try = 0;
+  if (written && file.reader && file.reader->compressed()) {
+    file.last_growth = std::max<int64_t>(clock_.MonotonicMicros(), 1);
+  }
   const bool unchanged = info.size == file.size && info.modified == file.modified;
   if (!unchanged && !file.reader) {
     const auto same = Reopen(file, path, info);
@@ -289,6 +292,7 @@ void FileTable::Recheck(TrackedFile& file, const std::string& path, const os::Fi
   file.state.last_seen = clock_.Now();
   if (unchanged) return;
   file.modified = info.modified;
+  file.disk_size = info.size;
   if (file.reader->compressed() && file.state.finished) {
     file.reader.reset();
     file.size = info.size;
@@ -343,7 +347,11 @@ void FileTable::Detach(TrackedFile& file) {
   file.next_search = 0;
   ClearProblem(file);
   // What looked like a copy may now be the only place of the rest.
-  std::erase_if(copies_, [&](const auto& entry) { return std::get<0>(entry.first) == file.flow; });
+  for (auto& [key, glimpse] : copies_) {
+    if (std::get<0>(key) != file.flow) continue;
+    glimpse.waits = true;
+    glimpse.like = 0;
+  }
 }
 
 void FileTable::Finish(TrackedFile& file) {
@@ -458,6 +466,7 @@ bool FileTable::Adopt(TrackedFile& file, Candidate& candidate) {
   file.gone_since = 0;
   file.stuck_size = 0;
   file.modified = candidate.info.modified;
+  file.disk_size = candidate.info.size;
   by_inode_[KeyOf(file)] = file.slot;
   const auto size = file.reader->Size();
   file.last_growth = 0;
@@ -500,6 +509,7 @@ void FileTable::Add(size_t flow, Candidate candidate, const Verdict& verdict) {
   file.state.last_seen = clock_.Now();
   file.present = true;
   file.modified = candidate.info.modified;
+  file.disk_size = candidate.info.size;
   file.reader = std::move(candidate.reader);
   const bool from_end = first_pass_.contains(flow) && !flows_[flow].from_start;
   const auto size = file.reader->Size();

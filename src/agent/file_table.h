@@ -83,6 +83,7 @@ class FileTable {
     uint64_t like_end = 0;  // what was read of that
     bool waits = false;     // for more bytes, to be told from it
     int64_t since = 0;      // monotonic µs; it has looked so from then on
+    bool settled = false;   // looked at since it is quiet and the other gone
   };
   // A file on disk that is being identified.
   struct Candidate {

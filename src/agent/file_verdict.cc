@@ -81,10 +81,15 @@ bool FileTable::IsQuiet(const InodeKey& key, const os::FileInfo& info) const {
 uint32_t FileTable::LengthWithoutKnown(const TrackedFile& known, const Candidate& candidate) const {
   const bool whole = !candidate.reader->compressed() || candidate.reader->complete();
   const InodeKey key{known.flow, candidate.info.device, candidate.info.inode};
-  if (!whole || Rebooted(known.state) || !IsQuiet(key, candidate.info)) return 0;
-  // What is longer has a rung in common with it that no heading reaches.
+  if (!whole || !IsQuiet(key, candidate.info)) return 0;
+  if (decides_ && IsInode(known, candidate.info)) return 0;  // it is being written anew
+  // A line after the first that both have is no heading: one of them is what the other was.
   const size_t size = candidate.head.size();
-  if (size >= kBaseHeadBytes) return 0;
+  const uint32_t common = candidate.ladder.empty() ? 0 : candidate.ladder.back().length;
+  if (size >= kBaseHeadBytes || common > BaseHeadLength(candidate.head)) return 0;
+  if (Rebooted(known.state) && PlaceOf(*candidate.reader, known).likeness != Likeness::kDifferent) {
+    return 0;
+  }
   return HoldsAnchor(*candidate.reader, known.anchor()).value_or(false)
              ? 0
              : static_cast<uint32_t>(size);
@@ -106,7 +111,8 @@ bool FileTable::IsCopy(const TrackedFile& known, const Candidate& candidate) con
     return size >= kFirstRung || heads->known_size == size;
   }
   const Anchor& anchor = known.anchor();
-  if (size == kHeadBytes || (known.state.finished && anchor.end == 0)) return true;
+  if (size == kHeadBytes || size <= known.state.head_length) return true;
+  if (known.state.finished && anchor.end == 0) return true;
   return anchor.end == size && HoldsAnchor(*candidate.reader, anchor).value_or(false);
 }
 
@@ -115,8 +121,10 @@ void FileTable::SetAside(size_t flow, const Candidate& candidate, const TrackedF
   const os::FileInfo& info = candidate.info;
   Glimpse& glimpse = copies_[{flow, info.device, info.inode}];
   const bool changed = glimpse.size != info.size || glimpse.modified != info.modified;
-  const int64_t since = changed ? clock_.MonotonicMicros() : glimpse.since;
-  glimpse = {info.size, info.modified, like.slot, like.read_offset, waits, since};
+  const int64_t now = clock_.MonotonicMicros();
+  const int64_t since = changed ? now : glimpse.since;
+  const bool settled = IsGone(like) && now - since >= kUnwrittenMicros;
+  glimpse = {info.size, info.modified, like.slot, like.read_offset, waits, since, settled};
   if (waits) NoteWaiting(flow, candidate.path, like);
 }
 
@@ -149,6 +157,12 @@ FileTable::Verdict FileTable::Judge(size_t flow, const Candidate& candidate) con
   Verdict verdict;
   const size_t base = BaseHeadLength(candidate.head);
   verdict.head_length = static_cast<uint32_t>(base > 0 ? base : candidate.head.size());
+  // Of files that both begin it, the one of which more was read is it.
+  const auto reach = [&](const TrackedFile& file) {
+    const uint64_t end = file.anchor().end;
+    const bool held = !candidate.reader->compressed() && end <= candidate.info.size;
+    return std::pair(held ? end : 0, file.state.head_length);
+  };
   for (auto& [slot, file] : tracked_) {
     if (file.flow != flow || !Matches(file, candidate)) continue;
     const Likeness likeness = LikenessOf(file, candidate);
@@ -159,8 +173,7 @@ FileTable::Verdict FileTable::Judge(size_t flow, const Candidate& candidate) con
     }
     switch (likeness) {
       case Likeness::kSame:
-        if (verdict.known == nullptr ||
-            verdict.known->state.head_length <= file.state.head_length) {
+        if (verdict.known == nullptr || reach(*verdict.known) <= reach(file)) {
           verdict.known = const_cast<TrackedFile*>(&file);
         }
         break;

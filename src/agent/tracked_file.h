@@ -34,6 +34,7 @@ struct TrackedFile {
   uint64_t size = 0;                   // as of the last look
   uint64_t stuck_size = 0;             // at this size there was no complete line
   Timestamp modified;
+  uint64_t disk_size = 0;    // as of `modified`; of a compressed file not what `size` is
   uint64_t batch_limit = 0;  // bytes; 0: the settings' one. Halved by 413
   uint64_t last_rewind = ~uint64_t{0};
   int64_t last_growth = 0;    // monotonic µs, like all below

@@ -236,6 +236,55 @@ TEST(Unsent, ShortFileThatBeginsAsOneThatIsGoneIsSentOnceItIsQuiet) {
   }
 }
 
+// Two lines that both have: it is a part of it, or will be all of it.
+TEST(Unsent, ShortBeginningOfOneThatIsGoneIsNamed) {
+  for (const bool in_place : {false, true}) {
+    SCOPED_TRACE(in_place);
+    TempFolder logs;
+    const std::string text = Lines(0, 50);
+    const std::string path = logs / "a.log";
+    Append(path, text);
+    Fixture fixture(logs / "*.log");
+    EXPECT_TRUE(fixture.Run(true).ok());
+    if (in_place) {
+      std::filesystem::resize_file(path, Lines(0, 15).size());
+    } else {
+      Append(logs / "new", Lines(0, 15));
+      std::filesystem::rename(logs / "new", path);
+    }
+    ExpectUnsent(fixture.Run(true), Code::kUnavailable, path);
+    Append(path, Lines(15, 45));
+    EXPECT_TRUE(fixture.Run(true).ok());
+    EXPECT_EQ(fixture.server.AllBytes().size(), Lines(0, 60).size());
+    EXPECT_EQ(fixture.server.files.size(), 1U);
+  }
+}
+
+TEST(Unsent, FileThatComesBackGoesOnThoughAShortBeginningOfItWasSent) {
+  TempFolder logs;
+  TempFolder away;
+  const std::string beginning = Export::Of(2, "monday");
+  Fixture fixture(logs / "*.csv");
+  Append(logs / "a.csv", Export::Of(200, "monday"));
+  EXPECT_TRUE(fixture.Run(true).ok());
+  std::filesystem::rename(logs / "a.csv", away / "a.csv");
+  Append(logs / "b.csv", beginning);
+  EXPECT_TRUE(fixture.Run(true).ok());
+  std::filesystem::copy_file(away / "a.csv", logs / "a.csv");
+  EXPECT_TRUE(fixture.Run(true).ok());
+  EXPECT_EQ(fixture.server.AllBytes().size(), Export::Of(200, "monday").size() + beginning.size());
+}
+
+TEST(Unsent, HeadingOfOneThatIsGoneIsNothingNew) {
+  TempFolder logs;
+  Fixture fixture(logs / "a.csv");
+  Append(logs / "a.csv", Export::Of(20, "monday"));
+  EXPECT_TRUE(fixture.Run(true).ok());
+  Export::Replace(logs / "a.csv", Export::Of(0, ""), false);
+  EXPECT_TRUE(fixture.Run(true).ok());
+  EXPECT_EQ(fixture.log.Count("file.waits"), 0U);
+}
+
 // It may be what is left of a copy.
 TEST(Unsent, LongerBeginningOfOneThatIsGoneIsNamed) {
   TempFolder logs;
@@ -417,6 +466,25 @@ TEST(Unsent, GzipThatGrowsNoMoreIsToldOnce) {
   rig.Settle();
   EXPECT_TRUE(rig.server.AllBytes() == text);
   EXPECT_EQ(rig.log.Count("file.waits"), 1U);
+}
+
+TEST(Unsent, GzipThatIsWrittenSlowlyIsNotCutOff) {
+  TempFolder folder;
+  const std::string text = Noise(20'000);
+  Append(folder / "a.log", text);
+  std::string packed;
+  Pack(folder / "a.log", [&](std::string& bytes) {
+    packed = bytes;
+    bytes.resize(100);
+  });
+  Rig rig(SettingsFor(folder / "*.gz"));
+  for (size_t at = 100; at < packed.size(); at += 2'000) {
+    rig.Settle(1);
+    Append(folder / "a.log.gz", std::string_view(packed).substr(at, 2'000));
+  }
+  rig.Settle();
+  EXPECT_TRUE(rig.server.AllBytes() == text);
+  EXPECT_EQ(rig.log.Count("file.waits"), 0U) << rig.log.Text();
 }
 
 // logrotate deletes them while the server is away.

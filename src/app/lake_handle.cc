@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kLooks = 100;
 constexpr int kLookMillis = 50;
-constexpr int kSureLooks = 3;  // at both locks: no command that looks holds either for so long
+constexpr int kSureLooks = 3;  // at a server that holds both locks and says that it is up
 
 std::string UserName(uint32_t id) {
   const passwd* entry = getpwuid(id);
@@ -102,17 +102,20 @@ Status RequireOwnLake(Machine& machine, const Project& project, const LakeHandle
   // A server takes its own lock before the lake's, and lets go of it after. Another command may
   // hold either for the moment it looks.
   bool ours = true;
+  int up = 0;
   for (int look = 0; look < kLooks; ++look) {
     const auto free = machine.files.Lock(project.lake_folder);
     if (free.ok()) return {};
     if (free.error().code() != Code::kConflict) return free.error();
-    const auto stopped = machine.files.Lock(project.lock_file());
+    auto stopped = machine.files.Lock(project.lock_file());
     if (!stopped.ok() && stopped.error().code() != Code::kConflict) return stopped.error();
     ours &= !stopped.ok();
-    if (ours && look + 1 == kSureLooks) return {};
+    stopped = Result<std::unique_ptr<os::FileLock>>(nullptr);  // nobody else is to see it held
+    up = ours && machine.files.Exists(project.server_file()) ? up + 1 : 0;
+    if (up == kSureLooks) return {};
     poll(nullptr, 0, kLookMillis);
   }
-  return LakeInUse(project);
+  return ours ? Status() : LakeInUse(project);
 }
 
 Result<std::unique_ptr<catalog::Catalog>> OpenCatalog(Machine& machine, const Project& project) {
