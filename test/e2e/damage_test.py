@@ -254,6 +254,11 @@ class LakeOfAnother(LakeCase):
         self.refuses_all(CONFLICT, copy, f"{self.lake}", "copy", "stop it")
         (self.lake / "lake.json").unlink()
         self.refuses_all(CONFLICT, copy, f"{self.lake}", "copy", "stop it")
+        # Several at once look at locks that the others may hold just then.
+        shutil.copy(self.state / "server.json", copy.folder / "state")
+        commands = [subprocess.Popen([harness.TARN, "maintain", copy.folder],
+                                     stderr=subprocess.DEVNULL) for _ in range(3)]
+        self.assertEqual([command.wait(timeout=60) for command in commands], [CONFLICT] * 3)
         # The server's own commands go on beside it.
         self.assertEqual(self.rows(), 50)
         for arguments in (("maintain", self.shop.folder),
