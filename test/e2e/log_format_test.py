@@ -74,8 +74,8 @@ class LogFormat(harness.Case):
                       for name, line in self.lines.items()))
         server = harness.Process([APACHE, "-f", str(self.work / "httpd.conf"), "-D", "FOREGROUND"],
                                  self.work / "httpd.out")
-        self.processes.append(server)
         server.start()
+        self.addCleanup(server.stop)  # its children outlive a kill -9
         for scheme, port in zip(("http", "https"), self.ports):
             harness.wait_for("the page", lambda url=f"{scheme}://127.0.0.1:{port}/?a=b": self.get(url))
 
