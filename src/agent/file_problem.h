@@ -30,8 +30,7 @@ struct FileProblem {
   std::string source;
   std::string path;  // a file's, a folder's or a pattern's
   Error error;
-  uint64_t slot =
-      0;  // of the tracked file that has it, whatever its name; 0: what the path leads to
+  uint64_t slot = 0;  // of the tracked file that has it, by whatever name; 0: of the path itself
 
   // "/l/a.log: …", without the path where the error names it.
   std::string Text() const;

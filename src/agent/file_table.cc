@@ -193,9 +193,9 @@ bool FileTable::Visit(size_t flow, const std::string& path) {
     const Glimpse& glimpse = found->second;
     if (!glimpse.waits) return true;
     const TrackedFile* like = Find(glimpse.like);
-    const bool told = like == nullptr || like->read_offset != glimpse.like_end ||
-                      (!glimpse.settled && IsGone(*like) && IsQuiet(key, *info));
-    if (!told) {
+    const bool as_before = like != nullptr && like->read_offset == glimpse.like_end;
+    const bool decidable = as_before && !glimpse.settled && IsGone(*like) && IsQuiet(key, *info);
+    if (as_before && !decidable) {
       NoteWaiting(flow, path, *like);
       return true;
     }
@@ -269,9 +269,9 @@ void FileTable::Recheck(TrackedFile& file, const std::string& path, const os::Fi
     ClearProblem(file);
     file.reader.reset();
   }
-  if (written && IsReadToTheCut(file)) file.next_try = 0;
   if (written && file.reader && file.reader->compressed()) {
     file.last_growth = std::max<int64_t>(clock_.MonotonicMicros(), 1);
+    if (IsReadToTheCut(file)) file.next_try = 0;
   }
   const bool unchanged = info.size == file.size && info.modified == file.modified;
   if (!unchanged && !file.reader) {

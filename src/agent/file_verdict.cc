@@ -8,8 +8,8 @@
 namespace tarn::agent {
 namespace {
 
-constexpr int64_t kUnwrittenMicros =
-    60'000'000;  // not written to for so long: nobody does any more
+// What was not written to for so long is not written to any more.
+constexpr int64_t kUnwrittenMicros = 60'000'000;
 
 }  // namespace
 
@@ -157,7 +157,8 @@ FileTable::Verdict FileTable::Judge(size_t flow, const Candidate& candidate) con
   Verdict verdict;
   const size_t base = BaseHeadLength(candidate.head);
   verdict.head_length = static_cast<uint32_t>(base > 0 ? base : candidate.head.size());
-  // Of files that both begin it, the one of which more was read is it.
+  // Of files that both begin it, the one of which more was read is it. Contradicts has compared
+  // what is before the anchor's end.
   const auto reach = [&](const TrackedFile& file) {
     const uint64_t end = file.anchor().end;
     const bool held = !candidate.reader->compressed() && end <= candidate.info.size;

@@ -13,13 +13,15 @@ std::string Read(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// `path`.gz with all of the file, of which `change` makes something else.
-void Pack(const std::string& path, const std::function<void(std::string&)>& change) {
+// `path`.gz with all of the file, of which `change` makes something else. As it was before.
+std::string Pack(const std::string& path, const std::function<void(std::string&)>& change) {
   Gzip(path);
-  std::string packed = Read(path + ".gz");
+  const std::string whole = Read(path + ".gz");
+  std::string packed = whole;
   change(packed);
   std::filesystem::remove(path + ".gz");
   Append(path + ".gz", packed);
+  return whole;
 }
 void Flip(std::string& packed) { packed[packed.size() / 2] ^= 0x55; }
 void Halve(std::string& packed) { packed.resize(packed.size() / 2); }
@@ -449,11 +451,7 @@ TEST(Unsent, GzipThatGrowsNoMoreIsToldOnce) {
   TempFolder folder;
   const std::string text = Noise(20'000);
   Append(folder / "a.log", text);
-  std::string packed;
-  Pack(folder / "a.log", [&](std::string& bytes) {
-    packed = bytes;
-    Halve(bytes);
-  });
+  const std::string packed = Pack(folder / "a.log", Halve);
   Rig rig(SettingsFor(folder / "*.gz"));
   rig.Step();
   EXPECT_EQ(rig.log.Count("file.waits"), 0U);
@@ -472,11 +470,7 @@ TEST(Unsent, GzipThatIsWrittenSlowlyIsNotCutOff) {
   TempFolder folder;
   const std::string text = Noise(20'000);
   Append(folder / "a.log", text);
-  std::string packed;
-  Pack(folder / "a.log", [&](std::string& bytes) {
-    packed = bytes;
-    bytes.resize(100);
-  });
+  const std::string packed = Pack(folder / "a.log", [](std::string& bytes) { bytes.resize(100); });
   Rig rig(SettingsFor(folder / "*.gz"));
   for (size_t at = 100; at < packed.size(); at += 2'000) {
     rig.Settle(1);

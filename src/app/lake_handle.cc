@@ -107,10 +107,11 @@ Status RequireOwnLake(Machine& machine, const Project& project, const LakeHandle
     const auto free = machine.files.Lock(project.lake_folder);
     if (free.ok()) return {};
     if (free.error().code() != Code::kConflict) return free.error();
-    auto stopped = machine.files.Lock(project.lock_file());
-    if (!stopped.ok() && stopped.error().code() != Code::kConflict) return stopped.error();
-    ours &= !stopped.ok();
-    stopped = Result<std::unique_ptr<os::FileLock>>(nullptr);  // nobody else is to see it held
+    {  // nobody else is to see it held while we wait
+      const auto stopped = machine.files.Lock(project.lock_file());
+      if (!stopped.ok() && stopped.error().code() != Code::kConflict) return stopped.error();
+      ours &= !stopped.ok();
+    }
     up = ours && machine.files.Exists(project.server_file()) ? up + 1 : 0;
     if (up == kSureLooks) return {};
     poll(nullptr, 0, kLookMillis);

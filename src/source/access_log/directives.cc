@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <optional>
+
 #include "base/text.h"
 
 namespace tarn::access_log {
@@ -327,18 +329,12 @@ class Reader {
   std::vector<Directive> out_;
 };
 
-Directive* FindName(std::vector<Directive>& items, std::string_view name) {
+// With any modifier, if none is given.
+Directive* FindName(std::vector<Directive>& items, std::string_view name,
+                    std::optional<char> modifier = std::nullopt) {
   for (auto& item : items) {
-    if (item.kind != Class::kLiteral && item.name == name) return &item;
-  }
-  return nullptr;
-}
-
-Directive* FindName(std::vector<Directive>& items, std::string_view name, char modifier) {
-  for (auto& item : items) {
-    if (item.kind != Class::kLiteral && item.name == name && item.modifier == modifier) {
-      return &item;
-    }
+    if (item.kind == Class::kLiteral || item.name != name) continue;
+    if (!modifier || item.modifier == *modifier) return &item;
   }
   return nullptr;
 }
@@ -366,13 +362,13 @@ void SeparateNames(std::vector<Directive>& items) {
       continue;
     }
     if (item.modifier == '<') {
-      if (FindName(items, item.name, 0) || FindName(items, item.name, '>')) {
+      if (FindName(items, item.name, '\0') || FindName(items, item.name, '>')) {
         item.name = "original_" + item.name;
       }
     } else if (item.name == "status") {
       // What %s means: before redirects.
-      while (auto* plain = FindName(items, "status", 0)) plain->name = "original_status";
-    } else if (FindName(items, item.name, 0)) {
+      while (auto* plain = FindName(items, "status", '\0')) plain->name = "original_status";
+    } else if (FindName(items, item.name, '\0')) {
       item.name = "final_" + item.name;
     }
   }
