@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <list>
 #include <string>
 #include <vector>
 
@@ -121,18 +122,20 @@ class Bench {
     access_log::Parser parser(buffer_.format());
     const event::Schema& schema = buffer_.format().schema();
     event::ColumnBatch rows(schema);
+    std::list<std::string> pieces;  // rows are views of them
     lake::DataFiles files(work_);
     const auto write = [&] {
       const double before = CpuSeconds();
       Write(files, {clean_name_, table_, schema}, std::nullopt, rows);
       rows.Clear();
+      pieces.clear();
       clean_ += CpuSeconds() - before;
     };
     double before = CpuSeconds();
     for (std::string piece; !(piece = NextLines(file)).empty();) {
       decode_ += CpuSeconds() - before;
       before = CpuSeconds();
-      AddLines(piece, parser, rows);
+      AddLines(pieces.emplace_back(std::move(piece)), parser, rows);
       parse_ += CpuSeconds() - before;
       if (rows.rows() >= kFileRows) write();
       before = CpuSeconds();
@@ -144,10 +147,13 @@ class Bench {
   void Run(Batches& batches, uint64_t buffer_bytes) {
     for (std::string encoded; !(encoded = batches.Next()).empty();) {
       double before = CpuSeconds();
-      const agent_wire::Batch batch = Must(agent_wire::Decode(encoded));
+      agent_wire::Batch batch = Must(agent_wire::Decode(encoded));
       decode_ += CpuSeconds() - before;
       before = CpuSeconds();
-      counts_.lines += buffer_.Add(batch, batch.header.begin_offset, clock_.Now()).lines;
+      counts_.lines +=
+          buffer_
+              .Add(batch.header, std::move(batch.payload), batch.header.begin_offset, clock_.Now())
+              .lines;
       parse_ += CpuSeconds() - before;
       if (buffer_.memory_bytes() >= buffer_bytes) Flush();
     }

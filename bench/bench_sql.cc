@@ -14,7 +14,7 @@
 #include "os/clock.h"
 #include "os/posix_file_system.h"
 #include "os/random.h"
-#include "parquet/file_writer.h"
+#include "parquet/writer.h"
 #include "sql/engine.h"
 
 namespace tarn {

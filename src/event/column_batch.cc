@@ -1,12 +1,59 @@
 #include "event/column_batch.h"
 
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
 #include "base/check.h"
 
 namespace tarn::event {
+namespace {
 
-Column::Column(TypeKind kind) : kind_(kind), storage_(StorageOf(kind)) {
-  if (storage_ == Storage::kBytes) offsets_.push_back(0);
+// Blocks grow with what a column has: there may be many columns with little in them.
+constexpr size_t kFirstBlockBytes = 128;
+constexpr size_t kBlockBytes = 64 << 10;
+
+}  // namespace
+
+Arena& Arena::operator=(Arena&& other) noexcept {
+  blocks_ = std::exchange(other.blocks_, {});
+  used_ = std::exchange(other.used_, 0);
+  at_ = std::exchange(other.at_, nullptr);
+  end_ = std::exchange(other.end_, nullptr);
+  memory_bytes_ = std::exchange(other.memory_bytes_, 0);
+  return *this;
 }
+
+std::string_view Arena::Copy(std::string_view bytes) {
+  if (bytes.empty()) return "";
+  if (bytes.size() > static_cast<size_t>(end_ - at_)) at_ = NextBlock(bytes.size());
+  char* const copy = at_;
+  std::memcpy(copy, bytes.data(), bytes.size());
+  at_ += bytes.size();
+  return {copy, bytes.size()};
+}
+
+char* Arena::NextBlock(size_t at_least) {
+  if (used_ == blocks_.size() || blocks_[used_].size < at_least) {
+    const size_t last = used_ == 0 ? 0 : blocks_[used_ - 1].size;
+    const size_t size = std::max(std::clamp(last * 2, kFirstBlockBytes, kBlockBytes), at_least);
+    Block block{std::make_unique_for_overwrite<char[]>(size), size};
+    blocks_.insert(blocks_.begin() + static_cast<std::ptrdiff_t>(used_), std::move(block));
+  }
+  const Block& next = blocks_[used_++];
+  memory_bytes_ += next.size;
+  end_ = next.bytes.get() + next.size;
+  return next.bytes.get();
+}
+
+void Arena::Clear() {
+  std::erase_if(blocks_, [](const Block& block) { return block.size > kBlockBytes; });
+  used_ = 0;
+  at_ = end_ = nullptr;
+  memory_bytes_ = 0;
+}
+
+Column::Column(TypeKind kind) : kind_(kind), storage_(StorageOf(kind)) {}
 
 Column::Storage Column::StorageOf(TypeKind kind) {
   switch (kind) {
@@ -37,7 +84,7 @@ void Column::AppendNull() {
       doubles_.push_back(0);
       break;
     case Storage::kBytes:
-      offsets_.push_back(static_cast<int64_t>(bytes_.size()));
+      views_.emplace_back();
       break;
   }
   valid_.push_back(0);
@@ -65,8 +112,7 @@ void Column::RemoveLast() {
       doubles_.pop_back();
       break;
     case Storage::kBytes:
-      offsets_.pop_back();
-      bytes_.resize(static_cast<size_t>(offsets_.back()));
+      views_.pop_back();
       break;
   }
 }
@@ -75,13 +121,14 @@ void Column::Clear() {
   valid_.clear();
   ints_.clear();
   doubles_.clear();
-  bytes_.clear();
-  offsets_.clear();
-  if (storage_ == Storage::kBytes) offsets_.push_back(0);
+  views_.clear();
+  is_utf8_ = true;
+  arena_.Clear();
 }
 
 size_t Column::memory_bytes() const {
-  return valid_.size() + (ints_.size() + doubles_.size() + offsets_.size()) * 8 + bytes_.size();
+  return valid_.size() + (ints_.size() + doubles_.size()) * 8 +
+         views_.size() * sizeof(std::string_view) + arena_.memory_bytes();
 }
 
 ColumnBatch::ColumnBatch(const Schema& schema) {

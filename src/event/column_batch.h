@@ -1,19 +1,47 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "event/schema.h"
 
 namespace tarn::event {
 
+// Bytes that stay where they are until Clear, however many come after them.
+class Arena {
+ public:
+  Arena() = default;
+  Arena(Arena&& other) noexcept { *this = std::move(other); }
+  Arena& operator=(Arena&& other) noexcept;
+
+  std::string_view Copy(std::string_view bytes);
+  // All that was copied is gone; the memory is kept for what comes next, but for large pieces.
+  void Clear();
+  // Of blocks in use.
+  size_t memory_bytes() const { return memory_bytes_; }
+
+ private:
+  struct Block {
+    std::unique_ptr<char[]> bytes;
+    size_t size;
+  };
+  char* NextBlock(size_t at_least);
+
+  std::vector<Block> blocks_;
+  size_t used_ = 0;  // of the blocks
+  char* at_ = nullptr;
+  char* end_ = nullptr;
+  size_t memory_bytes_ = 0;
+};
+
 // One column of a batch: the values of `size()` rows, in the form its kind wants. A null row holds
 // a zero or an empty string in its place. Booleans, ints, dates, times and timestamps are int64;
-// float and double are double; string, binary, fixed and uuid (16 bytes) are bytes laid end to end.
-// Nested kinds and decimals do not occur on the ingest path.
+// float and double are double; string, binary, fixed and uuid (16 bytes) are views of bytes, which
+// the column keeps a copy of or borrows. Nested kinds and decimals do not occur on the ingest path.
 class Column {
  public:
   explicit Column(TypeKind kind);
@@ -32,40 +60,36 @@ class Column {
     valid_.push_back(1);
   }
   void AppendBytes(std::string_view value) {
-    bytes_.append(value);
-    EndBytes();
+    if (kind_ == TypeKind::kString && !IsValidUtf8(value)) is_utf8_ = false;
+    AppendBorrowed(arena_.Copy(value));
+  }
+  // Without a copy: the bytes must stay as they are for as long as the column has the row. Those of
+  // a string must be UTF-8.
+  void AppendBorrowed(std::string_view value) {
+    views_.push_back(value);
+    valid_.push_back(1);
   }
   void AppendNull();
 
-  // For decoders that write a value in place: append to `bytes_buffer()`, then EndBytes() once a
-  // value.
-  std::string& bytes_buffer() { return bytes_; }
-  void EndBytes() {
-    offsets_.push_back(static_cast<int64_t>(bytes_.size()));
-    valid_.push_back(1);
-  }
-
+  // False once a string was appended that is none.
+  bool is_utf8() const { return is_utf8_; }
   bool IsNull(size_t row) const { return valid_[row] == 0; }
   int64_t IntAt(size_t row) const { return ints_[row]; }
   double DoubleAt(size_t row) const { return doubles_[row]; }
-  std::string_view BytesAt(size_t row) const {
-    const auto begin = static_cast<size_t>(offsets_[row]);
-    return std::string_view(bytes_).substr(begin, static_cast<size_t>(offsets_[row + 1]) - begin);
-  }
+  std::string_view BytesAt(size_t row) const { return views_[row]; }
 
-  // Raw arrays, for encoders. valid(): one byte a row, 1 = present. offsets(): size() + 1 of them.
+  // Raw arrays of size() elements, for encoders. valid(): 1 = present.
   const std::vector<uint8_t>& valid() const { return valid_; }
   const std::vector<int64_t>& ints() const { return ints_; }
   const std::vector<double>& doubles() const { return doubles_; }
-  const std::vector<int64_t>& offsets() const { return offsets_; }
-  const std::string& bytes() const { return bytes_; }
+  const std::vector<std::string_view>& views() const { return views_; }
 
   // Appends row `row` of `other`, which has the same kind.
   void AppendFrom(const Column& other, size_t row);
   // Drops the last row, whatever it was.
   void RemoveLast();
   void Clear();
-  // Heap bytes in use by values.
+  // Heap bytes in use by values; what is borrowed does not count.
   size_t memory_bytes() const;
 
  private:
@@ -74,11 +98,12 @@ class Column {
 
   TypeKind kind_;
   Storage storage_;
+  bool is_utf8_ = true;
   std::vector<uint8_t> valid_;
   std::vector<int64_t> ints_;
   std::vector<double> doubles_;
-  std::vector<int64_t> offsets_;
-  std::string bytes_;
+  std::vector<std::string_view> views_;
+  Arena arena_;
 };
 
 // Rows by columns: what parsers make and Parquet writers take. Thread-confined.

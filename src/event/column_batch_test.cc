@@ -1,5 +1,7 @@
 #include "event/column_batch.h"
 
+#include <string>
+
 namespace tarn::event {
 namespace {
 
@@ -36,6 +38,49 @@ TEST(Column, RemoveLastGivesBytesBack) {
   column.Clear();
   column.AppendBytes("y");
   EXPECT_EQ(column.BytesAt(0), "y");
+}
+
+TEST(Column, CopiesStayWhereTheyAre) {
+  Column column(TypeKind::kBinary);
+  const std::string large(200'000, 'x');
+  for (size_t i = 0; i < 3'000; ++i) {
+    column.AppendBytes(i % 500 == 7 ? large : "value " + std::to_string(i));
+  }
+  const std::string_view first = column.BytesAt(0);
+  Column moved = std::move(column);
+  EXPECT_EQ(moved.BytesAt(0).data(), first.data());
+  for (size_t i = 0; i < 3'000; ++i) {
+    ASSERT_EQ(moved.BytesAt(i), i % 500 == 7 ? large : "value " + std::to_string(i));
+  }
+  EXPECT_GT(moved.memory_bytes(), 6 * large.size());
+  moved.Clear();
+  EXPECT_EQ(moved.memory_bytes(), 0U);
+  moved.AppendBytes(large);
+  EXPECT_EQ(moved.BytesAt(0), large);
+}
+
+TEST(Column, BorrowsWithoutACopy) {
+  const std::string line = "GET /a";
+  Column column(TypeKind::kString);
+  column.AppendBorrowed(std::string_view(line).substr(4));
+  EXPECT_EQ(column.BytesAt(0).data(), line.data() + 4);
+  Column copy(TypeKind::kString);
+  copy.AppendFrom(column, 0);
+  EXPECT_EQ(copy.BytesAt(0), "/a");
+  EXPECT_NE(copy.BytesAt(0).data(), line.data() + 4);
+}
+
+TEST(Column, KnowsWhetherItsStringsAreUtf8) {
+  Column text(TypeKind::kString);
+  text.AppendBytes("caf\xc3\xa9");
+  EXPECT_TRUE(text.is_utf8());
+  text.AppendBytes("caf\xe9");
+  EXPECT_FALSE(text.is_utf8());
+  text.Clear();
+  EXPECT_TRUE(text.is_utf8());
+  Column binary(TypeKind::kBinary);
+  binary.AppendBytes("\xff");
+  EXPECT_TRUE(binary.is_utf8());
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include "lake/layout.h"
 #include "lake/workspace.h"
 #include "os/mutex.h"
-#include "parquet/file_writer.h"
+#include "parquet/writer.h"
 #include "sql/engine.h"
 #include "store/local_store.h"
 

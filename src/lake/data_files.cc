@@ -9,7 +9,7 @@
 #include "codec/hash.h"
 #include "lake/log_schema.h"
 #include "lake/table.h"
-#include "parquet/file_writer.h"
+#include "parquet/writer.h"
 
 namespace tarn::lake {
 namespace {

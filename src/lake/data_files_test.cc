@@ -2,7 +2,7 @@
 
 #include "base/bytes.h"
 #include "lake/test_table.h"
-#include "parquet/file_writer.h"
+#include "parquet/writer.h"
 
 namespace tarn::lake {
 namespace {

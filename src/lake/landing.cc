@@ -275,7 +275,7 @@ void Landing::AddRecord(journal::Record record) {
   }
   const int64_t age = work_.clock.Now().micros - envelope->ingested_at.micros;
   if (age > kLateAges * options_.buffer_age_micros) late_ = true;
-  const auto batch = agent_wire::Decode(envelope->bytes);
+  auto batch = agent_wire::Decode(envelope->bytes);
   if (!batch.ok()) {
     RecordRefused{record.position.value, batch.error()}.Emit(work_);
     return;
@@ -287,7 +287,7 @@ void Landing::AddRecord(journal::Record record) {
     }
     return HoldBack(std::move(record), NoSource(batch->header.source));
   }
-  const Status added = AddBatch(source->second, *batch, envelope->ingested_at);
+  const Status added = AddBatch(source->second, *std::move(batch), envelope->ingested_at);
   if (!added.ok()) HoldBack(std::move(record), added.error());
 }
 
@@ -298,7 +298,7 @@ void Landing::HoldBack(journal::Record record, const Error& error) {
   NoteUnreadable(error);
 }
 
-Status Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timestamp ingested_at) {
+Status Landing::AddBatch(Source& source, agent_wire::Batch batch, Timestamp ingested_at) {
   const agent_wire::BatchHeader& header = batch.header;
   const catalog::WatermarkKey key{source.tables.config.name, header.host, header.file_id};
   TARN_ASSIGN_OR_RETURN(catalog::Watermark mark, MarkOf(key));
@@ -313,7 +313,7 @@ Status Landing::AddBatch(Source& source, const agent_wire::Batch& batch, Timesta
       missing_.push_back({header.source, header.host, header.path, from, header.begin_offset});
     }
     const Buffered before = SizeOf(*buffer);
-    counts = buffer->Add(batch, from, ingested_at);
+    counts = buffer->Add(header, std::move(batch.payload), from, ingested_at);
     const Buffered after = SizeOf(*buffer);
     buffered_.bytes += after.bytes - before.bytes;
     buffered_.hours += after.hours - before.hours;

@@ -92,7 +92,7 @@ class Landing {
   Next FillBuffers(Pace own);
   void AddRecord(journal::Record record);
   void HoldBack(journal::Record record, const Error& error);
-  Status AddBatch(Source& source, const agent_wire::Batch& batch, Timestamp ingested_at);
+  Status AddBatch(Source& source, agent_wire::Batch batch, Timestamp ingested_at);
   Result<LogBuffer*> BufferOf(Source& source, const std::string& format);
   Result<std::unique_ptr<LogBuffer>> MakeBuffer(Source& source, const std::string& format);
   // The file's, as it will be once what is buffered is committed.

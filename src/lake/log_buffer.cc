@@ -15,7 +15,8 @@ constexpr std::string_view kTooManyHours =
     "too many different hours among the lines that land together; replay it";
 // A column of one hour before it has many values: itself, and the least its arrays take.
 constexpr size_t kColumnBytes = sizeof(event::Column) + 96;
-constexpr size_t kCellBytes = 9;  // of a row: a number or where a text begins; whether it is null
+// Of a row: where a text is; whether it is null.
+constexpr size_t kCellBytes = sizeof(std::string_view) + 1;
 constexpr size_t kReadableSlack = 64;  // more is of no use to the parser
 
 // Why a piece of a cut line is no line; empty: it is none. `offset` is of the file.
@@ -40,19 +41,19 @@ std::string WhyCut(const agent_wire::BatchHeader& header, std::string_view piece
 // Records of a batch, one after the other, with their offsets in the payload.
 class Records {
  public:
-  explicit Records(const agent_wire::Batch& batch) : batch_(batch) {}
+  Records(const agent_wire::BatchHeader& header, std::string_view payload)
+      : header_(header), payload_(payload) {}
 
   bool Next(std::string_view& record, uint64_t& offset) {
-    const std::string_view payload = batch_.payload;
-    if (at_ >= payload.size()) return false;
-    size_t end = payload.size();
-    if (!batch_.header.record_ends.empty()) {
-      end = batch_.header.record_ends[index_++];
-    } else if (const size_t newline = payload.find('\n', at_); newline != payload.npos) {
+    if (at_ >= payload_.size()) return false;
+    size_t end = payload_.size();
+    if (!header_.record_ends.empty()) {
+      end = header_.record_ends[index_++];
+    } else if (const size_t newline = payload_.find('\n', at_); newline != payload_.npos) {
       end = newline + 1;
     }
-    record = payload.substr(at_, end - at_);
-    offset = batch_.header.begin_offset + at_;
+    record = payload_.substr(at_, end - at_);
+    offset = header_.begin_offset + at_;
     at_ = end;
     // A piece of a cut line may end in '\r', which is then one of its bytes.
     if (!record.ends_with('\n')) return true;
@@ -62,7 +63,8 @@ class Records {
   }
 
  private:
-  const agent_wire::Batch& batch_;
+  const agent_wire::BatchHeader& header_;
+  const std::string_view payload_;
   size_t at_ = 0;
   size_t index_ = 0;
 };
@@ -87,29 +89,31 @@ std::unique_ptr<LogBuffer> LogBuffer::Refusing(const std::string& format,
   return buffer;
 }
 
-LineCounts LogBuffer::Add(const agent_wire::Batch& batch, uint64_t from, Timestamp ingested_at) {
-  const agent_wire::BatchHeader& header = batch.header;
+LineCounts LogBuffer::Add(const agent_wire::BatchHeader& header, std::string payload, uint64_t from,
+                          Timestamp ingested_at) {
+  const std::string_view lines = payloads_.emplace_back(std::move(payload));
+  memory_bytes_ += lines.size();
   // A path is what bytes its file system has. Escaped, two of them stay two.
   const std::string host = EscapeInvalidUtf8(header.host);
   const std::string file_id = EscapeInvalidUtf8(header.file_id);
   const std::string path = EscapeInvalidUtf8(header.path);
-  const LineOrigin origin{host, file_id, path, header.batch_number, ingested_at};
+  const LineOrigin origin = Keep({host, file_id, path, header.batch_number, ingested_at});
   LineCounts counts;
-  Records records(batch);
+  Records records(header, lines);
   std::string_view line;
   uint64_t offset = 0;
-  const char* const payload_end = batch.payload.data() + batch.payload.size();
-  all_ascii_ = IsAscii(batch.payload);
+  const char* const end = lines.data() + lines.size();
+  all_ascii_ = IsAscii(lines);
   while (records.Next(line, offset)) {
     if (offset < from || line.empty()) continue;
     // The vector code may read on behind the line, as far as the payload goes.
     parser_.set_readable_slack(
-        std::min(kReadableSlack, static_cast<size_t>(payload_end - (line.data() + line.size()))));
+        std::min(kReadableSlack, static_cast<size_t>(end - (line.data() + line.size()))));
     const std::string why_cut = WhyCut(header, line, offset);
     if (why_cut.empty()) {
-      AddLine(line, offset, origin, counts);
+      AddKept(line, offset, origin, counts);
     } else {
-      NoteLine(line, origin, counts);
+      NoteLine(line, counts);
       Reject(line, offset, origin, why_cut, counts);
     }
   }
@@ -118,9 +122,24 @@ LineCounts LogBuffer::Add(const agent_wire::Batch& batch, uint64_t from, Timesta
   return counts;
 }
 
+LineOrigin LogBuffer::Keep(const LineOrigin& origin) {
+  LineOrigin kept = origin;
+  for (std::string_view* text : {&kept.host, &kept.file_id, &kept.path}) {
+    memory_bytes_ += text->size();
+    *text = texts_.Copy(*text);
+  }
+  return kept;
+}
+
 void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin& origin,
                         LineCounts& counts) {
-  NoteLine(line, origin, counts);
+  memory_bytes_ += line.size();
+  AddKept(texts_.Copy(line), offset, Keep(origin), counts);
+}
+
+void LogBuffer::AddKept(std::string_view line, uint64_t offset, const LineOrigin& origin,
+                        LineCounts& counts) {
+  NoteLine(line, counts);
   if (current_ == nullptr) current_ = &RowsOf(current_hour_);
   event::ColumnBatch& rows = *current_;
   std::string_view reason = refusal_;
@@ -129,6 +148,7 @@ void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin
   if (!refusal_.empty() || !parser_.Parse(line, rows, reason)) {
     return Reject(line, offset, origin, reason, counts);
   }
+  memory_bytes_ += parser_.copied_bytes() - std::exchange(copied_bytes_, parser_.copied_bytes());
   if (own_time_) rows.column(time_index_).AppendInt(origin.ingested_at.micros);
   AppendOrigin(rows, offset, origin);
   AppendLine(rows, line, ascii);
@@ -148,12 +168,10 @@ void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin
   }
 }
 
-void LogBuffer::NoteLine(std::string_view line, const LineOrigin& origin, LineCounts& counts) {
+void LogBuffer::NoteLine(std::string_view line, LineCounts& counts) {
   ++counts.lines;
   counts.bytes += line.size();
-  // Its values are about as long as the line, which is kept beside them.
-  memory_bytes_ += 2 * line.size() + schema_.fields.size() * kCellBytes + origin.host.size() +
-                   origin.file_id.size() + origin.path.size();
+  memory_bytes_ += schema_.fields.size() * kCellBytes;
 }
 
 void LogBuffer::Reject(std::string_view line, uint64_t offset, const LineOrigin& origin,
@@ -183,23 +201,25 @@ Hour LogBuffer::HourOfLast(const event::ColumnBatch& rows) const {
 void LogBuffer::AppendOrigin(event::ColumnBatch& rows, uint64_t offset,
                              const LineOrigin& origin) const {
   size_t at = own_time_ ? columns_ + 1 : columns_;
-  rows.column(at++).AppendBytes(origin.host);
-  rows.column(at++).AppendBytes(origin.file_id);
-  rows.column(at++).AppendBytes(origin.path);
+  rows.column(at++).AppendBorrowed(origin.host);
+  rows.column(at++).AppendBorrowed(origin.file_id);
+  rows.column(at++).AppendBorrowed(origin.path);
   rows.column(at++).AppendInt(static_cast<int64_t>(offset));
   rows.column(at++).AppendInt(static_cast<int64_t>(origin.batch_number));
   rows.column(at).AppendInt(origin.ingested_at.micros);
 }
 
-void LogBuffer::AppendLine(event::ColumnBatch& rows, std::string_view line, bool ascii) const {
+void LogBuffer::AppendLine(event::ColumnBatch& rows, std::string_view line, bool ascii) {
   event::Column& text = rows.column(rows.column_count() - 3);
   event::Column& bytes = rows.column(rows.column_count() - 2);
   if (ascii || IsValidUtf8(line)) {
-    text.AppendBytes(line);
+    text.AppendBorrowed(line);
     bytes.AppendNull();
   } else {
-    text.AppendBytes(ReplaceInvalidUtf8(line));
-    bytes.AppendBytes(line);
+    const std::string replaced = ReplaceInvalidUtf8(line);
+    memory_bytes_ += replaced.size();
+    text.AppendBytes(replaced);
+    bytes.AppendBorrowed(line);
   }
 }
 
@@ -207,6 +227,8 @@ void LogBuffer::Clear() {
   hours_.clear();
   rejected_.Clear();
   current_ = nullptr;
+  payloads_.clear();
+  texts_.Clear();
   memory_bytes_ = 0;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -21,7 +22,7 @@ struct LineCounts {
   std::string first_reason;    // of the rejected
 };
 
-// Where a line comes from, in UTF-8. Views must live as long as the call.
+// Where a line comes from, in UTF-8.
 struct LineOrigin {
   std::string_view host;
   std::string_view file_id;
@@ -31,16 +32,19 @@ struct LineOrigin {
 };
 
 // Parses lines of one format and sorts them by the hour of their event time. Lines that do not
-// parse are kept apart with the reason. Thread-confined.
+// parse are kept apart with the reason. Rows are views of the lines, which the buffer keeps until
+// Clear. Thread-confined.
 class LogBuffer {
  public:
   explicit LogBuffer(access_log::Format format);
   // For a format that cannot be used: every line is rejected, for that reason.
   static std::unique_ptr<LogBuffer> Refusing(const std::string& format, const std::string& reason);
 
-  // The records of a batch from offset `from` on (what is before it landed already).
-  LineCounts Add(const agent_wire::Batch& batch, uint64_t from, Timestamp ingested_at);
-  // One line at its offset.
+  // The records of a batch from offset `from` on (what is before it landed already). Takes its
+  // payload.
+  LineCounts Add(const agent_wire::BatchHeader& header, std::string payload, uint64_t from,
+                 Timestamp ingested_at);
+  // One line at its offset; it is copied.
   void AddLine(std::string_view line, uint64_t offset, const LineOrigin& origin,
                LineCounts& counts);
 
@@ -54,7 +58,7 @@ class LogBuffer {
   const std::map<Hour, event::ColumnBatch>& hours() const { return hours_; }
   // Rejected lines; the format's columns are null.
   event::ColumnBatch& rejected() { return rejected_; }
-  // What the rows, and the columns of each hour, take.
+  // What the lines, the rows, and the columns of each hour take.
   size_t memory_bytes() const { return memory_bytes_; }
   void Clear();
 
@@ -63,13 +67,17 @@ class LogBuffer {
   static constexpr size_t kMaxHours = 20'000;
 
  private:
-  void NoteLine(std::string_view line, const LineOrigin& origin, LineCounts& counts);
+  LineOrigin Keep(const LineOrigin& origin);
+  void NoteLine(std::string_view line, LineCounts& counts);
+  // Line and origin must stay until Clear.
+  void AddKept(std::string_view line, uint64_t offset, const LineOrigin& origin,
+               LineCounts& counts);
   void Reject(std::string_view line, uint64_t offset, const LineOrigin& origin,
               std::string_view reason, LineCounts& counts);
   event::ColumnBatch& RowsOf(Hour hour);
   Hour HourOfLast(const event::ColumnBatch& rows) const;
   void AppendOrigin(event::ColumnBatch& rows, uint64_t offset, const LineOrigin& origin) const;
-  void AppendLine(event::ColumnBatch& rows, std::string_view line, bool ascii) const;
+  void AppendLine(event::ColumnBatch& rows, std::string_view line, bool ascii);
 
   access_log::Parser parser_;
   std::string format_text_;
@@ -78,12 +86,15 @@ class LogBuffer {
   const size_t columns_;     // of the format
   const size_t time_index_;  // of "time"
   const bool own_time_;      // the format has no "time"; ours is the time of arrival
+  std::list<std::string> payloads_;
+  event::Arena texts_;  // what rows borrow and no payload has
   std::map<Hour, event::ColumnBatch> hours_;
   event::ColumnBatch rejected_;
   Hour current_hour_;
   event::ColumnBatch* current_ = nullptr;  // where the last line went: most go to the same hour
   size_t memory_bytes_ = 0;
-  bool all_ascii_ = false;  // the batch being added
+  uint64_t copied_bytes_ = 0;  // by the parser, as far as they are counted
+  bool all_ascii_ = false;     // the batch being added
 };
 
 }  // namespace tarn::lake

@@ -13,12 +13,38 @@ TEST(LogBuffer, CountsWhatItsRowsTakeHoweverShort) {
     agent_wire::Batch batch;
     for (int i = 0; i < 3'000; ++i) batch.payload += line;
     batch.header = TestLake::Header("w1", 0, batch.payload, 3'000);
-    buffer.Add(batch, 0, Timestamp{1});
-    size_t taken = buffer.rejected().memory_bytes();
+    const size_t payload_bytes = batch.payload.size();
+    buffer.Add(batch.header, std::move(batch.payload), 0, Timestamp{1});
+    size_t taken = payload_bytes + buffer.rejected().memory_bytes();
     for (const auto& [hour, rows] : buffer.hours()) taken += rows.memory_bytes();
     EXPECT_GT(buffer.memory_bytes(), taken * 8 / 10) << line.substr(0, 50);
     EXPECT_LT(buffer.memory_bytes(), taken * 22 / 10) << line.substr(0, 50);
   }
+}
+
+TEST(LogBuffer, KeepsWhatItsRowsAreViewsOf) {
+  LogBuffer buffer(access_log::Format::Compile("common").value());
+  LineCounts counts;
+  {
+    const std::string host = "w1";
+    const std::string line =
+        "10.0.0.7 - - [24/Nov/2026:13:09:46 +0000] \"GET /kept HTTP/1.1\" 200 5";
+    buffer.AddLine(line, 0, {host, "f", "p", 1, Timestamp{1}}, counts);
+    buffer.AddLine("no line", 100, {host, "f", "p", 1, Timestamp{1}}, counts);
+    std::string payload = line + "\n";
+    const auto header = TestLake::Header("w2", 0, payload, 1);
+    buffer.Add(header, std::move(payload), 0, Timestamp{1});
+  }
+  const event::Schema& schema = buffer.schema();
+  for (const auto& [hour, rows] : buffer.hours()) {
+    for (size_t row = 0; row < rows.rows(); ++row) {
+      EXPECT_EQ(rows.column(*schema.IndexOf("path")).BytesAt(row), "/kept");
+      EXPECT_EQ(rows.column(*schema.IndexOf("host")).BytesAt(row), "10.0.0.7");
+      EXPECT_EQ(rows.column(*schema.IndexOf("_source")).BytesAt(row), row == 0 ? "w1" : "w2");
+    }
+  }
+  EXPECT_EQ(buffer.rejected().column(*schema.IndexOf("_raw")).BytesAt(0), "no line");
+  EXPECT_EQ(counts.rejected, 1U);
 }
 
 TEST(LogBuffer, CountsWhatItsHoursTakeAndRejectsLinesOfTooMany) {
@@ -37,8 +63,7 @@ TEST(LogBuffer, CountsWhatItsHoursTakeAndRejectsLinesOfTooMany) {
     payload += line;
   }
   batch.header = TestLake::Header("w1", 0, payload, static_cast<uint64_t>(lines));
-  batch.payload = payload;
-  const LineCounts counts = buffer.Add(batch, 0, Timestamp{1});
+  const LineCounts counts = buffer.Add(batch.header, payload, 0, Timestamp{1});
   EXPECT_EQ(buffer.hours().size(), LogBuffer::kMaxHours);
   // The undated hour is one of them.
   EXPECT_EQ(counts.hours_refused, 101U);

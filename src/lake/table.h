@@ -8,7 +8,7 @@
 #include "event/schema.h"
 #include "iceberg/table_metadata.h"
 #include "lake/workspace.h"
-#include "parquet/file_writer.h"
+#include "parquet/writer.h"
 
 namespace tarn::lake {
 

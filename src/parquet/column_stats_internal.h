@@ -3,7 +3,7 @@
 #include <parquet/metadata.h>
 
 #include "event/schema.h"
-#include "parquet/file_writer.h"
+#include "parquet/writer.h"
 
 namespace tarn::parquet {
 

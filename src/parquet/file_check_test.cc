@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "os/posix_file_system.h"
 #include "os/random.h"
-#include "parquet/file_writer.h"
+#include "parquet/writer.h"
 #include "store/local_store.h"
 
 namespace tarn::parquet {

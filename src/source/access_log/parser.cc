@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/text.h"
 #include "base/time.h"
 #include "codec/json.h"
 #include "source/access_log/decode.h"
@@ -64,6 +65,7 @@ struct Parser::State {
   void MakeCompact();
   void WriteSlowly(std::string& out);
   std::string_view Decoded(const Slot& slot);
+  void AppendText(const Slot& slot, event::Column& column);
 
   const Format format;
   const Program& program;
@@ -73,6 +75,7 @@ struct Parser::State {
   size_t overhead = 64;
   size_t slack = 0;
   bool lines_are_ascii = false;
+  uint64_t copied_bytes = 0;
   Scratch scratch;
   std::string decoded;
   std::string slow;
@@ -163,6 +166,16 @@ std::string_view Parser::State::Decoded(const Slot& slot) {
   return decoded;
 }
 
+void Parser::State::AppendText(const Slot& slot, event::Column& column) {
+  if (slot.encoding == Encoding::kPlain && (lines_are_ascii || IsValidUtf8(slot.text()))) {
+    column.AppendBorrowed(slot.text());
+    return;
+  }
+  const std::string_view text = Decoded(slot);
+  copied_bytes += text.size();
+  column.AppendBytes(text);
+}
+
 void Parser::State::WriteSlowly(std::string& out) {
   out.clear();
   for (const auto& column : program.columns) {
@@ -198,6 +211,7 @@ Parser& Parser::operator=(Parser&&) noexcept = default;
 
 const Format& Parser::format() const { return state_->format; }
 void Parser::set_readable_slack(size_t bytes) { state_->slack = bytes; }
+uint64_t Parser::copied_bytes() const { return state_->copied_bytes; }
 void Parser::set_lines_are_ascii(bool ascii) { state_->lines_are_ascii = ascii; }
 
 bool Parser::Check(std::string_view line, std::string_view& reason) {
@@ -228,8 +242,7 @@ bool Parser::Parse(std::string_view line, event::ColumnBatch& rows, std::string_
         column.AppendDouble(slot.real);
         break;
       default:
-        AppendDecoded(slot, state.lines_are_ascii, column.bytes_buffer());
-        column.EndBytes();
+        state.AppendText(slot, column);
     }
   }
   return true;

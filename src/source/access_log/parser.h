@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -32,7 +33,8 @@ class Parser {
 
   const Format& format() const;
 
-  // Appends one row to a batch made from format().schema(), or nothing on failure.
+  // Appends one row to a batch made from format().schema(), or nothing on failure. Texts that stand
+  // in the line as they are are borrowed from it: its memory must stay for as long as the row does.
   bool Parse(std::string_view line, event::ColumnBatch& rows, std::string_view& reason);
   // Appends one JSON object and '\n', or nothing on failure.
   bool AppendJson(std::string_view line, std::string& out, std::string_view& reason);
@@ -43,6 +45,8 @@ class Parser {
   // to read (default 0). 64 lets the vector code run to the end of a line. Bytes read so are never
   // used.
   void set_readable_slack(size_t bytes);
+  // Bytes of the texts that Parse did not borrow, of all rows so far.
+  uint64_t copied_bytes() const;
   // The caller knows that no line has a byte above 0x7f; it spares Parse looking (default false).
   void set_lines_are_ascii(bool ascii);
 

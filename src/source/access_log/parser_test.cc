@@ -17,11 +17,13 @@ constexpr char kStart[] = "::1 - - [24/Nov/2026:13:09:46 +0000] ";
 class OneLine {
  public:
   OneLine(std::string_view format, std::string_view line, Shape shape = Shape::kFull)
-      : format_(*Format::Compile(format)), rows_(format_.schema()) {
+      : line_(line), format_(*Format::Compile(format)), rows_(format_.schema()) {
     Parser parser(format_, shape);
     std::string_view reason;
-    if (!parser.Parse(line, rows_, reason)) reason_ = reason;
+    if (!parser.Parse(line_, rows_, reason)) reason_ = reason;
   }
+  OneLine(const OneLine&) = delete;
+  OneLine& operator=(const OneLine&) = delete;
   std::string operator[](std::string_view name) const {
     if (rows_.rows() == 0) return "(refused) " + reason_;
     const auto index = format_.schema().IndexOf(name);
@@ -32,6 +34,7 @@ class OneLine {
   }
 
  private:
+  const std::string line_;  // rows borrow from it
   Format format_;
   event::ColumnBatch rows_;
   std::string reason_;

@@ -1,11 +1,12 @@
-#include "parquet/file_writer.h"
+#include "parquet/writer.h"
 
 #include <arrow/io/interfaces.h>
 #include <arrow/util/compression.h>
 #include <arrow/util/key_value_metadata.h>
 #include <fmt/format.h>
-#include <parquet/arrow/writer.h>
+#include <parquet/arrow/schema.h>
 #include <parquet/exception.h>
+#include <parquet/file_writer.h>
 #include <parquet/properties.h>
 
 #include <algorithm>
@@ -13,8 +14,8 @@
 #include <set>
 
 #include "codec/hash.h"
-#include "parquet/array_builder_internal.h"
 #include "parquet/checksum_internal.h"
+#include "parquet/column_chunk_internal.h"
 #include "parquet/column_stats_internal.h"
 
 namespace tarn::parquet {
@@ -24,8 +25,8 @@ using event::TypeKind;
 
 // A dictionary is given up for plain pages at this size; Arrow's 1 MB makes files a fifth bigger.
 constexpr int64_t kDictionaryLimitBytes = 4 << 20;
-// Offsets of a slice are 32 bits; well below, so that one big row more does no harm.
-constexpr int64_t kSliceBytes = 1 << 30;
+// The size of a row group is looked at after so many rows.
+constexpr size_t kSliceRows = 16'384;
 constexpr double kBloomFalsePositives = 0.01;
 constexpr int kZstdChecksumFlag = 201;  // ZSTD_c_checksumFlag
 constexpr int64_t kMagicBytes = 4;
@@ -226,16 +227,16 @@ class ArrowFileWriter final : public FileWriter {
   template <typename Step>
   Status Guarded(Step&& step);
   Status CheckBatch(const event::ColumnBatch& batch) const;
-  // The last row (exclusive) of the slice that starts at `begin`.
-  size_t SliceEnd(const event::ColumnBatch& batch, size_t begin) const;
-  Status WriteSlice(const event::ColumnBatch& batch, size_t begin, size_t end);
+  void BeginRowGroup();
+  Status WriteSlice(const event::ColumnBatch& batch, Rows rows);
   FileStats Stats() const;
 
   const event::Schema schema_;
   const WriterOptions options_;
   const std::shared_ptr<SinkStream> sink_;
-  std::shared_ptr<arrow::Schema> arrow_schema_;
-  std::unique_ptr<::parquet::arrow::FileWriter> writer_;
+  std::unique_ptr<::parquet::ParquetFileWriter> writer_;
+  ::parquet::RowGroupWriter* group_ = nullptr;  // the open one, writer_'s
+  ColumnChunks chunks_;
   std::vector<int64_t> nulls_;
   std::vector<int64_t> nan_nulled_;
   int64_t rows_ = 0;
@@ -251,6 +252,8 @@ Status ArrowFileWriter::Guarded(Step&& step) {
   Status status;
   try {
     status = step();
+  } catch (const ::parquet::ParquetStatusException& exception) {
+    status = FromArrow(exception.status());
   } catch (const std::bad_alloc&) {
     status = ResourceExhausted("parquet: out of memory");
   } catch (const std::exception& exception) {
@@ -271,11 +274,13 @@ Status ArrowFileWriter::OpenWriter() {
       TARN_ASSIGN_OR_RETURN(auto arrow_field, ArrowField(field));
       fields.push_back(std::move(arrow_field));
     }
-    arrow_schema_ = arrow::schema(std::move(fields));
-    auto writer = ::parquet::arrow::FileWriter::Open(*arrow_schema_, arrow::default_memory_pool(),
-                                                     sink_, Properties(schema_, options_));
-    if (!writer.ok()) return FromArrow(writer.status());
-    writer_ = std::move(writer).ValueUnsafe();
+    const auto properties = Properties(schema_, options_);
+    std::shared_ptr<::parquet::SchemaDescriptor> schema;
+    const auto converted = ::parquet::arrow::ToParquetSchema(arrow::schema(std::move(fields)).get(),
+                                                             *properties, &schema);
+    if (!converted.ok()) return FromArrow(converted);
+    const auto root = std::static_pointer_cast<::parquet::schema::GroupNode>(schema->schema_root());
+    writer_ = ::parquet::ParquetFileWriter::Open(sink_, root, properties);
     return {};
   });
 }
@@ -295,42 +300,26 @@ Status ArrowFileWriter::CheckBatch(const event::ColumnBatch& batch) const {
   return {};
 }
 
-size_t ArrowFileWriter::SliceEnd(const event::ColumnBatch& batch, size_t begin) const {
-  const auto room = static_cast<size_t>(options_.row_group_rows - group_rows_);
-  size_t end = std::min(batch.rows(), begin + room);
-  for (size_t i = 0; i < batch.column_count(); ++i) {
-    const event::Column& column = batch.column(i);
-    if (!column.is_bytes()) continue;
-    const auto offsets = column.offsets().begin();
-    const auto first = offsets + static_cast<std::ptrdiff_t>(begin) + 1;
-    const auto last = offsets + static_cast<std::ptrdiff_t>(end) + 1;
-    const auto over = std::upper_bound(first, last, *(first - 1) + kSliceBytes);
-    end = std::max(begin + 1, std::min(end, static_cast<size_t>(over - offsets) - 1));
-  }
-  return end;
+void ArrowFileWriter::BeginRowGroup() {
+  sink_->BeginChunks(schema_.fields.size());
+  if (group_ != nullptr) group_->Close();
+  group_ = writer_->AppendBufferedRowGroup();
+  grouped_bytes_ += group_bytes_;
+  group_rows_ = 0;
+  group_bytes_ = 0;
 }
 
-Status ArrowFileWriter::WriteSlice(const event::ColumnBatch& batch, size_t begin, size_t end) {
-  arrow::ArrayVector arrays;
-  uint64_t bytes = 0;
+Status ArrowFileWriter::WriteSlice(const event::ColumnBatch& batch, Rows rows) {
   for (size_t i = 0; i < schema_.fields.size(); ++i) {
-    const event::Column& column = batch.column(i);
-    TARN_ASSIGN_OR_RETURN(BuiltArray built, BuildArray(column, schema_.fields[i], begin, end));
-    nulls_[i] += built.nulls;
-    nan_nulled_[i] += built.nan_nulled;
-    bytes += column.is_bytes()
-                 ? static_cast<uint64_t>(column.offsets()[end] - column.offsets()[begin])
-                 : (end - begin) * 8;
-    arrays.push_back(std::move(built.array));
+    TARN_ASSIGN_OR_RETURN(const Written written,
+                          chunks_.Write(batch.column(i), schema_.fields[i], rows,
+                                        *group_->column(static_cast<int>(i))));
+    nulls_[i] += written.nulls;
+    nan_nulled_[i] += written.nan_nulled;
+    group_bytes_ += written.bytes;
   }
-  const auto rows = static_cast<int64_t>(end - begin);
-  const auto record_batch = arrow::RecordBatch::Make(arrow_schema_, rows, std::move(arrays));
-  if (const auto status = writer_->WriteRecordBatch(*record_batch); !status.ok()) {
-    return FromArrow(status);
-  }
-  rows_ += rows;
-  group_rows_ += rows;
-  group_bytes_ += bytes;
+  rows_ += static_cast<int64_t>(rows.count());
+  group_rows_ += static_cast<int64_t>(rows.count());
   return {};
 }
 
@@ -338,16 +327,12 @@ Status ArrowFileWriter::Write(const event::ColumnBatch& batch) {
   return Guarded([&]() -> Status {
     TARN_TRY(CheckBatch(batch));
     for (size_t begin = 0; begin < batch.rows();) {
-      if (group_rows_ >= options_.row_group_rows || group_bytes_ >= options_.row_group_bytes) {
-        sink_->BeginChunks(schema_.fields.size());
-        const auto status = writer_->NewBufferedRowGroup();
-        if (!status.ok()) return FromArrow(status);
-        grouped_bytes_ += group_bytes_;
-        group_rows_ = 0;
-        group_bytes_ = 0;
-      }
-      const size_t end = SliceEnd(batch, begin);
-      TARN_TRY(WriteSlice(batch, begin, end));
+      const bool is_full =
+          group_rows_ >= options_.row_group_rows || group_bytes_ >= options_.row_group_bytes;
+      if (group_ == nullptr || is_full) BeginRowGroup();
+      const auto room = static_cast<size_t>(options_.row_group_rows - group_rows_);
+      const size_t end = std::min({batch.rows(), begin + room, begin + kSliceRows});
+      TARN_TRY(WriteSlice(batch, {begin, end}));
       begin = end;
     }
     return {};
@@ -359,12 +344,9 @@ Result<FileStats> ArrowFileWriter::Finish() {
   Status finished = Guarded([&]() -> Status {
     if (rows_ > 0) sink_->BeginChunks(schema_.fields.size());
     sink_->BeginEnd();
-    const auto entry =
-        arrow::key_value_metadata({std::string(kChecksumKey)}, {std::string(kChecksumDigits, '0')});
-    if (const auto status = writer_->AddKeyValueMetadata(entry); !status.ok()) {
-      return FromArrow(status);
-    }
-    if (const auto status = writer_->Close(); !status.ok()) return FromArrow(status);
+    writer_->AddKeyValueMetadata(arrow::key_value_metadata({std::string(kChecksumKey)},
+                                                           {std::string(kChecksumDigits, '0')}));
+    writer_->Close();
     TARN_TRY(CheckFences(*writer_->metadata()));
     TARN_TRY(sink_->FinishSink());
     stats = Stats();

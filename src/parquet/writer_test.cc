@@ -1,4 +1,4 @@
-#include "parquet/file_writer.h"
+#include "parquet/writer.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
