@@ -142,8 +142,8 @@ class DayResolver final : public sql::TableResolver {
   DayResolver(std::vector<std::string> files, int64_t micros_each, size_t rows)
       : files_(std::move(files)), micros_each_(micros_each), rows_(rows) {}
   Result<std::vector<sql::TableName>> List() override { return std::vector{name_}; }
-  Result<sql::TableInfo> Describe(const sql::TableName&) override {
-    return sql::TableInfo{.name = name_, .schema = LogSchema()};
+  Result<std::vector<sql::TableInfo>> Describe(const std::vector<sql::TableName>& names) override {
+    return std::vector(names.size(), sql::TableInfo{.name = name_, .schema = LogSchema()});
   }
   Result<std::vector<std::string>> Files(const sql::TableInfo&,
                                          const event::Filter& filter) override {

@@ -98,7 +98,7 @@ void BindSource(const std::string& name, Reader& reader, ProjectFile& file) {
     reader.Fail("", valid.error().message());
   }
   for (const lake::LogSource& other : file.project.sources) {
-    if (strcasecmp(other.name.c_str(), name.c_str()) != 0) continue;
+    if (!EqualsNoCase(other.name, name)) continue;
     reader.Fail(
         "", fmt::format("'{}' is there as well; SQL does not tell capital letters from small ones",
                         other.name));

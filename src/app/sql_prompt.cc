@@ -51,9 +51,9 @@ class Words {
     if (!names.ok()) return;  // the prompt works without
     for (const sql::TableName& name : *names) {
       words_.insert(name.schema + "." + name.name);
-      const auto table = tables.Describe(name);
+      const auto table = tables.Describe({name});
       if (!table.ok()) continue;
-      for (const event::Field& field : table->schema.fields) words_.insert(field.name);
+      for (const event::Field& field : table->front().schema.fields) words_.insert(field.name);
     }
     for (const std::string_view name : sql::FunctionNames()) {
       if (std::isalpha(static_cast<unsigned char>(name.front())) != 0) words_.emplace(name);

@@ -123,6 +123,12 @@ std::optional<double> ParseDouble(std::string_view text) { return ParseNumber<do
 
 bool IsAscii(std::string_view text) { return AsciiPrefix(text) == text.size(); }
 
+bool EqualsNoCase(std::string_view a, std::string_view b) {
+  const auto small = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 32) : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [&](char x, char y) { return small(x) == small(y); });
+}
+
 uint64_t CountLines(std::string_view text) {
   // Sixteen bytes a step; each lane counts up to 255 before the lanes are summed.
   const __m128i newline = _mm_set1_epi8('\n');

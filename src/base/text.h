@@ -13,7 +13,9 @@ std::optional<int64_t> ParseInt64(std::string_view text);
 std::optional<uint64_t> ParseUint64(std::string_view text);
 std::optional<double> ParseDouble(std::string_view text);
 
-bool IsAscii(std::string_view text);         // no byte above 0x7f
+bool IsAscii(std::string_view text);  // no byte above 0x7f
+// Capital letters of ASCII are as small ones.
+bool EqualsNoCase(std::string_view a, std::string_view b);
 uint64_t CountLines(std::string_view text);  // its newlines
 // True for well-formed UTF-8: no overlong forms, no surrogates, at most U+10FFFF.
 bool IsValidUtf8(std::string_view text);

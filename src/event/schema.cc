@@ -51,6 +51,12 @@ const Field* Schema::Find(std::string_view name) const {
   return found == fields.end() ? nullptr : &*found;
 }
 
+const Field* Schema::FindNoCase(std::string_view name) const {
+  const auto found = std::find_if(fields.begin(), fields.end(),
+                                  [&](const Field& f) { return EqualsNoCase(f.name, name); });
+  return found == fields.end() ? nullptr : &*found;
+}
+
 const Field* Schema::FindById(int32_t field_id) const {
   const auto found =
       std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.id == field_id; });

@@ -61,6 +61,8 @@ struct Schema {
 
   // nullptr if there is none. Top-level columns only.
   const Field* Find(std::string_view name) const;
+  // As SQL looks for it: capital letters (of ASCII) are as small ones. The first of several.
+  const Field* FindNoCase(std::string_view name) const;
   const Field* FindById(int32_t field_id) const;
   // Position of a top-level column.
   std::optional<size_t> IndexOf(std::string_view name) const;

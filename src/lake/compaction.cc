@@ -40,8 +40,8 @@ class ChosenFiles final : public sql::TableResolver {
       : schema_(std::move(schema)), paths_(std::move(paths)) {}
 
   Result<std::vector<sql::TableName>> List() override { return std::vector{kName}; }
-  Result<sql::TableInfo> Describe(const sql::TableName& /*name*/) override {
-    return sql::TableInfo{kName, schema_, "", ""};
+  Result<std::vector<sql::TableInfo>> Describe(const std::vector<sql::TableName>& names) override {
+    return std::vector(names.size(), sql::TableInfo{kName, schema_, "", ""});
   }
   Result<std::vector<std::string>> Files(const sql::TableInfo& /*table*/,
                                          const event::Filter& /*filter*/) override {

@@ -22,8 +22,8 @@ class NewNames final : public sql::TableResolver {
   }
 
   Result<std::vector<sql::TableName>> List() override { return tables_.List(); }
-  Result<sql::TableInfo> Describe(const sql::TableName& name) override {
-    return tables_.Describe(name);
+  Result<std::vector<sql::TableInfo>> Describe(const std::vector<sql::TableName>& names) override {
+    return tables_.Describe(names);
   }
   Result<std::vector<std::string>> Files(const sql::TableInfo& table,
                                          const event::Filter& filter) override {

@@ -83,6 +83,7 @@ Status FlushFiles::Write(const SourceTables& source, LogBuffer& buffer) {
 
 Status FlushFiles::WriteHour(const SourceTables& source, LogBuffer& buffer, const Layouts& layouts,
                              HourJob& job) {
+  TARN_TRY(go_on_());
   if (source.config.land.parquet) {
     TARN_ASSIGN_OR_RETURN(
         job.raw, writer_.Write({source.raw, layouts.raw_table, layouts.raw}, job.hour, *job.rows));
@@ -102,7 +103,7 @@ Status FlushFiles::WriteHour(const SourceTables& source, LogBuffer& buffer, cons
 std::string FlushFiles::NewJsonKey(const SourceTables& source, Hour hour) {
   if (!source.config.land.json) return "";
   constexpr std::string_view kEnding = ".json.zst";
-  const std::string first_name = JsonKey(source.raw, hour, first_, last_);
+  const std::string first_name = JsonKey(source.raw, hour, records_.first, records_.last);
   std::string key = first_name;
   for (int number = 2; json_keys_.contains(key); ++number) {
     key = first_name;

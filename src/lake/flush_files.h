@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -29,11 +30,21 @@ struct SourceTables {
 };
 
 // The files of one flush: what buffers hold of the journal's records [first, last], encoded and
-// published, ready for one commit. Thread-confined; encodes on several threads.
+// published, ready for one commit. Thread-confined; encodes on several threads, which ask `go_on`
+// before every hour: an error of it ends the flush.
 class FlushFiles {
  public:
-  FlushFiles(const Workspace& work, Committer& committer, uint64_t first, uint64_t last)
-      : work_(work), committer_(committer), first_(first), last_(last), writer_(work) {}
+  struct Records {
+    uint64_t first = 0;
+    uint64_t last = 0;
+  };
+  FlushFiles(const Workspace& work, Committer& committer, Records records,
+             std::function<Status()> go_on)
+      : work_(work),
+        committer_(committer),
+        records_(records),
+        go_on_(std::move(go_on)),
+        writer_(work) {}
 
   // All rows of a buffer; takes them out of it.
   Status Write(const SourceTables& source, LogBuffer& buffer);
@@ -58,8 +69,8 @@ class FlushFiles {
 
   const Workspace work_;
   Committer& committer_;
-  const uint64_t first_;
-  const uint64_t last_;
+  const Records records_;
+  const std::function<Status()> go_on_;
   DataFiles writer_;
   std::map<catalog::DatasetName, std::vector<iceberg::DataFile>> files_;
   std::set<std::string> json_keys_;

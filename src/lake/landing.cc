@@ -79,6 +79,7 @@ void Landing::Stop(bool flush) {
     os::MutexLock lock(mutex_);
     if (stopping_) return;
     stopping_ = true;
+    stop_by_ = work_.clock.MonotonicMicros() + options_.stop_micros;
     flush_on_stop_ = flush;
     changed_.NotifyAll();
   }
@@ -392,7 +393,8 @@ Status Landing::Settle() {
 
 Status Landing::Flush() {
   if (unsettled_) TARN_TRY(Settle());
-  FlushFiles files(work_, committer_, committed_position(), next_position_ - 1);
+  FlushFiles files(work_, committer_, {committed_position(), next_position_ - 1},
+                   [this] { return GoOn(); });
   if (Status written = WriteFiles(files); !written.ok()) {
     files.DropData();
     DropJson(files);
@@ -426,6 +428,15 @@ Status Landing::Flush() {
   // What cannot be trimmed now is trimmed after the next commit.
   (void)journal_.TrimBefore({next_position_});
   return {};
+}
+
+Status Landing::GoOn() const {
+  os::MutexLock lock(mutex_);
+  if (!stopping_ || work_.clock.MonotonicMicros() < stop_by_) return {};
+  return Cancelled(
+      "the server ends before the flush does; its lines stay in the journal and land after the "
+      "next "
+      "start");
 }
 
 Status Landing::WriteFiles(FlushFiles& files) {

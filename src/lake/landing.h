@@ -49,7 +49,8 @@ class Landing {
                                                 LandingOptions options);
   ~Landing();  // Stop(true)
 
-  // Flushes what is buffered (unless told not to) and ends the threads.
+  // Flushes what is buffered (unless told not to, and not for longer than options.stop_micros) and
+  // ends the threads. What was not flushed stays in the journal.
   void Stop(bool flush);
   // Everything the journal holds now is in the lake when this returns. DeadlineExceeded, Cancelled;
   // DataLoss where it can never be, for something of the lake is damaged.
@@ -101,6 +102,8 @@ class Landing {
   Status Flush();
   Status WriteFiles(FlushFiles& files);
   void DropJson(FlushFiles& files);
+  // Cancelled once a flush has gone on for too long after Stop.
+  Status GoOn() const;
   void NoteFlush(const Status& flushed);
   void NoteError(const Error& error) TARN_REQUIRES(mutex_);
   void ClearBuffers();
@@ -151,6 +154,7 @@ class Landing {
   Pace pace_ TARN_GUARDED_BY(mutex_) = Pace::kGivesWay;  // whose turn it is
   bool ended_ TARN_GUARDED_BY(mutex_) = false;
   bool stopping_ TARN_GUARDED_BY(mutex_) = false;
+  int64_t stop_by_ TARN_GUARDED_BY(mutex_) = 0;  // monotonic; once it is stopping
   bool flush_on_stop_ TARN_GUARDED_BY(mutex_) = true;
   std::optional<Error> damage_ TARN_GUARDED_BY(mutex_);       // that made a flush fail
   std::optional<uint64_t> flush_to_ TARN_GUARDED_BY(mutex_);  // someone waits for this position

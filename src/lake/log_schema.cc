@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "base/text.h"
+
 namespace tarn::lake {
 namespace {
 
@@ -42,10 +44,23 @@ void AddRaw(Schema& schema) {
 
 Status CheckColumns(const Schema& columns) {
   for (const Field& field : columns.fields) {
-    if (field.name != kServerColumn && !field.name.starts_with('_')) continue;
-    return InvalidArgument(
-        fmt::format("column '{}': the name is kept for where a line comes from; call it otherwise",
-                    field.name));
+    if (EqualsNoCase(field.name, kServerColumn) || field.name.starts_with('_')) {
+      return InvalidArgument(fmt::format(
+          "column '{}': the name is kept for where a line comes from; call it otherwise",
+          field.name));
+    }
+    if (EqualsNoCase(field.name, kHourField)) {
+      return InvalidArgument(fmt::format(
+          "column '{}': the name is kept for the hour that tables are partitioned by; call it "
+          "otherwise",
+          field.name));
+    }
+    if (field.name != kTimeColumn && EqualsNoCase(field.name, kTimeColumn)) {
+      return InvalidArgument(
+          fmt::format("column '{}': the time of a line is called 'time', and SQL does not tell "
+                      "capital letters from small ones; call it so, or otherwise",
+                      field.name));
+    }
   }
   return {};
 }

@@ -20,9 +20,11 @@ inline constexpr std::string_view kRawBytesColumn = "_raw_bytes";      // if it 
 inline constexpr std::string_view kErrorColumn = "_error";             // why it was rejected
 inline constexpr std::string_view kServerColumn = "server";            // clean: the host
 inline constexpr std::string_view kTimeColumn = "time";                // event time; partitions
+inline constexpr std::string_view kHourField = "time_hour";            // the partition's, no column
 
-// InvalidArgument if a column of a format has a name that the landing keeps for its own: "server"
-// and whatever begins with '_'.
+// InvalidArgument if a column of a format has a name that the landing keeps for its own: "server",
+// whatever begins with '_', and the name of the partition's field. Capitals make no difference, and
+// what is called "time" with some is not taken for the time.
 Status CheckColumns(const event::Schema& columns);
 
 // The columns of a source's three tables, for lines of a format with `columns`. Ids count from 1;

@@ -34,5 +34,19 @@ TEST(LogSchema, KeepsTheReservedNamesFromFormats) {
   }
 }
 
+// Capitals make no other name: SQL would find two columns of one name in the table.
+TEST(LogSchema, KeepsItsOwnNamesFromFormatsHoweverWritten) {
+  const auto check = [](std::string name) {
+    return CheckColumns({.fields = {{1, std::move(name), {event::TypeKind::kString}}}});
+  };
+  for (const char* name :
+       {"server", "Server", "SERVER", "Time", "TIME", "time_hour", "Time_Hour"}) {
+    EXPECT_FALSE(check(name).ok()) << name;
+  }
+  for (const char* name : {"time", "Times", "hour", "server_name"}) {
+    EXPECT_TRUE(check(name).ok()) << name;
+  }
+}
+
 }  // namespace
 }  // namespace tarn::lake

@@ -34,6 +34,7 @@ struct LandingOptions {
   uint64_t buffer_bytes = 64'000'000;      // flush once this much is buffered …
   int64_t buffer_age_micros = 60'000'000;  // … or the oldest buffered record is this old
   bool accept_loss = false;  // go on without acknowledged records that the journal no longer has
+  int64_t stop_micros = 20'000'000;  // a flush that goes on for longer after a stop is given up
   uint64_t reader_grace_micros = 600'000'000;  // files nobody points to any more live this long
 };
 

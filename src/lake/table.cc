@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/text.h"
 #include "iceberg/schema_json.h"
 #include "iceberg/update.h"
 #include "lake/damage.h"
@@ -26,6 +27,28 @@ bool Widens(TypeKind from, TypeKind to) {
 // A column of the table can hold values of `wanted` as they are.
 bool Holds(const event::Type& table, const event::Type& wanted) {
   return table == wanted || Widens(wanted.kind, table.kind);
+}
+
+// A table with two columns that differ in capitals only cannot be read by SQL engines, nor, by
+// Spark, one with a column that is called as a field of the partition.
+Status CheckNewNames(const iceberg::TableMetadata& table, const event::Schema& wanted) {
+  for (const Field& field : wanted.fields) {
+    if (table.schema().Find(field.name) != nullptr) continue;
+    if (const Field* alike = table.schema().FindNoCase(field.name)) {
+      return InvalidArgument(fmt::format(
+          "column '{}' is called '{}' in the table, and SQL does not tell capital letters from "
+          "small ones; call it so, or otherwise",
+          field.name, alike->name));
+    }
+    for (const iceberg::PartitionField& partition : table.spec().fields) {
+      if (!EqualsNoCase(partition.name, field.name)) continue;
+      return InvalidArgument(
+          fmt::format("column '{}': the table's partition has a field of that name; call it "
+                      "otherwise",
+                      field.name));
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -79,6 +102,7 @@ Result<bool> ReconcileSchema(iceberg::TableMetadata& table, const event::Schema&
       return iceberg::RenameColumn(schema, kOldFileColumn, kFileColumn);
     }));
   }
+  TARN_TRY(CheckNewNames(table, wanted));
   bool changed = false;
   for (const Field& field : wanted.fields) {
     const Field* existing = table.schema().Find(field.name);

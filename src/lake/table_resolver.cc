@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
 #include "base/text.h"
@@ -13,13 +12,6 @@
 
 namespace tarn::lake {
 namespace {
-
-bool SameName(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
-    return std::tolower(static_cast<unsigned char>(x)) ==
-           std::tolower(static_cast<unsigned char>(y));
-  });
-}
 
 iceberg::Op OpOf(event::Comparison comparison) {
   switch (comparison) {
@@ -67,6 +59,18 @@ std::string NameOf(const sql::TableInfo& table) {
   return table.name.schema + "." + table.name.name;
 }
 
+bool IsTable(const catalog::Dataset& dataset) { return !dataset.metadata_location.empty(); }
+
+Error NoSuchTable(const sql::TableName& name, const std::vector<catalog::Dataset>& datasets) {
+  std::vector<std::string> known;
+  for (const catalog::Dataset& dataset : datasets) {
+    if (IsTable(dataset)) known.push_back(dataset.name.ToString());
+  }
+  const std::string wanted = name.schema + "." + name.name;
+  return NotFound(fmt::format("there is no table {}{}", wanted,
+                              DidYouMean(wanted, {known.begin(), known.end()})));
+}
+
 }  // namespace
 
 Result<std::vector<sql::TableName>> LakeResolver::List() {
@@ -79,26 +83,24 @@ Result<std::vector<sql::TableName>> LakeResolver::List() {
   return names;
 }
 
-Result<sql::TableInfo> LakeResolver::Describe(const sql::TableName& name) {
+Result<std::vector<sql::TableInfo>> LakeResolver::Describe(
+    const std::vector<sql::TableName>& names) {
   TARN_ASSIGN_OR_RETURN(const auto datasets, catalog_.ListDatasets(std::nullopt));
-  std::vector<std::string> known;
-  for (const catalog::Dataset& dataset : datasets) {
-    if (dataset.metadata_location.empty()) continue;
-    known.push_back(dataset.name.ToString());
-    if (!SameName(catalog::ZoneName(dataset.name.zone), name.schema) ||
-        !SameName(dataset.name.table, name.name)) {
-      continue;
-    }
+  std::vector<sql::TableInfo> infos;
+  for (const sql::TableName& name : names) {
+    const auto found = std::find_if(datasets.begin(), datasets.end(), [&](const auto& dataset) {
+      return IsTable(dataset) && EqualsNoCase(catalog::ZoneName(dataset.name.zone), name.schema) &&
+             EqualsNoCase(dataset.name.table, name.name);
+    });
+    if (found == datasets.end()) return NoSuchTable(name, datasets);
     TARN_ASSIGN_OR_RETURN(const Metadata table,
-                          Load(dataset.name.ToString(), dataset.metadata_location));
-    return sql::TableInfo{{std::string(catalog::ZoneName(dataset.name.zone)), dataset.name.table},
-                          table->schema(),
-                          dataset.metadata_location,
-                          dataset.description};
+                          Load(found->name.ToString(), found->metadata_location));
+    infos.push_back({{std::string(catalog::ZoneName(found->name.zone)), found->name.table},
+                     table->schema(),
+                     found->metadata_location,
+                     found->description});
   }
-  const std::string wanted = name.schema + "." + name.name;
-  return NotFound(fmt::format("there is no table {}{}", wanted,
-                              DidYouMean(wanted, {known.begin(), known.end()})));
+  return infos;
 }
 
 Result<iceberg::Plan> LakeResolver::PlanOf(const sql::TableInfo& table,
@@ -127,8 +129,8 @@ Result<std::vector<std::string>> LakeResolver::Files(const sql::TableInfo& table
 
 Result<std::optional<std::string>> LakeResolver::PathOf(const sql::TableName& name,
                                                         const std::string& url) {
-  TARN_ASSIGN_OR_RETURN(const sql::TableInfo table, Describe(name));
-  TARN_ASSIGN_OR_RETURN(const iceberg::Plan plan, PlanOf(table, {}));
+  TARN_ASSIGN_OR_RETURN(const std::vector<sql::TableInfo> tables, Describe({name}));
+  TARN_ASSIGN_OR_RETURN(const iceberg::Plan plan, PlanOf(tables.front(), {}));
   for (const iceberg::PlannedFile& file : plan.files) {
     if (file.file.path != url) continue;
     TARN_ASSIGN_OR_RETURN(const std::string key, store_.KeyOf(url));

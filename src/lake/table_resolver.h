@@ -24,7 +24,7 @@ class LakeResolver final : public sql::TableResolver {
       : store_(store), catalog_(catalog), manifests_(manifests) {}
 
   Result<std::vector<sql::TableName>> List() override;
-  Result<sql::TableInfo> Describe(const sql::TableName& name) override;
+  Result<std::vector<sql::TableInfo>> Describe(const std::vector<sql::TableName>& names) override;
   Result<std::vector<std::string>> Files(const sql::TableInfo& table,
                                          const event::Filter& filter) override;
   // From the manifest list; not where another engine left delete files, or counts are missing.

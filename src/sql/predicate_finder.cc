@@ -101,7 +101,10 @@ class Finder {
   void VisitBetween(const Json& expression);
   void VisitIn(const Json& expression);
   void VisitNullTest(const Json& expression);
-  void Add(const Target& target, Comparison op, const Json& constant);
+  std::optional<Literal> ReadFor(const Target& target, const Json& constant) {
+    return literals_.Read(constant, target.date_of ? TypeKind::kDate : target.field->type.kind);
+  }
+  void Add(const Target& target, Comparison op, Literal literal);
   void AddDate(const Target& target, Comparison op, int32_t days);
   void Push(const Target& target, Comparison op, std::vector<Literal> literals) {
     filter_.push_back({target.field->name, op, std::move(literals)});
@@ -117,19 +120,12 @@ class Finder {
   Filter filter_;
 };
 
-const event::Field* FindNoCase(const event::Schema& schema, std::string_view name) {
-  const std::string lower = Lower(name);
-  const auto found = std::find_if(schema.fields.begin(), schema.fields.end(),
-                                  [&](const auto& field) { return Lower(field.name) == lower; });
-  return found == schema.fields.end() ? nullptr : &*found;
-}
-
 // No other table of the same FROM has a column of that name.
 bool Finder::OnlyOurs(std::string_view column) const {
   return std::none_of(siblings_.begin(), siblings_.end(), [&](const BoundReference& other) {
     return other.reference->select == bound_.reference->select &&
            other.reference->node != bound_.reference->node &&
-           FindNoCase(other.table->schema, column) != nullptr;
+           other.table->schema.FindNoCase(column) != nullptr;
   });
 }
 
@@ -147,7 +143,7 @@ const event::Field* Finder::ColumnOf(const Json& expression) const {
   const bool schema_fits = alias.empty() && names[0] == Lower(bound_.reference->schema);
   if (names.size() > 2 && !schema_fits) return nullptr;
   if (names.size() == 1 && !OnlyOurs(names[0])) return nullptr;
-  const event::Field* field = FindNoCase(bound_.table->schema, names.back());
+  const event::Field* field = bound_.table->schema.FindNoCase(names.back());
   return field == nullptr || field->type.nested() ? nullptr : field;
 }
 
@@ -165,12 +161,9 @@ std::optional<Finder::Target> Finder::TargetOf(const Json& expression) const {
   return Target{field, true};
 }
 
-void Finder::Add(const Target& target, Comparison op, const Json& constant) {
-  const TypeKind kind = target.date_of ? TypeKind::kDate : target.field->type.kind;
-  auto literal = literals_.Read(constant, kind);
-  if (!literal) return;
-  if (target.date_of) return AddDate(target, op, std::get<event::Date>(*literal).days);
-  Push(target, op, {*std::move(literal)});
+void Finder::Add(const Target& target, Comparison op, Literal literal) {
+  if (target.date_of) return AddDate(target, op, std::get<event::Date>(literal).days);
+  Push(target, op, {std::move(literal)});
 }
 
 // A condition on the day of a timestamp, as conditions on the timestamp.
@@ -201,12 +194,14 @@ void Finder::VisitComparison(const Json& expression) {
   const Json* right = expression.Find("right");
   if (!op || left == nullptr || right == nullptr) return;
   if (const auto target = TargetOf(*left)) {
-    Add(*target, *op, *right);
+    if (auto literal = ReadFor(*target, *right)) Add(*target, *op, *std::move(literal));
   } else if (const auto other = TargetOf(*right)) {
-    Add(*other, Flipped(*op), *left);
+    if (auto literal = ReadFor(*other, *left)) Add(*other, Flipped(*op), *std::move(literal));
   }
 }
 
+// All three are compared in one type and one collation, which a bound that is not understood may
+// decide: then the other says nothing either.
 void Finder::VisitBetween(const Json& expression) {
   const Json* input = expression.Find("input");
   const Json* lower = expression.Find("lower");
@@ -217,8 +212,11 @@ void Finder::VisitBetween(const Json& expression) {
   }
   const auto target = TargetOf(*input);
   if (!target) return;
-  Add(*target, Comparison::kGreaterOrEqual, *lower);
-  Add(*target, Comparison::kLessOrEqual, *upper);
+  auto from = ReadFor(*target, *lower);
+  auto to = ReadFor(*target, *upper);
+  if (!from || !to) return;
+  Add(*target, Comparison::kGreaterOrEqual, *std::move(from));
+  Add(*target, Comparison::kLessOrEqual, *std::move(to));
 }
 
 void Finder::VisitIn(const Json& expression) {

@@ -134,7 +134,6 @@ class SessionImpl final : public Session {
   Result<std::string> Plan(Query& query, std::string_view sql, bool only_select);
   Result<std::string> ShowTables();
   Result<std::vector<Table>> Resolve(const Statement& statement);
-  Result<TableInfo> DescribeTable(const TableReference& reference);
   Result<TableName> Qualify(const std::string& name);
   Status MakeViews(Query& query, std::vector<Table>& tables, const Json& tree);
   Status FindFiles(Query& query, const std::vector<Table>& tables, const Json& tree,
@@ -167,33 +166,27 @@ Result<TableName> SessionImpl::Qualify(const std::string& name) {
                               DidYouMean(name, {known.begin(), known.end()})));
 }
 
-Result<TableInfo> SessionImpl::DescribeTable(const TableReference& reference) {
-  TableName name{reference.schema, reference.name};
-  if (name.schema.empty()) {
-    TARN_ASSIGN_OR_RETURN(name, Qualify(reference.name));
-  }
-  return resolver_.Describe(name);
-}
-
 Result<std::vector<SessionImpl::Table>> SessionImpl::Resolve(const Statement& statement) {
   std::vector<Table> tables;
+  std::vector<TableName> names;  // of the tables
   std::map<std::pair<std::string, std::string>, size_t> known;
-  std::map<TableName, size_t> described;  // one state of a table in a query
   for (const TableReference& reference : statement.tables) {
     const auto key = std::pair(Lower(reference.schema), Lower(reference.name));
     if (const auto found = known.find(key); found != known.end()) {
       tables[found->second].references.push_back(&reference);
       continue;
     }
-    TARN_ASSIGN_OR_RETURN(TableInfo info, DescribeTable(reference));
-    const auto [same, is_new] = described.emplace(info.name, tables.size());
-    if (!is_new) info = tables[same->second].info;
+    TableName& name = names.emplace_back(TableName{reference.schema, reference.name});
+    if (name.schema.empty()) {
+      TARN_ASSIGN_OR_RETURN(name, Qualify(reference.name));
+    }
     known[key] = tables.size();
-    tables.push_back({std::move(info),
-                      reference.schema.empty() ? "main" : reference.schema,
-                      reference.name,
-                      {&reference}});
+    tables.push_back(
+        {{}, reference.schema.empty() ? "main" : reference.schema, reference.name, {&reference}});
   }
+  if (tables.empty()) return tables;
+  TARN_ASSIGN_OR_RETURN(std::vector<TableInfo> infos, resolver_.Describe(names));
+  for (size_t i = 0; i < tables.size(); ++i) tables[i].info = std::move(infos[i]);
   return tables;
 }
 

@@ -145,11 +145,22 @@ TEST_F(SessionTest, SaysWhereAStatementIsWrong) {
 }
 
 TEST_F(SessionTest, AsksToQualifyANameThatIsInTwoSchemas) {
-  TableInfo other = lake_.Describe({"raw", "web_log"}).value();
+  TableInfo other = lake_.Describe({{"raw", "web_log"}}).value().front();
   other.name.schema = "clean";
   lake_.AddTable(other);
   ExpectError("FROM web_log", Code::kInvalidArgument, "raw.web_log or clean.web_log");
   ExpectAnswer("SELECT count(*) FROM clean.web_log", "0");
+}
+
+// What one commit changed is seen changed in all of them, or in none.
+TEST_F(SessionTest, AsksForAllTablesOfAStatementAtOnce) {
+  TableInfo other = lake_.Describe({{"raw", "web_log"}}).value().front();
+  other.name.schema = "clean";
+  lake_.AddTable(other);
+  lake_.described = 0;
+  ExpectAnswer("SELECT (SELECT count(*) FROM raw.web_log), (SELECT count(*) FROM CLEAN.web_log)",
+               "120|0");
+  EXPECT_EQ(lake_.described, 1);
 }
 
 TEST_F(SessionTest, OpensOnlyTheDayThatIsAskedFor) {
@@ -168,6 +179,22 @@ TEST_F(SessionTest, OpensOnlyTheDayThatIsAskedFor) {
   EXPECT_EQ(FilesOf("SELECT count(*) FROM raw.web_log w WHERE w.ts < '2026-01-02'"), 1u);
   EXPECT_EQ(FilesOf("SELECT count(*) FROM raw.web_log WHERE raw.web_log.ts < '2026-01-02'"), 1u);
   EXPECT_EQ(FilesOf("SELECT (SELECT count(*) FROM raw.web_log WHERE ts < '2026-01-02')"), 1u);
+}
+
+// The other bound may have a say in how all three are compared.
+TEST_F(SessionTest, PrunesByBetweenOnlyWhereBothBoundsAreUnderstood) {
+  const auto conditions = [&](const std::string& where) {
+    lake_.filters.clear();
+    const auto answer = Ask("SELECT count(*) FROM raw.web_log WHERE " + where);
+    EXPECT_TRUE(answer.ok()) << where;
+    return lake_.filters.at(0).size();
+  };
+  EXPECT_EQ(conditions("path BETWEEN 'zz' AND 'zzz'"), 2U);
+  EXPECT_EQ(conditions("status BETWEEN 1 AND 2"), 2U);
+  EXPECT_EQ(conditions("path BETWEEN 'zz' AND 'ZZZ' COLLATE NOCASE"), 0U);
+  EXPECT_EQ(conditions("path BETWEEN ('A' COLLATE NOCASE) AND 'B'"), 0U);
+  EXPECT_EQ(conditions("status BETWEEN 16777217 AND 1e9::FLOAT"), 0U);
+  EXPECT_EQ(conditions("status BETWEEN 100000 AND 1e30"), 0U);
 }
 
 TEST_F(SessionTest, AnswersTheSameWithPrunedFiles) {

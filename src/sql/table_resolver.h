@@ -38,9 +38,11 @@ class TableResolver {
   virtual ~TableResolver() = default;
 
   virtual Result<std::vector<TableName>> List() = 0;
-  // The name as the user wrote it; SQL names do not depend on case, so answer the table whose name
-  // matches without regard to it. NotFound if there is none: the message becomes the user's.
-  virtual Result<TableInfo> Describe(const TableName& name) = 0;
+  // The tables of one query, all as they are at one moment: what was committed together is seen
+  // together. Names are as the user wrote them; SQL names do not depend on case, so answer the
+  // tables whose names match without regard to it, in the order of the names. NotFound if there is
+  // none: the message becomes the user's.
+  virtual Result<std::vector<TableInfo>> Describe(const std::vector<TableName>& names) = 0;
   // Absolute paths of the Parquet files, below the engine's data_directories, that may hold rows
   // for which `filter` is true. Every file's columns carry field ids. None: an empty table.
   virtual Result<std::vector<std::string>> Files(const TableInfo& table,

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 
+#include "base/text.h"
 #include "os/posix_file_system.h"
 #include "sql/duckdb_handle_internal.h"
 #include "sql/engine.h"
@@ -79,14 +80,20 @@ class TestLake final : public TableResolver {
     for (const TableInfo& table : tables_) names.push_back(table.name);
     return names;
   }
-  Result<TableInfo> Describe(const TableName& name) override {
-    for (const TableInfo& table : tables_) {
-      if (Lower(table.name.schema) == Lower(name.schema) &&
-          Lower(table.name.name) == Lower(name.name)) {
-        return table;
+  Result<std::vector<TableInfo>> Describe(const std::vector<TableName>& names) override {
+    ++described;
+    std::vector<TableInfo> infos;
+    for (const TableName& name : names) {
+      const auto found = std::find_if(tables_.begin(), tables_.end(), [&](const TableInfo& table) {
+        return EqualsNoCase(table.name.schema, name.schema) &&
+               EqualsNoCase(table.name.name, name.name);
+      });
+      if (found == tables_.end()) {
+        return NotFound("there is no table " + name.schema + "." + name.name);
       }
+      infos.push_back(*found);
     }
-    return NotFound("there is no table " + name.schema + "." + name.name);
+    return infos;
   }
   Result<std::vector<std::string>> Files(const TableInfo& table,
                                          const event::Filter& filter) override {
@@ -113,6 +120,7 @@ class TestLake final : public TableResolver {
 
   std::vector<event::Filter> filters;          // what Files was asked, in order
   size_t handed_out = 0;                       // paths
+  int described = 0;                           // calls of Describe
   std::optional<uint64_t> rows;                // what CountRows answers
   int examined = 0;                            // calls of FindDamage
   std::function<Status(const GoOn&)> examine;  // what it does; empty: finds nothing
