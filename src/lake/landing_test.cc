@@ -559,8 +559,7 @@ TEST(Landing, FlushThatWouldHoldUpAStopIsGivenUpAndMadeAfterTheNextStart) {
   lake.Kill();
   lake.options().stop_micros = LandingOptions().stop_micros;
   ASSERT_TRUE(lake.Open().ok());
-  while (lake.landing().status().buffered_bytes == 0) std::this_thread::yield();
-  lake.landing().Stop(true);
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
   EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || count(DISTINCT _position) FROM clean.web_log"),
             "5 5");
 }
