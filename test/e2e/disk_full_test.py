@@ -175,6 +175,15 @@ class DiskFull(Disk):
                 writer.count += 1
                 writer.bytes += len(line)
 
+    def test_of_a_disk_that_became_read_only_it_is_said_that_no_server_runs(self):
+        self.make_disk(100)
+        project = self.project().start()
+        project.server.kill()
+        self.assertEqual(command("mount", "-o", "remount,ro", self.disk).returncode, 0)
+        shown = harness.tarn("status", project.folder)
+        self.assertIn("no server runs", shown.stdout + shown.stderr)
+        self.assertNotIn("gave no answer", shown.stderr)
+
     def test_a_server_cannot_start_on_a_full_disk_and_says_so(self):
         self.make_disk(100)
         project = self.project()
