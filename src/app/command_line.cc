@@ -107,7 +107,9 @@ std::vector<std::string> WordsOf(const CLI::Option& option) {
 
 CLI::Option* WholeNumber(CLI::Option* option) {
   return option->type_name("NUMBER")->check([](const std::string& word) {
-    return ParseUint64(word) ? std::string() : fmt::format("'{}' is no whole number", word);
+    if (ParseUint64(word)) return std::string();
+    const bool negative = word.starts_with('-') && ParseUint64(word.substr(1));
+    return fmt::format("'{}' {}", word, negative ? "must not be negative" : "is no whole number");
   });
 }
 

@@ -12,6 +12,7 @@
 #include "app/version.h"
 #include "base/bytes.h"
 #include "base/text.h"
+#include "http/client.h"
 #include "journal/journal.h"
 #include "lake/agent_door.h"
 #include "lake/lake_owner.h"
@@ -215,6 +216,17 @@ std::string UrlOf(const Project& project, uint16_t port) {
   return fmt::format("{}://{}:{}", project.tls.enabled() ? "https" : "http", host, port);
 }
 
+Result<RunningServer> ParseRunning(std::string_view text) {
+  TARN_ASSIGN_OR_RETURN(const codec::Json json, codec::ParseJson(text));
+  RunningServer running;
+  TARN_ASSIGN_OR_RETURN(running.pid, json.GetInt("pid"));
+  TARN_ASSIGN_OR_RETURN(running.url, json.GetString("url"));
+  TARN_TRY(http::ParseEndpoint(running.url));
+  running.certificate_sha256 =
+      FromHex(json.GetString("certificate_sha256").value_or("")).value_or(std::string());
+  return running;
+}
+
 // An absent file is none that somebody wrote.
 Result<auth::KeyRing> LoadKeysThere(Machine& machine, const Project& project) {
   TARN_TRY(machine.files.Stat(project.keys_file()));
@@ -285,15 +297,16 @@ Result<RunningServer> FindServer(Machine& machine, const Project& project) {
   const Error none = NotFound(fmt::format("no server runs on {}", project.folder));
   const auto text = machine.files.ReadFile(project.server_file());
   if (!text.ok()) return none;
-  TARN_ASSIGN_OR_RETURN(const codec::Json json, codec::ParseJson(*text));
-  TARN_ASSIGN_OR_RETURN(const int64_t pid, json.GetInt("pid"));
-  TARN_ASSIGN_OR_RETURN(const std::string url, json.GetString("url"));
-  const std::string fingerprint =
-      FromHex(json.GetString("certificate_sha256").value_or("")).value_or(std::string());
-  // A server that was killed leaves the file behind, and anybody may listen on its port since: it
-  // must not be shown our key.
-  if (machine.files.Lock(project.lock_file()).ok()) return none;
-  return RunningServer{pid, url, fingerprint};
+  // A server that was killed leaves the file behind, whatever is in it, and anybody may listen on
+  // its port since: it must not be shown our key.
+  const auto lock = machine.files.Lock(project.lock_file());
+  if (lock.ok() || lock.error().code() == Code::kNotFound) return none;
+  auto running = ParseRunning(*text);
+  if (running.ok()) return running;
+  return Unavailable(fmt::format(
+      "{} is damaged ({}): a server runs, and nobody can tell where. Stop it, its process has {} "
+      "open, and start it again: it writes the file anew",
+      project.server_file(), running.error().message(), project.lock_file()));
 }
 
 }  // namespace tarn::app

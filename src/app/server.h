@@ -16,8 +16,8 @@ struct ServeOptions {
 // journal or catalog.
 Status Serve(Machine& machine, const Project& project, const ServeOptions& options);
 
-// Where a project's server listens: from state/server.json. NotFound if none runs; a server that
-// was killed leaves the file behind, and does not answer.
+// Where a project's server listens: from state/server.json. NotFound if none runs, whatever
+// one that was killed left in the file; Unavailable if one runs and the file does not say where.
 struct RunningServer {
   int64_t pid = 0;
   std::string url;                 // "http://127.0.0.1:8700"

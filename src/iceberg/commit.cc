@@ -294,6 +294,8 @@ class SnapshotDraft {
   void Summarize() {
     snapshot_.summary = change_.summary;
     snapshot_.summary.erase("operation");
+    const int64_t now_ms = NowMs(work_, nullptr);
+    if (now_ms < snapshot_.timestamp_ms) snapshot_.summary[kClockMs] = std::to_string(now_ms);
     const auto put = [&](const std::string& key, int64_t value) {
       if (value != 0) snapshot_.summary[key] = std::to_string(value);
     };

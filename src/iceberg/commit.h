@@ -35,11 +35,17 @@ struct SnapshotChange {
 };
 
 // Which snapshots go. The current one and those refs point to always stay; of each branch the
-// newest min_to_keep stay, and those younger than max_age_ms (a ref's own limits win).
+// newest min_to_keep stay, and those younger than max_age_ms, kMaxSnapshots at most (a ref's own
+// limits win). Ages hold whatever the clock did meanwhile.
 struct ExpirePolicy {
   int64_t max_age_ms = int64_t{2} * 3'600'000;
   int32_t min_to_keep = 10;
 };
+// More than a commit a second makes in two hours.
+inline constexpr int kMaxSnapshots = 10'000;
+// In a snapshot's summary: what the clock said, if that is before the snapshot's timestamp, which
+// must not be before the last one.
+inline constexpr const char* kClockMs = "tarn.clock-ms";
 
 struct PrepareOptions {
   std::optional<ExpirePolicy> expire;  // expire in the same commit

@@ -2,6 +2,7 @@
 #include <set>
 #include <unordered_set>
 
+#include "base/text.h"
 #include "iceberg/commit.h"
 #include "iceberg/update.h"
 
@@ -10,20 +11,57 @@ namespace {
 
 using PathSet = std::unordered_set<std::string>;
 
-// Walks one branch back from its head.
+// What the clock said at the commit.
+int64_t ClockMs(const Snapshot& snapshot) {
+  const auto own = snapshot.summary.find(kClockMs);
+  if (own == snapshot.summary.end()) return snapshot.timestamp_ms;
+  return ParseInt64(own->second).value_or(snapshot.timestamp_ms);
+}
+
+// A branch from its head back.
+std::vector<const Snapshot*> BranchOf(const TableMetadata& table, const SnapshotRef& ref) {
+  std::vector<const Snapshot*> branch;
+  const Snapshot* snapshot = table.FindSnapshot(ref.snapshot_id);
+  // The count bounds the walk even if parents form a circle.
+  while (snapshot != nullptr && branch.size() < table.snapshots.size()) {
+    branch.push_back(snapshot);
+    snapshot = snapshot->parent_id ? table.FindSnapshot(*snapshot->parent_id) : nullptr;
+  }
+  return branch;
+}
+
+// When each was committed, by the clock of today, even if the clock stood elsewhere for a while.
+// What was committed under a clock that stood in the past is not older than what it followed. What
+// comes from the future has no age: it was current until the next one was committed, so it is as
+// old as that one; without a next one, nothing is known and nothing goes.
+std::vector<int64_t> TimesOf(const std::vector<const Snapshot*>& branch, int64_t now_ms) {
+  std::vector<int64_t> times(branch.size());
+  int64_t latest = INT64_MIN;
+  for (size_t i = branch.size(); i-- > 0;) {
+    const int64_t own = ClockMs(*branch[i]);
+    if (own <= now_ms) latest = std::max(latest, own);
+    times[i] = own <= now_ms ? latest : own;
+  }
+  for (size_t i = 0; i < times.size(); ++i) {
+    if (times[i] > now_ms) times[i] = i == 0 ? now_ms : times[i - 1];
+  }
+  return times;
+}
+
 void KeepBranch(const TableMetadata& table, const SnapshotRef& ref, const ExpirePolicy& policy,
                 int64_t now_ms, std::set<int64_t>& kept) {
   const int64_t max_age_ms = ref.max_snapshot_age_ms.value_or(policy.max_age_ms);
-  const int32_t min_to_keep = std::max(1, ref.min_snapshots_to_keep.value_or(policy.min_to_keep));
-  int32_t count = 0;
-  const Snapshot* snapshot = table.FindSnapshot(ref.snapshot_id);
-  // The count bounds the walk even if parents form a circle.
-  while (snapshot != nullptr && static_cast<size_t>(count) < table.snapshots.size()) {
-    const bool young = now_ms - snapshot->timestamp_ms <= max_age_ms;
-    if (count >= min_to_keep && !young) return;
-    kept.insert(snapshot->id);
-    ++count;
-    snapshot = snapshot->parent_id ? table.FindSnapshot(*snapshot->parent_id) : nullptr;
+  const auto min_to_keep =
+      static_cast<size_t>(std::max(1, ref.min_snapshots_to_keep.value_or(policy.min_to_keep)));
+  // A clock that is set back at every start never comes to an age.
+  const size_t max_to_keep =
+      ref.max_snapshot_age_ms ? table.snapshots.size() : size_t{kMaxSnapshots};
+  const std::vector<const Snapshot*> branch = BranchOf(table, ref);
+  const std::vector<int64_t> times = TimesOf(branch, now_ms);
+  for (size_t i = 0; i < branch.size(); ++i) {
+    const bool young = now_ms - times[i] <= max_age_ms && i < max_to_keep;
+    if (i >= min_to_keep && !young) return;
+    kept.insert(branch[i]->id);
   }
 }
 

@@ -62,6 +62,12 @@ class ExpireTest : public testing::Test {
     return data;
   }
 
+  // What a policy of so many minutes lets go of now.
+  std::vector<int64_t> Expired(int64_t minutes) {
+    return ExpiredSnapshots(table_, {.max_age_ms = minutes * 60'000, .min_to_keep = 1},
+                            clock_.Now().micros / 1'000);
+  }
+
   MemoryStore store_;
   os::FakeClock clock_{{1'790'000'000'000'000}};
   os::SeededRandom random_{3};
@@ -111,6 +117,61 @@ TEST_F(ExpireTest, KeepsTheNewestAndTheYoung) {
   table_.refs["main"].min_snapshots_to_keep = 4;
   EXPECT_EQ(ExpiredSnapshots(table_, {.max_age_ms = 0, .min_to_keep = 1}, now_ms).size(), 1u);
   EXPECT_FALSE(PrepareExpiry(Work(), table_, {.min_to_keep = 1})->has_value());
+}
+
+TEST_F(ExpireTest, KeepsCountingAgesAfterTheClockStoodInTheFuture) {
+  Commit("append", {"a"}, {});
+  Commit("append", {"b"}, {});
+  const Timestamp right = clock_.Now();
+  clock_.JumpTo({right.micros + 400 * kMicrosPerDay});
+  Commit("append", {"c"}, {});
+  Commit("append", {"d"}, {});
+  clock_.JumpTo(right);
+  // Nothing is known of c and d yet.
+  EXPECT_EQ(Expired(5).size(), 0u);
+  for (const char* name : {"e", "f", "g", "h"}) Commit("append", {name}, {});
+  // The specification wants times that do not go back.
+  EXPECT_GT(table_.current_snapshot()->timestamp_ms, right.micros / 1'000 + 399 * 86'400'000LL);
+  EXPECT_EQ(Expired(5).size(), 0u);
+  EXPECT_EQ(Expired(4).size(), 1u);
+  EXPECT_EQ(Expired(3).size(), 2u);
+  // c and d are as old as e, which took their place.
+  clock_.Advance(kMinute);
+  EXPECT_EQ(Expired(4).size(), 2u);
+  EXPECT_EQ(Expired(3).size(), 5u);
+  clock_.Advance(10 * kMinute);
+  EXPECT_EQ(Expired(5).size(), 7u);
+}
+
+TEST_F(ExpireTest, KeepsCountingAgesAfterTheClockStoodInThePast) {
+  for (const char* name : {"a", "b", "c"}) Commit("append", {name}, {});
+  const Timestamp right = clock_.Now();
+  clock_.JumpTo({0});
+  // Of a clock in the past, everything is in the future.
+  EXPECT_EQ(Expired(5).size(), 0u);
+  for (const char* name : {"d", "e"}) Commit("append", {name}, {});
+  EXPECT_EQ(Expired(5).size(), 0u);
+  clock_.Advance(5 * kMinute);
+  EXPECT_EQ(Expired(5).size(), 4u);  // d came six minutes ago, and the others before it
+  clock_.JumpTo({right.micros + kMinute});
+  Commit("append", {"f"}, {});
+  // d and e are no older than c, which came two minutes before f.
+  EXPECT_EQ(Expired(3).size(), 1u);
+  EXPECT_EQ(Expired(2).size(), 2u);
+  EXPECT_EQ(Expired(1).size(), 5u);
+}
+
+TEST_F(ExpireTest, KeepsNoMoreThanItsLimitHoweverYoungTheyAre) {
+  Commit("append", {"a"}, {});
+  Snapshot snapshot = *table_.current_snapshot();
+  for (int i = 0; i < kMaxSnapshots + 5; ++i) {
+    snapshot.parent_id = snapshot.id++;
+    table_.snapshots.push_back(snapshot);
+  }
+  table_.refs["main"].snapshot_id = snapshot.id;
+  EXPECT_EQ(Expired(60).size(), 6u);
+  table_.refs["main"].max_snapshot_age_ms = 60'000;
+  EXPECT_EQ(Expired(60).size(), 0u);
 }
 
 TEST_F(ExpireTest, GoesOnAfterADeletionThatWasCutShort) {

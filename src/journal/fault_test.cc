@@ -368,7 +368,7 @@ TEST(JournalFault, SegmentSetAsideIsToldWithTheRecordsThatWent) {
 
 TEST(JournalFault, RecordThatSeveralCursorsSkipIsToldOnce) {
   TestWorld world(21);
-  Fill(*world.Open().value(), 9);
+  Fill(*world.Open().value(), 6);
   world.files.Damage(kSecond, kSegmentHeaderBytes + 50, "!");
   world.options.accept_loss = true;
   auto journal = world.Open().value();
@@ -378,6 +378,7 @@ TEST(JournalFault, RecordThatSeveralCursorsSkipIsToldOnce) {
   }
   const std::string line = Only(world.Logged("journal.loss_accepted"));
   EXPECT_TRUE(Contains(line, "from=3 to=4")) << line;
+  EXPECT_TRUE(world.Logged("journal.tail_cut").empty()) << "it was no unfinished write";
   EXPECT_EQ(world.metrics.GetCounter("tarn_journal_lost_records_total", "").value(), 1U);
 }
 
@@ -432,7 +433,31 @@ TEST(JournalFault, CutOffFileIsDataLoss) {
   ASSERT_EQ(opened.error().code(), Code::kDataLoss);
   EXPECT_NE(opened.error().message().find("cut off"), std::string::npos);
   world.options.accept_loss = true;
-  EXPECT_EQ(ReadAll(*world.Open().value(), {0}).value().size(), 1U);
+  auto journal = world.Open().value();
+  EXPECT_TRUE(journal->stats().loss_accepted);
+  ASSERT_TRUE(journal->Append("goes on").ok());
+  EXPECT_EQ(ReadAll(*journal, {0}).value().size(), 2U);
+  const std::string line = Only(world.Logged("journal.loss_accepted"));
+  EXPECT_TRUE(Contains(line, "from=1 to=unknown")) << line;
+  EXPECT_TRUE(Contains(line, kFirst)) << line;
+  EXPECT_TRUE(world.Logged("journal.tail_cut").empty()) << "that says nothing was acknowledged";
+  // The file that was cut off is not needed for ever.
+  ASSERT_TRUE(journal->TrimBefore({1}).ok());
+  journal.reset();
+  world.options.accept_loss = false;
+  EXPECT_EQ(world.Open().value()->end(), Position{2});
+}
+
+TEST(JournalFault, RecordsThatReadersHaveHadAreNoUnfinishedWrite) {
+  TestWorld world(23);
+  Fill(*world.Open().value(), 3);
+  const uint64_t last = kSegmentHeaderBytes + 2 * StoredBytes(4'000);
+  world.files.Damage(kFirst, last + 100, std::string(StoredBytes(4'000) - 100, '\0'));
+  world.options.resume_at = 3;
+  world.options.accept_loss = true;
+  EXPECT_EQ(world.Open().value()->end(), Position{3});
+  EXPECT_TRUE(Contains(Only(world.Logged("journal.loss_accepted")), "from=3 to=unknown"));
+  EXPECT_TRUE(world.Logged("journal.tail_cut").empty());
 }
 
 TEST(JournalFault, TornTailIsCutToTheLastWholeRecord) {

@@ -64,6 +64,7 @@ struct Stats {
   bool healthy = true;  // false: a write or sync failed; every append is Unavailable
   bool full = false;    // max_bytes reached or the disk is full; every append is ResourceExhausted
   std::string reason;   // why not healthy, or full
+  bool loss_accepted = false;  // acknowledged records were gone, as far as was read since Open
 };
 
 // Reads durable records in order. Thread-confined, except Close. Must not outlive its journal.

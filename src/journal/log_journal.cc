@@ -399,6 +399,7 @@ void LogJournal::AcceptLoss(const LossAccepted& loss) {
     if (behind != losses_.begin() && std::prev(behind)->second >= to) return;
     uint64_t& known_to = losses_[loss.from];
     known_to = std::max(known_to, to);
+    stats_.loss_accepted = true;
   }
   loss.Emit(environment_.log, environment_.metrics);
 }

@@ -235,7 +235,12 @@ Status LogJournal::OpenLast() {
   TARN_ASSIGN_OR_RETURN(const SegmentEnd end, FindEnd(*file, header));
   if (end.damaged && !options_.accept_loss)
     return DamagedError(path, end.tail.offset, end.tail.next);
-  if (end.torn_bytes > 0) torn_ = TornTail{path, end.tail.offset, end.torn_bytes};
+  TARN_ASSIGN_OR_RETURN(const os::FileInfo info, environment_.files.Stat(path));
+  const bool cut_off = info.size < header.bytes;
+  // What readers have had, and what somebody took away, is no unfinished write.
+  if (end.torn_bytes > 0 && !end.damaged && !cut_off && end.next_after >= options_.resume_at) {
+    torn_ = TornTail{path, end.tail.offset, end.torn_bytes};
+  }
   durable_end_ = end.next_after;
   durable_offset_ = end.tail.offset;
   const bool lost_last = next_number_ != segments_.back().number + 1;
@@ -243,7 +248,13 @@ Status LogJournal::OpenLast() {
     // More records than the segments set aside can have held, so that no position is given twice.
     durable_end_ = std::max(durable_end_, next_number_ * (header.bytes / kRecordHeaderBytes));
   }
-  if (end.damaged || lost_last) return OpenNextSegment();
+  if (cut_off) {
+    AcceptLoss({.place = path,
+                .reason = "the file was cut off; what it held behind that is lost",
+                .from = std::max(durable_end_, options_.resume_at),
+                .to = std::nullopt});
+  }
+  if (end.damaged || lost_last || cut_off) return OpenNextSegment();
   TARN_TRY(RewriteLastBatch(*file, end.tail));
   TARN_ASSIGN_OR_RETURN(newest_, environment_.files.Stat(path));
   newest_path_ = path;

@@ -58,7 +58,11 @@ void LinesMissing::Emit(const Workspace& work) const {
                   {"host", host},
                   {"path", path},
                   {"from", static_cast<int64_t>(from)},
-                  {"to", static_cast<int64_t>(to)}});
+                  {"to", static_cast<int64_t>(to)},
+                  {"note", from > 0 ? "the journal lost what was between"
+                                    : "the journal lost records, and nothing is known of the file "
+                                      "before this; nothing is missing if its agent began there "
+                                      "(initial_position: end)"}});
 }
 
 void RecordsMissing::Emit(const Workspace& work) const {

@@ -50,7 +50,8 @@ struct RecordRefused {
 };
 
 // The journal has the bytes of a file before `from` and those from `to` on; the doors take no batch
-// that leaves a gap, so the record between was lost.
+// that leaves a gap, so the record between was lost. `from` is 0 if nothing is known of the file:
+// then that is so unless its agent was told to begin at its end.
 struct LinesMissing {
   std::string source;
   std::string host;

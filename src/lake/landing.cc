@@ -99,6 +99,7 @@ Status Landing::Recover() {
   next_position_ = position;
   if (position < begin && options_.accept_loss) {
     RecordsMissing{position, begin}.Emit(work_);
+    records_missing_ = true;
     next_position_ = begin;
   } else {
     TARN_TRY(journal::RequireNext(position, {begin, journal_.end().value}));
@@ -310,7 +311,7 @@ Status Landing::AddBatch(Source& source, agent_wire::Batch batch, Timestamp inge
   if (header.end_offset > from) {
     TARN_ASSIGN_OR_RETURN(LogBuffer* const buffer, BufferOf(source, format));
     format_refused = buffer->refuses();
-    if (from > 0 && header.begin_offset > from) {
+    if (header.begin_offset > from && (from > 0 || LossIsKnown())) {
       missing_.push_back({header.source, header.host, header.path, from, header.begin_offset});
     }
     const Buffered before = SizeOf(*buffer);
@@ -330,6 +331,9 @@ Status Landing::AddBatch(Source& source, agent_wire::Batch batch, Timestamp inge
              host);
   return {};
 }
+
+// An agent may begin in the middle of a file, too.
+bool Landing::LossIsKnown() const { return records_missing_ || journal_.stats().loss_accepted; }
 
 Result<catalog::Watermark> Landing::MarkOf(const catalog::WatermarkKey& key) {
   if (const auto found = pending_.find(key); found != pending_.end()) return found->second;

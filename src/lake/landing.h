@@ -96,6 +96,8 @@ class Landing {
   Status AddBatch(Source& source, agent_wire::Batch batch, Timestamp ingested_at);
   Result<LogBuffer*> BufferOf(Source& source, const std::string& format);
   Result<std::unique_ptr<LogBuffer>> MakeBuffer(Source& source, const std::string& format);
+  // Acknowledged records were gone in this start.
+  bool LossIsKnown() const;
   // The file's, as it will be once what is buffered is committed.
   Result<catalog::Watermark> MarkOf(const catalog::WatermarkKey& key);
   bool FlushDue() const;
@@ -148,6 +150,7 @@ class Landing {
   HostCounts buffered_hosts_;                                    // of what is buffered
   int64_t oldest_micros_ = 0;  // monotonic; when the oldest buffered record was read
   bool late_ = false;
+  bool records_missing_ = false;  // the journal began behind what the catalog expects
 
   mutable os::Mutex mutex_;
   os::ConditionVariable changed_;

@@ -450,34 +450,6 @@ TEST(Landing, FlushIsNotWaitedForOverDamage) {
   EXPECT_EQ(lake.landing().FlushAll(kTimeout).error().code(), Code::kDataLoss);
 }
 
-// What a damaged journal lost between two batches.
-TEST(Landing, LinesThatAreMissingAreToldOnceHoweverOftenAFlushIsTried) {
-  TestLake lake("missing");
-  ASSERT_TRUE(lake.Open().ok());
-  uint64_t offset = 0;
-  ASSERT_TRUE(lake.SendLines("w1", offset, 5).ok());
-  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
-  const std::string line = TestLake::Line("w1", offset + 100);
-  codec::ZstdCompressor zstd;
-  const auto batch = agent_wire::Encode(TestLake::Header("w1", offset + 100, line, 1), line, zstd);
-  ASSERT_TRUE(
-      lake.journal().Append(EncodeJournalRecord(RecordKind::kAgentBatch, {1}, batch.value())).ok());
-  lake.lossy().applies = false;
-  lake.lossy().lost = true;
-  testing::internal::CaptureStderr();
-  EXPECT_FALSE(lake.landing().FlushAll(kMicrosPerSecond / 50).ok());
-  lake.lossy().AwaitUnanswered();
-  lake.lossy().lost = false;
-  EXPECT_TRUE(lake.landing().FlushAll(kTimeout).ok());
-  const std::string log = testing::internal::GetCapturedStderr();
-  const size_t told = log.find("landing.lines_missing");
-  ASSERT_NE(told, std::string::npos) << log;
-  EXPECT_EQ(log.find("landing.lines_missing", told + 1), std::string::npos) << log;
-  const std::string range =
-      "from=" + std::to_string(offset) + " to=" + std::to_string(offset + 100);
-  EXPECT_NE(log.find(range, told), std::string::npos) << log;
-}
-
 TEST(Landing, SlowerOfTwoWorkersIsRefused) {
   TestLake lake("fenced");
   ASSERT_TRUE(lake.Open().ok());

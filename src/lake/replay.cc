@@ -169,7 +169,13 @@ Status ReplayFile(const Replay& replay, const iceberg::DataFile& file, ReplayRep
   if (counts.lines == counts.rejected) return {};  // nothing to bring back
   TARN_ASSIGN_OR_RETURN(const CommitRequest request,
                         MakeCommit(replay.work, replay.committer, replay.names, file.path, rows));
-  TARN_TRY(replay.committer.Run(request));
+  if (const auto receipt = replay.committer.Run(request); !receipt.ok()) {
+    if (receipt.error().code() != Code::kConflict) return receipt.error();
+    return Conflict(fmt::format(
+        "another replay or a compaction took a file of {} meanwhile, and nothing of it was "
+        "replayed here; run it again",
+        table));
+  }
   report.replayed += static_cast<int64_t>(counts.lines - counts.rejected);
   return {};
 }

@@ -152,6 +152,21 @@ TEST_F(ReplayTest, PieceOfACutLineOfOldIsKnownByItsReason) {
   EXPECT_EQ(lake_.Ask("SELECT count(*) FROM quarantine.web_log WHERE _source = 'w9'"), "1");
 }
 
+TEST_F(ReplayTest, SlowerOfTwoIsToldThatAnotherCameFirst) {
+  const std::string format = R"(%h %l %u %t "%r" %>s %b %D)";
+  lake_.lossy().meanwhile = [&] {
+    lake_.lossy().meanwhile = [&] { EXPECT_EQ(Replay(format)->replayed, 1); };
+  };
+  const auto slower = Replay(format);
+  ASSERT_FALSE(slower.ok());
+  EXPECT_EQ(slower.error().code(), Code::kConflict);
+  EXPECT_NE(slower.error().message().find("another replay"), std::string::npos)
+      << slower.error().message();
+  EXPECT_NE(slower.error().message().find("run it again"), std::string::npos);
+  EXPECT_EQ(Replay(format)->replayed, 0);
+  EXPECT_EQ(lake_.Ask("SELECT count(*) FROM clean.web_log"), "2");
+}
+
 TEST_F(ReplayTest, LandingGoesOnBesideAReplay) {
   ASSERT_TRUE(Replay(R"(%h %l %u %t "%r" %>s %b %D)").ok());
   uint64_t offset = 10'000;

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "catalog/catalog.h"
@@ -21,8 +23,11 @@ class LossyCatalog final : public catalog::Catalog {
 
   std::atomic<bool> lost = false;
   std::atomic<bool> applies = true;
+  // What others do just before the next commit is applied; nothing else may commit meanwhile.
+  std::function<void()> meanwhile;
 
   Result<catalog::CommitReceipt> Apply(const catalog::Commit& commit) override {
+    if (const auto others = std::exchange(meanwhile, nullptr)) others();
     if (!lost) {
       auto receipt = catalog_.Apply(commit);
       Count(&answered_);

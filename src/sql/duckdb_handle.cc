@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <array>
 #include <optional>
 
+#include "base/text.h"
 #include "sql/duckdb_handle_internal.h"
 
 namespace tarn::sql {
@@ -43,16 +45,57 @@ Code CodeOf(duckdb_error_type type) {
   }
 }
 
+// Sentences that tell people to change settings, up to the end of their line.
+constexpr std::array<std::string_view, 6> kAdvice = {
+    "Use SET ",
+    "Use \"SET ",
+    "* SET ",
+    "This limit was set by ",
+    "By default, this setting ",
+    "You can adjust this setting",
+};
+
+// Where advice begins in a line, or its end. Within words of the statement, which are shown as
+// well, it is none.
+size_t AdviceIn(std::string_view line) {
+  size_t begin = line.size();
+  for (const std::string_view words : kAdvice) {
+    const size_t at = line.find(words);
+    if (at == 0 || (at != line.npos && line.substr(0, at).ends_with(". "))) {
+      begin = std::min(begin, at);
+    }
+  }
+  return begin;
+}
+
+// Without advice that nobody can follow here: a query cannot change settings.
+std::string WithoutAdvice(std::string_view message) {
+  std::string text;
+  for (std::string_view line :
+       Split(message.substr(0, message.find("\n\nPossible solutions:")), '\n')) {
+    const size_t advice = AdviceIn(line);
+    if (advice == 0 && !line.empty()) continue;
+    if (advice < line.size()) line = line.substr(0, advice - 1);
+    text.append(line).push_back('\n');
+  }
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+bool DiskIsFull(std::string_view text) {
+  return text.find("No space left on device") != text.npos ||
+         text.find("Disk quota exceeded") != text.npos;
+}
+
 }  // namespace
 
 Error FromDuckdb(duckdb_error_type type, const char* message) {
-  std::string text = message == nullptr ? "DuckDB gives no reason" : message;
-  // Its advice is to change settings, which a query cannot.
-  if (const size_t advice = text.find("\n\nPossible solutions:"); advice != std::string::npos) {
-    text.resize(advice);
-  }
+  std::string text = message == nullptr ? "DuckDB gives no reason" : WithoutAdvice(message);
   if (type == DUCKDB_ERROR_OUT_OF_MEMORY) {
     return ResourceExhausted("the query needs more memory than it may take: " + text);
+  }
+  if (type == DUCKDB_ERROR_IO && DiskIsFull(text)) {
+    return ResourceExhausted("a disk is full: " + text);
   }
   return {CodeOf(type), std::move(text)};
 }

@@ -121,7 +121,7 @@ bool Query::MayBeDamage(const Error& error) const {
   if (error.code() == Code::kIo) {
     // Over what DuckDB writes: what it spills, or an export.
     const std::string& written = engine_.options().temp_directory;
-    return !says("No space left on device") && (written.empty() || !says(written));
+    return written.empty() || !says(written);
   }
   return error.code() == Code::kInternal ||
          std::any_of(kWordsOfDamage.begin(), kWordsOfDamage.end(), says);
@@ -129,6 +129,13 @@ bool Query::MayBeDamage(const Error& error) const {
 
 Error Query::Judge(Error error) const {
   if (auto status = Stopped(); !status.ok()) return std::move(status).error();
+  // The block that was to go there, and nothing of the place, is what DuckDB speaks of.
+  if (error.message().find("failed to offload data block") != std::string::npos) {
+    return ResourceExhausted(fmt::format(
+        "the query needs more memory than it may take, and {}, where the rest goes, "
+        "has no room for it: its disk is full, or {} are used",
+        engine_.options().temp_directory, FormatBytes(engine_.options().temp_limit_bytes)));
+  }
   if (!look_for_damage_ || !MayBeDamage(error)) return error;
   Status damage = look_for_damage_([this] { return Stopped(); });
   if (auto status = Stopped(); !status.ok()) return std::move(status).error();

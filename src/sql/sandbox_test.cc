@@ -99,8 +99,19 @@ TEST_F(SandboxTest, OneStatementRuns) {
   ExpectRefused("SELECT 1;;DROP VIEW raw.web_log");
   ExpectRefused("SELECT 1 /* ; */ ; ATTACH ':memory:' AS x --");
   ExpectRefused("EXPLAIN SELECT 1; COPY (SELECT 1) TO '/tmp/tarn_out.csv'");
+  ExpectError("SELECT 1; SELECT 2 AS pivot", Code::kPermissionDenied, "one statement at a time");
   ExpectAnswer("SELECT 1;", "1");
   ExpectAnswer("SELECT ';' -- ; DROP", ";");
+}
+
+TEST_F(SandboxTest, APivotThatDoesNotNameItsValuesIsToldTo) {
+  for (const char* sql :
+       {"PIVOT raw.web_log ON status USING count(*)", "PIVOT raw.web_log ON status\nUSING max(1);",
+        "SELECT * FROM (PIVOT raw.web_log ON bot USING count(*)) -- ; and",
+        "WITH p AS (PIVOT raw.web_log ON bot) SELECT * FROM p",
+        "EXPLAIN PIVOT_WIDER raw.web_log ON bot"}) {
+    ExpectError(sql, Code::kPermissionDenied, "IN ('a', 'b')");
+  }
 }
 
 TEST_F(SandboxTest, NoFunctionReadsFiles) {

@@ -11,6 +11,7 @@
 #include "sql/export_internal.h"
 #include "sql/predicate_finder_internal.h"
 #include "sql/query_internal.h"
+#include "sql/script.h"
 #include "sql/statement_internal.h"
 #include "sql/table_view_internal.h"
 
@@ -62,6 +63,17 @@ Status CheckText(std::string_view sql) {
   return {};
 }
 
+// Of what DuckDB takes for more than one. A PIVOT that does not name its values is made of several,
+// the first of which creates a type.
+Error SeveralStatements(std::string_view sql) {
+  ScriptReader reader;
+  for (const std::string_view line : Split(sql, '\n')) reader.AddLine(std::string(line) + "\n");
+  int written = 0;
+  while (reader.Next() || reader.Rest()) ++written;
+  if (written > 1) return PermissionDenied("one statement at a time");
+  return PermissionDenied("PIVOT needs its values in a query: PIVOT … ON host IN ('a', 'b') …");
+}
+
 Result<Parsed> Parse(duckdb_connection connection, const std::string& sql) {
   ExtractedHandle extracted;
   const idx_t count = duckdb_extract_statements(connection, sql.c_str(), extracted.out());
@@ -70,7 +82,7 @@ Result<Parsed> Parse(duckdb_connection connection, const std::string& sql) {
     if (reason == nullptr || *reason == '\0') return InvalidArgument("there is no statement");
     return FromDuckdb(reason);
   }
-  if (count > 1) return PermissionDenied("one statement at a time");
+  if (count > 1) return SeveralStatements(sql);
   const size_t explained = AfterExplain(sql);
   const std::string query = sql.substr(explained);
   TARN_ASSIGN_OR_RETURN(
@@ -86,7 +98,8 @@ Result<Parsed> Parse(duckdb_connection connection, const std::string& sql) {
       return PermissionDenied("only queries are allowed: SELECT, DESCRIBE, SHOW TABLES, EXPLAIN");
     }
     const auto message = tree.GetString("error_message");
-    return InvalidArgument(message.ok() ? *message : "the statement cannot be read");
+    if (!message.ok()) return InvalidArgument("the statement cannot be read");
+    return FromDuckdb(DUCKDB_ERROR_PARSER, message->c_str());
   }
   return Parsed{std::move(tree), explained > 0};
 }

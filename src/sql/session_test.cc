@@ -373,6 +373,30 @@ TEST_F(SessionTest, FailedWritesAreNoReasonToLookForDamage) {
   EXPECT_EQ(lake_.examined, 0);
 }
 
+TEST_F(SessionTest, AFullDiskIsResourceExhaustedAndNamed) {
+  const Error full = FromDuckdb(
+      "IO Error: Could not write file \"/state/tmp/1.parquet\": No space left on device");
+  EXPECT_EQ(full.code(), Code::kResourceExhausted);
+  EXPECT_NE(full.message().find("a disk is full"), std::string::npos) << full.message();
+  EXPECT_NE(full.message().find("/state/tmp/1.parquet"), std::string::npos) << full.message();
+  ExpectError("SELECT error('No space left on device')", Code::kInvalidArgument);
+}
+
+TEST_F(SessionTest, NobodyIsToldToChangeASetting) {
+  std::string deep = "SELECT 0";
+  for (int i = 0; i < 3'000; ++i) deep += "+1";
+  for (const std::string& sql : {deep, std::string("SELECT (SELECT i FROM range(3) t(i))"),
+                                 std::string("SELECT 1 ORDER BY 'x'")}) {
+    const auto got = Ask(sql);
+    ASSERT_FALSE(got.ok()) << sql;
+    EXPECT_EQ(got.error().message().find("SET "), std::string::npos) << got.error().message();
+    EXPECT_EQ(got.error().message().find("\n\n\n"), std::string::npos) << got.error().message();
+  }
+  // What the statement itself says stays.
+  ExpectError("SELECT error('no. Use SET theory')", Code::kInvalidArgument, "no.");
+  ExpectError("SELECT nothing AS \"Use SET x\"", Code::kInvalidArgument, "Use SET x");
+}
+
 TEST_F(SessionTest, ResultsAreIndependentAndBounded) {
   auto one = session_->Run("SELECT i FROM range(100000) t(i)");
   auto two = session_->Run("SELECT count(*) FROM raw.web_log");

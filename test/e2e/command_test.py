@@ -138,6 +138,8 @@ class Words(harness.Case):
                      "--help")
         self.refused("quarantine", "show", "a", "--limit", "many",
                      says="tarn quarantine show: --limit: 'many' is no whole number")
+        self.refused("quarantine", "show", "web_log", "--limit", "-1",
+                     says="tarn quarantine show: --limit: '-1' must not be negative")
 
     def test_words_that_mean_nothing(self):
         self.refused("completion", "fish", says="tarn completion: SHELL: there is no 'fish'; choose "

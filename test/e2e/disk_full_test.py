@@ -175,6 +175,41 @@ class DiskFull(Disk):
                 writer.count += 1
                 writer.bytes += len(line)
 
+    def test_of_a_disk_that_became_read_only_it_is_said_that_no_server_runs(self):
+        self.make_disk(100)
+        project = self.project().start()
+        project.server.kill()
+        self.assertEqual(command("mount", "-o", "remount,ro", self.disk).returncode, 0)
+        shown = harness.tarn("status", project.folder)
+        self.assertIn("no server runs", shown.stdout + shown.stderr)
+        self.assertNotIn("gave no answer", shown.stderr)
+
+    def test_a_query_says_which_disk_is_full(self):
+        self.make_disk(2)
+        project = super(Disk, self).project()
+        project.start()
+        project.server.stop()
+        rows = "SELECT range AS a, md5(range::VARCHAR) AS b FROM range(400000)"
+        query = ("sql", project.folder, "--format", "parquet", "--out")
+
+        def is_full(place, *words):
+            done = harness.tarn(*words)
+            self.assertEqual(done.returncode, 8, done.stderr)
+            self.assertIn(str(place), done.stderr)
+        is_full(self.disk, *query, self.disk / "x.parquet", rows)
+        # Where what does not fit in memory goes, and a Parquet file begins.
+        spill = project.folder / "state/tmp"
+        spill.mkdir(exist_ok=True)
+        done = command("mount", "--bind", self.disk, spill)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.addCleanup(command, "umount", "-l", spill)
+        is_full(spill, *query, self.work / "x.parquet", rows)
+        self.assertFalse((self.work / "x.parquet").exists())
+        with open(project.folder / "tarn.yaml", "a", encoding="utf-8") as out:
+            out.write("sql: {memory: 64MB}\n")
+        is_full(spill, "sql", project.folder,
+                "SELECT count(DISTINCT md5(range::VARCHAR)) FROM range(20000000)")
+
     def test_a_server_cannot_start_on_a_full_disk_and_says_so(self):
         self.make_disk(100)
         project = self.project()

@@ -251,6 +251,23 @@ class LostServer(harness.Case):
         done = harness.tarn("status", self.shop.folder)
         self.assertEqual(done.returncode, 3, done.stderr)
 
+    def test_one_that_nobody_can_find(self):
+        path = self.shop.folder / "state/server.json"
+        for content in (b"", b"{", b"[]", b'{"pid":1}', b'{"pid":1,"url":"x"}', bytes(100)):
+            path.write_bytes(content)
+            for words in (("status", self.shop.folder), ("status", self.shop.folder, "--json"),
+                          ("sql", self.shop.folder, "--fresh", "SELECT 1")):
+                done = harness.tarn(*words)
+                self.assertEqual(done.returncode, 9, f"{content} {words}: {done.stderr}")
+                self.assertIn(str(path), done.stderr)
+                self.assertIn("start it again", done.stderr)
+        self.lock.close()  # what a server left that does not run
+        for words in (("status", self.shop.folder),
+                      ("sql", self.shop.folder, "--fresh", "SELECT 1")):
+            done = harness.tarn(*words)
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertNotIn("JSON", done.stderr)
+
 
 if __name__ == "__main__":
     harness.main()

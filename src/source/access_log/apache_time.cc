@@ -185,16 +185,22 @@ std::optional<int64_t> ParseAnyTime(std::string_view text) {
   if (auto micros = ParseBracketedApacheTime(text)) return micros;
   if (auto micros = ParseErrorLogTime(text)) return micros;
   if (auto micros = ParseEpoch(text)) return micros;
-  if (text.size() >= 19 && text.size() < 64 && text[4] == '/' && text[7] == '/') {
-    std::array<char, 64> iso;
+  if (text.size() < 10 || (text[4] != '-' && text[4] != '/') || text[7] != text[4]) {
+    return std::nullopt;
+  }
+  const bool slashes = text[4] == '/';
+  const bool leap = text.size() >= 19 && text.substr(16, 3) == ":60";
+  std::array<char, 64> iso;
+  if (slashes || leap) {
+    if (text.size() < 19 || text.size() >= iso.size()) return std::nullopt;
     std::memcpy(iso.data(), text.data(), text.size());
     iso[4] = iso[7] = '-';
-    const auto time = ParseTimestamp({iso.data(), text.size()});
-    return time.ok() ? InRange(time->micros) : std::nullopt;
+    if (leap) std::memcpy(iso.data() + 17, "59", 2);
+    text = {iso.data(), text.size()};
   }
-  if (text.size() < 10 || text[4] != '-') return std::nullopt;
   const auto time = ParseTimestamp(text);
-  return time.ok() ? InRange(time->micros) : std::nullopt;
+  if (!time.ok()) return std::nullopt;
+  return InRange(time->micros + (leap ? kMicrosPerSecond : 0));
 }
 
 }  // namespace tarn::access_log

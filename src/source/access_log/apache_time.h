@@ -36,7 +36,8 @@ std::optional<int64_t> ParseApacheTime(std::string_view text);
 std::optional<int64_t> ParseBracketedApacheTime(std::string_view text);
 
 // What json, csv and regex fields may hold: Apache's form, ISO 8601, "Wed Oct 11 14:32:52.123
-// 2000", "2021/06/03 09:30:50", or an epoch of 10 (s), 13 (ms) or 16 (µs) digits.
+// 2000", "2021/06/03 09:30:50", or an epoch of 10 (s), 13 (ms) or 16 (µs) digits. A second of 60 is
+// taken as the first of the next minute in each.
 std::optional<int64_t> ParseAnyTime(std::string_view text);
 
 // 1-12 for "Jan" … "Dec", 0 for anything else.

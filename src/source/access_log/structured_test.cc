@@ -92,6 +92,23 @@ TEST(Structured, ANumberThatDoesNotFitItsColumnIsCalledSo) {
   EXPECT_EQ(Read("json:a:int", R"({"a":1e})"), "a JSON value is malformed");
 }
 
+TEST(Structured, Second60IsTheNextSecond) {
+  const std::string next = R"({"time":"2017-01-01T00:00:00Z"})";
+  for (const std::string time :
+       {"2016-12-31T23:59:60Z", "2016/12/31 23:59:60", "2016-12-31 23:59:60",
+        "2017-01-01T00:59:60+01:00", "Sat Dec 31 23:59:60 2016", "31/Dec/2016:23:59:60 +0000"}) {
+    EXPECT_EQ(Read("json:time", R"({"time":")" + time + "\"}"), next) << time;
+    EXPECT_EQ(Read("csv:time", time), next) << time;
+    EXPECT_EQ(Read("regex:(?P<time>.*)", time), next) << time;
+  }
+  EXPECT_EQ(Read("csv:time", "2016-12-31T23:59:60.25Z"),
+            R"({"time":"2017-01-01T00:00:00.250000Z"})");
+  for (const char* none : {"2016-12-31T23:59:61Z", "2016-12-31T23:60:60Z", "2016-12-32T23:59:60Z",
+                           "2016/12-31T23:59:60Z", "2016/12/31"}) {
+    EXPECT_EQ(Read("csv:time", none), "time is not a timestamp") << none;
+  }
+}
+
 TEST(Regex, NamedGroupsAreColumns) {
   EXPECT_EQ(Read(R"(regex:(?P<time>\d+) (?P<status>\d+) (?P<who>.*?)(?: (?P<tag>x))?)",
                  "1700000000 500 ann\\x41 b"),
