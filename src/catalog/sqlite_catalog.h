@@ -43,7 +43,8 @@ struct SqliteDeps {
 // The embedded catalog: one SQLite file in WAL mode, every commit synced (docs/formats/catalog.md).
 // One connection for changes and one for reads, so reads never wait for a commit of this process.
 // Several processes may have it open; a network file system is no place for it.
-//   DataLoss: damaged, empty, or its log is gone; says which file, what is lost and how to go on.
+//   DataLoss: damaged, empty, or its log is damaged or gone; says which file, what is lost and how
+//   to go on.
 //   Unsupported: written by a newer Tarn.  InvalidArgument: a SQLite file that is no catalog.
 // A damaged file is never changed.
 Result<std::unique_ptr<Catalog>> OpenSqliteCatalog(const SqliteOptions& options,

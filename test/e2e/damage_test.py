@@ -190,6 +190,57 @@ class Catalog(LakeCase):
         self.serve_refuses(DATA_LOSS, self.state / "catalog.db", "is missing", self.lake)
         self.assertFalse((self.state / "catalog.db").exists())
 
+    def land(self, number):
+        answer = self.shop.request(
+            "POST", "/v1/agent/batches", agent_batch.encode(lines(15, 0, 5), file_id=f"c{number}",
+                                                            number=number),
+            self.shop.ingest_key, {"Content-Type": "application/vnd.tarn.batch"})
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(self.shop.flush().status, 200)
+
+    def test_a_damaged_log_makes_no_older_lake(self):
+        """One byte of a commit that was acknowledged, in the log as kill -9 left it."""
+        self.shop.start()
+        for number in range(3):
+            self.land(number)
+        self.shop.server.kill()
+        log, folder = self.state / "catalog.db-wal", self.shop.folder
+        content = log.read_bytes()
+        for offset in (9, 40, 32 + 3 * 4120 + 100, len(content) // 2):
+            flipped = bytearray(content)
+            flipped[offset] ^= 1
+            log.write_bytes(flipped)
+            for arguments in (("sql", folder, self.count), ("status", folder), ("datasets", folder),
+                              ("maintain", folder), ("quarantine", "list", folder)):
+                self.refused(DATA_LOSS, arguments, log, "To go on", "--accept-loss", "Damage")
+            self.serve_refuses(DATA_LOSS, log, "To go on", "--accept-loss")
+            self.assertEqual(log.read_bytes(), flipped)
+        self.shop.server.command.append("--accept-loss")
+        self.serve_refuses(DATA_LOSS, log)  # that alone removes nothing
+        for path in (log, self.state / "catalog.db-shm"):
+            path.rename(self.work / path.name)
+        self.shop.start()
+        self.assertEqual(self.shop.flush().status, 200)  # the journal had it all
+        self.assertEqual(self.rows(), 65)
+        self.land(4)
+        self.assertEqual(self.shop.server.stop(), 0)
+        self.assertEqual(self.rows(), 70)
+        self.assertIn(("catalog.log_lost",), self.shop.catalog("SELECT action FROM audit"))
+        self.assertEqual(harness.tarn("maintain", folder, "--verify").returncode, 0)
+
+    def test_a_log_damaged_after_a_clean_stop_can_go(self):
+        log = self.state / "catalog.db-wal"
+        flipped = bytearray(log.read_bytes())
+        flipped[40] ^= 1
+        log.write_bytes(flipped)
+        self.refused(DATA_LOSS, ("sql", self.shop.folder, self.count), log, "nothing is lost")
+        self.serve_refuses(DATA_LOSS, log, "nothing is lost")
+        for path in (log, self.state / "catalog.db-shm"):
+            path.rename(self.work / path.name)
+        self.assertEqual(self.rows(), 50)
+        self.shop.start()
+        self.assertEqual(self.rows(), 50)
+
     def test_a_project_that_was_never_served_says_so(self):
         fresh = self.project(self.work / "fresh")
         self.refused(3, ("sql", fresh.folder, "SELECT 1"), "no lake yet", "tarn serve")
