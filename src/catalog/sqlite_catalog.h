@@ -26,8 +26,8 @@ struct SqliteOptions {
   std::string path;  // "lake/catalog.db"; its siblings are path-wal, path-shm, path-open
   SqliteMode mode = SqliteMode::kCreate;
   LostLog lost_log = LostLog::kRefuse;
-  std::string tarn_version;                           // recorded when the catalog is made
-  int64_t busy_timeout_ms = 10'000;                   // how long to wait for another process
+  std::string tarn_version;          // recorded when the catalog is made
+  int64_t busy_timeout_ms = 10'000;  // how long a call waits for another process; then Unavailable
   int64_t watermark_keep_micros = 7 * kMicrosPerDay;  // untouched ones go, a few with each commit
   int64_t max_bytes = 0;    // of the database file; 0: no limit. Past it: ResourceExhausted.
   bool check_pages = true;  // quick_check; about 1 s a GB. Skipped in kReadOnly.

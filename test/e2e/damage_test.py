@@ -4,6 +4,7 @@ goes on. Never a wrong answer, never a new lake over an old one."""
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import unittest
 
@@ -368,6 +369,46 @@ class GoneWhileRunning(LakeCase):
             (self.work / path.name).rename(path)
         self.shop.wait_rows("raw.web_log", 55)
         self.assertEqual(self.shop.get("/ready").status, 200)
+
+
+class LockedCatalog(LakeCase):
+    """Another process writes to the catalog and does not end."""
+
+    def setUp(self):
+        super().setUp()
+        self.shop.configure(buffer_age="200ms")
+        self.shop.start()
+        self.other = sqlite3.connect(self.state / "catalog.db", isolation_level=None)
+        self.addCleanup(self.other.close)
+
+    def send_while_locked(self, number):
+        self.other.execute("BEGIN IMMEDIATE")
+        answer = self.shop.request(
+            "POST", "/v1/agent/batches", agent_batch.encode(lines(15, 0, 5), file_id=f"l{number}",
+                                                            number=number),
+            self.shop.ingest_key, {"Content-Type": "application/vnd.tarn.batch"})
+        self.assertEqual(answer.status, 200)
+        return harness.wait_for("/ready to say so", lambda: next(
+            (a for a in [self.shop.get("/ready")] if a.status == 503), None), seconds=15)
+
+    def test_it_is_said_tried_again_and_holds_up_no_stop(self):
+        said = "another process holds the catalog's lock"
+        self.assertIn(said, self.send_while_locked(1).body.decode())
+        self.assertIn(said, harness.tarn("status", self.shop.folder).stdout)
+        failed, = (line for line in self.shop.server.log.read_text().splitlines()
+                   if "landing.failed" in line)
+        self.assertIn(said, failed)
+        self.other.execute("ROLLBACK")
+        self.shop.wait_rows("raw.web_log", 55)
+        self.assertEqual(self.shop.get("/ready").status, 200)
+        self.send_while_locked(2)
+        self.assertEqual(self.shop.server.stop(seconds=20), 0)
+        self.other.execute("ROLLBACK")
+        self.assertEqual(self.rows(), 55)
+        self.shop.start()
+        self.assertEqual(self.shop.flush().status, 200)
+        self.assertEqual(self.rows(), 60)
+        self.assertEqual(len(list(self.shop.json_records())), 60)
 
 
 class MovedProject(LakeCase):
