@@ -23,6 +23,10 @@
 namespace tarn::app {
 namespace {
 
+// How long one step waits for a command that writes to the catalog beside the server. It is the
+// only wait: what got no answer fails, is said, and is tried again later, and a stop has nothing
+// else to wait for.
+constexpr int64_t kCatalogWaitMillis = 5'000;
 constexpr int64_t kRequestGraceMicros = 10 * kMicrosPerSecond;
 constexpr timespec kKeysLookEvery{.tv_sec = 0, .tv_nsec = 200'000'000};
 
@@ -110,6 +114,7 @@ Status OpenStorage(Machine& machine, const Project& project, const ServeOptions&
   catalog::SqliteOptions sqlite;
   sqlite.path = project.catalog_file();
   sqlite.tarn_version = kVersion;
+  sqlite.busy_timeout_ms = kCatalogWaitMillis;
   sqlite.lost_log = options.accept_loss ? catalog::LostLog::kAccept : catalog::LostLog::kRefuse;
   TARN_ASSIGN_OR_RETURN(parts.catalog, catalog::OpenSqliteCatalog(
                                            sqlite, {machine.files, machine.clock, machine.random}));

@@ -84,10 +84,10 @@ struct TrimPolicy {
 // command: checked against the state and applied in one durable transaction, so that after a crash
 // the state is before or after it. Commands of several processes on one catalog are serialised.
 //
-// Thread-safe. Errors of every call: Unavailable (another process kept it locked too long),
-// ResourceExhausted (disk full; nothing was changed), DataLoss (damaged), Io, PermissionDenied (a
-// change through a catalog opened read-only). After Io or Unavailable from Apply the outcome is
-// unknown: ask FindCommit, or Apply the same commit again.
+// Thread-safe. Errors of every call: Unavailable (another process kept it locked for as long as a
+// call waits; nothing was changed), ResourceExhausted (disk full; nothing was changed), DataLoss
+// (damaged), Io, PermissionDenied (a change through a catalog opened read-only). After Io from
+// Apply the outcome is unknown: ask FindCommit, or Apply the same commit again.
 //
 // Does not read or write data files, and deletes none.
 class Catalog {

@@ -26,8 +26,8 @@ struct SqliteOptions {
   std::string path;  // "lake/catalog.db"; its siblings are path-wal, path-shm, path-open
   SqliteMode mode = SqliteMode::kCreate;
   LostLog lost_log = LostLog::kRefuse;
-  std::string tarn_version;                           // recorded when the catalog is made
-  int64_t busy_timeout_ms = 10'000;                   // how long to wait for another process
+  std::string tarn_version;          // recorded when the catalog is made
+  int64_t busy_timeout_ms = 10'000;  // how long a call waits for another process; then Unavailable
   int64_t watermark_keep_micros = 7 * kMicrosPerDay;  // untouched ones go, a few with each commit
   int64_t max_bytes = 0;    // of the database file; 0: no limit. Past it: ResourceExhausted.
   bool check_pages = true;  // quick_check; about 1 s a GB. Skipped in kReadOnly.
@@ -43,7 +43,8 @@ struct SqliteDeps {
 // The embedded catalog: one SQLite file in WAL mode, every commit synced (docs/formats/catalog.md).
 // One connection for changes and one for reads, so reads never wait for a commit of this process.
 // Several processes may have it open; a network file system is no place for it.
-//   DataLoss: damaged, empty, or its log is gone; says which file, what is lost and how to go on.
+//   DataLoss: damaged, empty, or its log is damaged or gone; says which file, what is lost and how
+//   to go on.
 //   Unsupported: written by a newer Tarn.  InvalidArgument: a SQLite file that is no catalog.
 // A damaged file is never changed.
 Result<std::unique_ptr<Catalog>> OpenSqliteCatalog(const SqliteOptions& options,

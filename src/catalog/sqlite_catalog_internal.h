@@ -17,6 +17,10 @@ namespace tarn::catalog {
 inline constexpr int kSchemaVersion = 1;
 inline constexpr int64_t kApplicationId = 0x5441524e;  // "TARN", in the SQLite header
 
+// The catalog's siblings: its write-ahead log, and the file of OpenMarker.
+inline std::string LogPath(const std::string& path) { return path + "-wal"; }
+inline std::string MarkerPath(const std::string& path) { return path + "-open"; }
+
 // Brings the schema to kSchemaVersion. The version is not above it.
 Status MigrateSchema(SqliteDb& db);
 

@@ -189,6 +189,30 @@ TEST_F(SqliteCatalog, CommitsNothingToAFileThatIsGone) {
   }
 }
 
+TEST_F(SqliteCatalog, ALockThatAnotherProcessHoldsIsSaidAndNothingIsChanged) {
+  place_.options.busy_timeout_ms = 1;
+  const auto catalog = place_.Open();
+  const FencingToken token = StartChain(*catalog);
+  ASSERT_TRUE(catalog->Apply(ChainCommit(1, token)).ok());
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(Path().c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  const auto refused = catalog->Apply(ChainCommit(2, token));
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code(), Code::kUnavailable);
+  EXPECT_NE(refused.error().message().find("another process holds the catalog's lock"),
+            std::string::npos)
+      << refused.error().ToString();
+  EXPECT_EQ(catalog->RenewFence("land:web", token, 0).error().code(), Code::kUnavailable);
+  EXPECT_EQ(ChainLength(*catalog), 1) << "reading goes on";
+  EXPECT_EQ(place_.TryOpen().error().code(), Code::kUnavailable);
+  ASSERT_EQ(sqlite3_close(other), SQLITE_OK);
+  const auto receipt = catalog->Apply(ChainCommit(2, token));
+  ASSERT_TRUE(receipt.ok());
+  EXPECT_FALSE(receipt->repeated);
+  EXPECT_EQ(ChainLength(*catalog), 2);
+}
+
 TEST_F(SqliteCatalog, LeavesOtherFilesAlone) {
   ExecuteRaw("CREATE TABLE theirs(x)");
   EXPECT_EQ(place_.TryOpen().error().code(), Code::kInvalidArgument);

@@ -106,7 +106,10 @@ Error SqliteDb::Failure(int code, std::string_view doing) const {
   switch (primary) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return Unavailable(message + "; another process holds it");
+      return Unavailable(fmt::format(
+          "{}: another process holds the catalog's lock, and did not let go of it within {} ms "
+          "(cannot {}: {}); nothing was changed. End that process, or let it finish",
+          path_, busy_timeout_ms_, doing, sqlite3_errmsg(db_)));
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return DataLoss(message + "; " + DamageAdvice(path_));
@@ -192,7 +195,8 @@ int64_t SqliteDb::changes() const { return sqlite3_changes64(db_); }
 int64_t SqliteDb::last_insert_id() const { return sqlite3_last_insert_rowid(db_); }
 
 void SqliteDb::SetBusyTimeout(int64_t timeout_ms) {
-  sqlite3_busy_timeout(db_, static_cast<int>(std::clamp<int64_t>(timeout_ms, 0, 3'600'000)));
+  busy_timeout_ms_ = std::clamp<int64_t>(timeout_ms, 0, 3'600'000);
+  sqlite3_busy_timeout(db_, static_cast<int>(busy_timeout_ms_));
 }
 
 Result<bool> SqliteDb::Checkpoint(bool truncate) {

@@ -98,6 +98,7 @@ class SqliteDb {
 
   const std::string path_;
   sqlite3* db_;
+  int64_t busy_timeout_ms_ = 0;
   std::unordered_map<std::string, sqlite3_stmt*> statements_;
 };
 

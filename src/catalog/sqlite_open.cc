@@ -1,15 +1,13 @@
 #include <fmt/format.h>
 
 #include "catalog/sqlite_catalog_internal.h"
+#include "catalog/sqlite_log_internal.h"
 
 namespace tarn::catalog {
 namespace {
 
 constexpr uint64_t kLogHeaderBytes = 32;
 constexpr int64_t kPageBytes = 4096;
-
-std::string LogPath(const std::string& path) { return path + "-wal"; }
-std::string MarkerPath(const std::string& path) { return path + "-open"; }
 
 bool HasLog(const os::FileSystem& fs, const std::string& path) {
   const auto stat = fs.Stat(LogPath(path));
@@ -214,6 +212,7 @@ Result<std::unique_ptr<Catalog>> OpenSqliteCatalog(const SqliteOptions& options,
     files = CheckFiles(fs, options);
   }
   TARN_TRY(files);
+  TARN_TRY(CheckLog(fs, options.path));
   if (options.mode == SqliteMode::kReadOnly) return OpenReadOnly(options, deps);
 
   const bool lost_log = options.lost_log == LostLog::kAccept &&

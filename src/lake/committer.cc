@@ -50,9 +50,7 @@ Committer::Committer(const Workspace& work, iceberg::ExpirePolicy policy,
                      int64_t reader_grace_micros)
     : work_(work), policy_(policy), reader_grace_micros_(reader_grace_micros) {}
 
-bool Committer::OutcomeUnknown(const Error& error) {
-  return error.code() == Code::kIo || error.code() == Code::kUnavailable;
-}
+bool Committer::OutcomeUnknown(const Error& error) { return error.code() == Code::kIo; }
 
 Result<iceberg::TableMetadata> Committer::Table(const catalog::DatasetName& dataset) {
   const auto known = tables_.find(dataset);
@@ -195,12 +193,16 @@ Result<catalog::CommitReceipt> Committer::Run(const CommitRequest& request) {
 }
 
 // Applies a commit until it is known whether it was: an answer lost half-way is asked for again.
-// The same commit id makes that safe.
+// The same commit id makes that safe. A catalog that another process holds has been waited for as
+// long as it should be, in this one call: whoever wants the commit decides when to try again.
 Result<catalog::CommitReceipt> Committer::ApplyKnown(const catalog::Commit& commit) {
+  std::optional<Error> lost;
   for (int number = 1;; ++number) {
     auto receipt = work_.catalog.Apply(commit);
-    if (receipt.ok() || number == kMaxAttempts) return receipt;
-    if (!OutcomeUnknown(receipt.error())) return receipt;
+    if (receipt.ok()) return receipt;
+    if (lost && receipt.error().code() == Code::kUnavailable) return *std::move(lost);
+    if (!OutcomeUnknown(receipt.error()) || number == kMaxAttempts) return receipt;
+    lost = std::move(receipt).error();
   }
 }
 

@@ -29,9 +29,10 @@ struct CommitRequest {
 // Makes the one commit of DESIGN: prepares Iceberg metadata, then swaps pointers, positions,
 // watermarks, lineage and events in one catalog transaction. Lost races for a pointer are retried
 // on the new state; a lost fencing token is Conflict for good. Files of a commit that failed for
-// sure are deleted again (the data files too); when the outcome is unknown it is asked for again,
-// and if the catalog does not say, nothing is deleted: orphan removal decides. Files that expired
-// snapshots let go are deleted after the readers' grace. Thread-confined.
+// sure are deleted again (the data files too), as are those of one that another process kept from
+// the catalog: Unavailable, not tried again here. When the outcome is unknown it is asked for
+// again, and if the catalog does not say, nothing is deleted: orphan removal decides. Files that
+// expired snapshots let go are deleted after the readers' grace. Thread-confined.
 class Committer {
  public:
   // Commits expire old snapshots by `policy`.

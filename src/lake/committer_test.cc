@@ -41,6 +41,46 @@ TEST(Committer, DeletesNothingOfACommitWhoseOutcomeIsUnknown) {
   EXPECT_EQ(table.Rows(), TestTable::RowsTo(6));
 }
 
+TEST(Committer, ABusyCatalogIsAskedOnceAndNothingIsLeftBehind) {
+  TestTable table("busy");
+  ASSERT_TRUE(table.Open().ok());
+  ASSERT_TRUE(table.Append(table.ThisHour(), 0, 3).ok());
+  LossyCatalog lossy(table.catalog());
+  Committer committer(Over(table.work(), lossy), TestTable::expire(), 0);
+  const size_t objects = table.work().store.List("clean/")->size();
+  auto file = table.Write(table.ThisHour(), 3, 2);
+  ASSERT_TRUE(file.ok());
+  lossy.busy = true;
+  EXPECT_EQ(committer.Run(AppendOf(table, *file)).error().code(), Code::kUnavailable);
+  EXPECT_EQ(lossy.busy_answers(), 1);
+  event::Schema wanted = table.spec().schema;
+  wanted.fields.push_back({4, "agent", {event::TypeKind::kString}, false, ""});
+  EXPECT_EQ(committer.Evolve(table.name(), wanted).error().code(), Code::kUnavailable);
+  EXPECT_EQ(lossy.busy_answers(), 2);
+  EXPECT_EQ(table.work().store.List("clean/")->size(), objects);
+  lossy.busy = false;
+  file = table.Write(table.ThisHour(), 3, 2);
+  ASSERT_TRUE(committer.Run(AppendOf(table, *file)).ok());
+  EXPECT_EQ(table.Rows(), TestTable::RowsTo(5));
+}
+
+TEST(Committer, DeletesNothingIfTheCatalogIsBusyOnceAnAnswerWasLost) {
+  TestTable table("lost_busy");
+  ASSERT_TRUE(table.Open().ok());
+  ASSERT_TRUE(table.Append(table.ThisHour(), 0, 3).ok());
+  LossyCatalog lossy(table.catalog());
+  Committer committer(Over(table.work(), lossy), TestTable::expire(), 0);
+  auto file = table.Write(table.ThisHour(), 3, 2);
+  ASSERT_TRUE(file.ok());
+  lossy.lost = lossy.busy = true;
+  const auto receipt = committer.Run(AppendOf(table, *file));
+  ASSERT_FALSE(receipt.ok());
+  EXPECT_TRUE(Committer::OutcomeUnknown(receipt.error())) << receipt.error().ToString();
+  EXPECT_EQ(lossy.busy_answers(), 1);
+  table.committer().Forget(table.name());
+  EXPECT_EQ(table.Rows(), TestTable::RowsTo(5));
+}
+
 TEST(Committer, ExpireRetriesOnWhatOthersCommittedMeanwhile) {
   TestTable table("expire_race");
   ASSERT_TRUE(table.Open().ok());

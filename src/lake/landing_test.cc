@@ -390,53 +390,6 @@ TEST(Landing, JsonOfAFlushThatNeverCommittedIsRemoved) {
   ExpectJsonLeftoversGo(lake, "web_log");
 }
 
-// The catalog stops answering for a while: commits are made but nobody hears of it, or not made.
-void LoseAnswers(const std::string& name, bool applies) {
-  TestLake lake(name);
-  ASSERT_TRUE(lake.Open().ok());
-  uint64_t offset = 0;
-  ASSERT_TRUE(lake.SendLines("w1", offset, 20).ok());
-  lake.lossy().applies = applies;
-  lake.lossy().lost = true;
-  EXPECT_FALSE(lake.landing().FlushAll(kMicrosPerSecond / 2).ok());
-  ASSERT_TRUE(lake.SendLines("w1", offset, 5).ok());
-  lake.lossy().lost = false;
-  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
-  EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || count(DISTINCT path) FROM clean.web_log"), "25 25");
-  EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || count(DISTINCT path) FROM raw.web_log"), "25 25");
-  size_t lines = 0;
-  const auto objects = lake.store().List("raw/web_log/json/");
-  for (const auto& object : *objects) {
-    const auto json = codec::ZstdDecompress(*lake.store().Get(object.key), 1 << 20);
-    ASSERT_TRUE(json.ok());
-    lines += static_cast<size_t>(std::count(json->begin(), json->end(), '\n'));
-  }
-  EXPECT_EQ(lines, 25U);
-}
-
-TEST(Landing, CommitsWhoseAnswersAreLostCountOnce) {
-  LoseAnswers("lost_made", true);
-  LoseAnswers("lost_not_made", false);
-}
-
-// The buffers are far from full or old: only that the first flush failed makes the next one due.
-TEST(Landing, FlushAfterAFailedOneComesWithoutAFullBuffer) {
-  TestLake lake("retried");
-  ASSERT_TRUE(lake.Open().ok());
-  uint64_t offset = 0;
-  ASSERT_TRUE(lake.SendLines("w1", offset, 5).ok());
-  lake.lossy().applies = false;
-  lake.lossy().lost = true;
-  EXPECT_FALSE(lake.landing().FlushAll(kMicrosPerSecond / 50).ok());  // asks once
-  lake.lossy().AwaitUnanswered();
-  lake.lossy().lost = false;
-  lake.lossy().AwaitAnswered();
-  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());  // until the answer is noted
-  EXPECT_EQ(lake.landing().status().commits, 1U);
-  EXPECT_EQ(lake.landing().status().last_error, "");
-  EXPECT_EQ(lake.Ask("SELECT count(*) FROM clean.web_log"), "5");
-}
-
 TEST(Landing, FlushIsNotWaitedForOverDamage) {
   TestLake lake("damaged");
   ASSERT_TRUE(lake.Open().ok());

@@ -46,7 +46,10 @@ void Maintainer::ForEachTable(const char* step, MaintenanceReport& report, const
     committer_.Forget(dataset.name);  // others commit too
     const Status done = action(dataset.name);
     committer_.Forget(dataset.name);
-    if (!done.ok()) Note(step, dataset.name.ToString(), done.error(), report);
+    if (done.ok()) continue;
+    Note(step, dataset.name.ToString(), done.error(), report);
+    // What others hold is not there for the next table either, and each would wait for it.
+    if (done.error().code() == Code::kUnavailable) return;
   }
 }
 
@@ -74,6 +77,8 @@ Status Maintainer::CompactTable(const catalog::DatasetName& dataset, Mode mode,
                             .bytes_in = group.bytes};
     if (mode == Mode::kDo) {
       const auto compacted = CompactGroup(dataset, group);
+      if (!compacted.ok() && compacted.error().code() == Code::kUnavailable)
+        return compacted.error();
       if (!compacted.ok()) {  // an hour that cannot be read does not hold up the later ones
         Note("compact", dataset.ToString(), compacted.error(), report);
         continue;

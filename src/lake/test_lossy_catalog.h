@@ -16,17 +16,23 @@
 namespace tarn::lake {
 
 // For tests: a catalog whose answers to commits get lost. While `lost` is set, commits are applied
-// if `applies`, and answered with Io.
+// if `applies`, and answered with Io. While `busy` is set, another process seems to hold it, from
+// the second commit on if `lost` is set, too.
 class LossyCatalog final : public catalog::Catalog {
  public:
   explicit LossyCatalog(catalog::Catalog& catalog) : catalog_(catalog) {}
 
   std::atomic<bool> lost = false;
   std::atomic<bool> applies = true;
+  std::atomic<bool> busy = false;
   // What others do just before the next commit is applied; nothing else may commit meanwhile.
   std::function<void()> meanwhile;
 
   Result<catalog::CommitReceipt> Apply(const catalog::Commit& commit) override {
+    if (busy && !lost) {
+      ++busy_answers_;
+      return Unavailable("another process holds it");
+    }
     if (const auto others = std::exchange(meanwhile, nullptr)) others();
     if (!lost) {
       auto receipt = catalog_.Apply(commit);
@@ -37,10 +43,12 @@ class LossyCatalog final : public catalog::Catalog {
       // Of what it says nothing is heard.
       (void)catalog_.Apply(commit);
     }
+    if (busy) lost = false;
     Count(&unanswered_);
     return IoError("no answer");
   }
 
+  int busy_answers() const { return busy_answers_; }
   // Until a commit was answered, or was not; a minute at most.
   void AwaitAnswered() { Await(&answered_); }
   void AwaitUnanswered() { Await(&unanswered_); }
@@ -178,6 +186,7 @@ class LossyCatalog final : public catalog::Catalog {
   os::ConditionVariable changed_;
   int answered_ = 0;  // commits
   int unanswered_ = 0;
+  std::atomic<int> busy_answers_ = 0;
 };
 
 }  // namespace tarn::lake

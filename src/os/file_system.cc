@@ -18,6 +18,14 @@ Status WriteWhole(std::unique_ptr<File> file, std::string_view bytes) {
 
 bool FileSystem::Exists(const std::string& path) const { return Stat(path).ok(); }
 
+Result<bool> FileSystem::IsLocked(const std::string& path) {
+  TARN_TRY(Stat(path));
+  const auto lock = Lock(path);
+  if (lock.ok()) return false;
+  if (lock.error().code() == Code::kConflict) return true;
+  return lock.error();
+}
+
 Result<bool> FileSystem::IsStillThere(const std::string& path, const FileInfo& file) const {
   const auto info = Stat(path);
   if (info.ok()) return IsSameFile(*info, file);

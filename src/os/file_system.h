@@ -84,6 +84,9 @@ class FileSystem {
   // Exclusive, does not wait: Conflict if another process holds it. A file is made if there is
   // none; a folder has a lock, too.
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path) = 0;
+  // Whether somebody holds that lock just now. Several may ask at once; NotFound if there is no
+  // such file, which is not made.
+  virtual Result<bool> IsLocked(const std::string& path);
   // Bytes an unprivileged process can still write.
   virtual Result<uint64_t> FreeBytes(const std::string& path) const = 0;
 

@@ -95,6 +95,18 @@ TEST_F(PosixFileSystemTest, SecondLockIsRefusedUntilTheFirstIsGone) {
   EXPECT_EQ(fs_.Lock(root_).error().code(), Code::kConflict);
 }
 
+TEST_F(PosixFileSystemTest, ALockIsSeenAndAskingForItMakesNothing) {
+  const std::string path = root_ + "/lock";
+  EXPECT_EQ(fs_.IsLocked(path).error().code(), Code::kNotFound);
+  EXPECT_FALSE(fs_.Exists(path));
+  auto lock = fs_.Lock(path);
+  ASSERT_TRUE(lock.ok());
+  EXPECT_EQ(fs_.IsLocked(path).value(), true);
+  lock->reset();
+  EXPECT_EQ(fs_.IsLocked(path).value(), false);
+  EXPECT_TRUE(fs_.Lock(path).ok());
+}
+
 TEST(Paths, ParentAndJoin) {
   EXPECT_EQ(ParentOf("/a/b"), "/a");
   EXPECT_EQ(ParentOf("/a"), "/");

@@ -252,6 +252,15 @@ Result<std::unique_ptr<FileLock>> PosixFileSystem::Lock(const std::string& path)
   return std::unique_ptr<FileLock>(std::move(lock));
 }
 
+Result<bool> PosixFileSystem::IsLocked(const std::string& path) {
+  const Descriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) return SystemError("open", path, errno);
+  // Shared, so that two who ask do not see each other.
+  if (flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return false;
+  if (errno == EWOULDBLOCK) return true;
+  return SystemError("lock", path, errno);
+}
+
 Result<uint64_t> PosixFileSystem::FreeBytes(const std::string& path) const {
   struct statvfs info{};
   if (statvfs(path.c_str(), &info) != 0) return SystemError("stat", path, errno);

@@ -20,6 +20,7 @@ class PosixFileSystem final : public FileSystem {
   Status RemoveRecursively(const std::string& path) override;
   Status SyncDirectory(const std::string& path) override;
   Result<std::unique_ptr<FileLock>> Lock(const std::string& path) override;
+  Result<bool> IsLocked(const std::string& path) override;
   Result<uint64_t> FreeBytes(const std::string& path) const override;
 };
 

@@ -4,6 +4,7 @@ goes on. Never a wrong answer, never a new lake over an old one."""
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import unittest
 
@@ -190,6 +191,57 @@ class Catalog(LakeCase):
         self.serve_refuses(DATA_LOSS, self.state / "catalog.db", "is missing", self.lake)
         self.assertFalse((self.state / "catalog.db").exists())
 
+    def land(self, number):
+        answer = self.shop.request(
+            "POST", "/v1/agent/batches", agent_batch.encode(lines(15, 0, 5), file_id=f"c{number}",
+                                                            number=number),
+            self.shop.ingest_key, {"Content-Type": "application/vnd.tarn.batch"})
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(self.shop.flush().status, 200)
+
+    def test_a_damaged_log_makes_no_older_lake(self):
+        """One byte of a commit that was acknowledged, in the log as kill -9 left it."""
+        self.shop.start()
+        for number in range(3):
+            self.land(number)
+        self.shop.server.kill()
+        log, folder = self.state / "catalog.db-wal", self.shop.folder
+        content = log.read_bytes()
+        for offset in (9, 40, 32 + 3 * 4120 + 100, len(content) // 2):
+            flipped = bytearray(content)
+            flipped[offset] ^= 1
+            log.write_bytes(flipped)
+            for arguments in (("sql", folder, self.count), ("status", folder), ("datasets", folder),
+                              ("maintain", folder), ("quarantine", "list", folder)):
+                self.refused(DATA_LOSS, arguments, log, "To go on", "--accept-loss", "Damage")
+            self.serve_refuses(DATA_LOSS, log, "To go on", "--accept-loss")
+            self.assertEqual(log.read_bytes(), flipped)
+        self.shop.server.command.append("--accept-loss")
+        self.serve_refuses(DATA_LOSS, log)  # that alone removes nothing
+        for path in (log, self.state / "catalog.db-shm"):
+            path.rename(self.work / path.name)
+        self.shop.start()
+        self.assertEqual(self.shop.flush().status, 200)  # the journal had it all
+        self.assertEqual(self.rows(), 65)
+        self.land(4)
+        self.assertEqual(self.shop.server.stop(), 0)
+        self.assertEqual(self.rows(), 70)
+        self.assertIn(("catalog.log_lost",), self.shop.catalog("SELECT action FROM audit"))
+        self.assertEqual(harness.tarn("maintain", folder, "--verify").returncode, 0)
+
+    def test_a_log_damaged_after_a_clean_stop_can_go(self):
+        log = self.state / "catalog.db-wal"
+        flipped = bytearray(log.read_bytes())
+        flipped[40] ^= 1
+        log.write_bytes(flipped)
+        self.refused(DATA_LOSS, ("sql", self.shop.folder, self.count), log, "nothing is lost")
+        self.serve_refuses(DATA_LOSS, log, "nothing is lost")
+        for path in (log, self.state / "catalog.db-shm"):
+            path.rename(self.work / path.name)
+        self.assertEqual(self.rows(), 50)
+        self.shop.start()
+        self.assertEqual(self.rows(), 50)
+
     def test_a_project_that_was_never_served_says_so(self):
         fresh = self.project(self.work / "fresh")
         self.refused(3, ("sql", fresh.folder, "SELECT 1"), "no lake yet", "tarn serve")
@@ -317,6 +369,46 @@ class GoneWhileRunning(LakeCase):
             (self.work / path.name).rename(path)
         self.shop.wait_rows("raw.web_log", 55)
         self.assertEqual(self.shop.get("/ready").status, 200)
+
+
+class LockedCatalog(LakeCase):
+    """Another process writes to the catalog and does not end."""
+
+    def setUp(self):
+        super().setUp()
+        self.shop.configure(buffer_age="200ms")
+        self.shop.start()
+        self.other = sqlite3.connect(self.state / "catalog.db", isolation_level=None)
+        self.addCleanup(self.other.close)
+
+    def send_while_locked(self, number):
+        self.other.execute("BEGIN IMMEDIATE")
+        answer = self.shop.request(
+            "POST", "/v1/agent/batches", agent_batch.encode(lines(15, 0, 5), file_id=f"l{number}",
+                                                            number=number),
+            self.shop.ingest_key, {"Content-Type": "application/vnd.tarn.batch"})
+        self.assertEqual(answer.status, 200)
+        return harness.wait_for("/ready to say so", lambda: next(
+            (a for a in [self.shop.get("/ready")] if a.status == 503), None), seconds=15)
+
+    def test_it_is_said_tried_again_and_holds_up_no_stop(self):
+        said = "another process holds the catalog's lock"
+        self.assertIn(said, self.send_while_locked(1).body.decode())
+        self.assertIn(said, harness.tarn("status", self.shop.folder).stdout)
+        failed, = (line for line in self.shop.server.log.read_text().splitlines()
+                   if "landing.failed" in line)
+        self.assertIn(said, failed)
+        self.other.execute("ROLLBACK")
+        self.shop.wait_rows("raw.web_log", 55)
+        self.assertEqual(self.shop.get("/ready").status, 200)
+        self.send_while_locked(2)
+        self.assertEqual(self.shop.server.stop(seconds=20), 0)
+        self.other.execute("ROLLBACK")
+        self.assertEqual(self.rows(), 55)
+        self.shop.start()
+        self.assertEqual(self.shop.flush().status, 200)
+        self.assertEqual(self.rows(), 60)
+        self.assertEqual(len(list(self.shop.json_records())), 60)
 
 
 class MovedProject(LakeCase):
