@@ -306,6 +306,7 @@ Result<RunningServer> FindServer(Machine& machine, const Project& project) {
   // its port since: it must not be shown our key.
   const auto lock = machine.files.Lock(project.lock_file());
   if (lock.ok() || lock.error().code() == Code::kNotFound) return none;
+  if (lock.error().code() != Code::kConflict) return lock.error();
   auto running = ParseRunning(*text);
   if (running.ok()) return running;
   return Unavailable(fmt::format(

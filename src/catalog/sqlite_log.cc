@@ -7,8 +7,10 @@
 // SQLite reads its log up to the first frame that does not fit, and takes what lies behind for a
 // commit that never ended. That is right only for the last one. The catalog's commits are made with
 // `synchronous = FULL`: the log's header is synced before its first frame, and all frames of a
-// commit before the next commit is begun (or an answer given). A crash can therefore tear the
-// frames of one commit, the last, which nobody was told of; whatever else does not fit is damage.
+// commit before the next commit is begun (or an answer given). The last commit of a process that
+// was killed may not be synced when the next one takes it for made, so whoever opens the catalog to
+// write syncs the log first. A crash can therefore tear the frames of one commit, the last, which
+// nobody was told of; whatever else does not fit is damage.
 //
 // The proof that a commit was there is another commit on top of it: each frame's checksum goes on
 // from that of the frame before, so a commit whose frames fit onto the frame that ended another one
@@ -154,29 +156,20 @@ Result<std::optional<LogDamage>> LookAtLog(os::FileSystem& fs, const std::string
   return FindLogDamage(**log);
 }
 
-Error LostCommits(const std::string& path, const LogDamage& damage, bool stopped_cleanly) {
+Error LostCommits(const std::string& path, const LogDamage& damage) {
   const std::string what =
       damage.offset == 0
           ? "its header is damaged, and without it none of its commits can be read"
           : fmt::format("it is damaged at byte {}, and commits that were made lie behind",
                         damage.offset);
-  const std::string without =
-      stopped_cleanly
-          ? fmt::format(
-                "Tarn stopped cleanly, so {0} has all of them: move {0}-wal and {0}-shm "
-                "away and start again, and nothing is lost",
-                path)
-          : fmt::format(
-                "to go on without them, move {0}-wal and {0}-shm away and start once with "
-                "--accept-loss: the catalog is then as at its last checkpoint, and what "
-                "the journal still has lands again",
-                path);
   return DataLoss(fmt::format(
       "{0}-wal: {1}; going on would make the lake older than it was. The lake's data "
       "files are not touched, and nothing was changed here. To go on: stop Tarn, keep a "
-      "copy of {0} and {0}-wal, then put a backup of both in their place. Or, {2} "
-      "(docs/operation.md, section Damage)",
-      path, what, without));
+      "copy of {0} and {0}-wal, then put a backup of both in their place. Or, to go on without "
+      "those commits, move {0}-wal and {0}-shm away and start once with --accept-loss: the catalog "
+      "is then as at its last checkpoint (after a clean stop it has everything), and what the "
+      "journal still has lands again (docs/operation.md, section Damage)",
+      path, what));
 }
 
 }  // namespace
@@ -212,8 +205,13 @@ Status CheckLog(os::FileSystem& fs, const std::string& path) {
   if (!damage || !sure) return {};
   const auto in_use = fs.IsLocked(MarkerPath(path));
   if (in_use.ok() && *in_use) return {};
-  const bool stopped_cleanly = !in_use.ok() && in_use.error().code() == Code::kNotFound;
-  return LostCommits(path, *damage, stopped_cleanly);
+  return LostCommits(path, *damage);
+}
+
+Status SyncLog(os::FileSystem& fs, const std::string& path) {
+  const auto log = fs.Open(LogPath(path), os::OpenMode::kRead);
+  if (log.ok()) return (*log)->Sync();
+  return log.error().code() == Code::kNotFound ? Status() : Status(log.error());
 }
 
 }  // namespace tarn::catalog

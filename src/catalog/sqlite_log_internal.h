@@ -23,5 +23,7 @@ Result<std::optional<LogDamage>> FindLogDamage(const os::File& log);
 // DataLoss if the log of the catalog at `path` is damaged, unless a process has the catalog open:
 // that one knows its commits, and others read them with it. Changes nothing.
 Status CheckLog(os::FileSystem& fs, const std::string& path);
+// What a process that was killed wrote last is durable, before another one builds on it.
+Status SyncLog(os::FileSystem& fs, const std::string& path);
 
 }  // namespace tarn::catalog

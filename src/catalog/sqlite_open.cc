@@ -215,6 +215,7 @@ Result<std::unique_ptr<Catalog>> OpenSqliteCatalog(const SqliteOptions& options,
   TARN_TRY(CheckLog(fs, options.path));
   if (options.mode == SqliteMode::kReadOnly) return OpenReadOnly(options, deps);
 
+  TARN_TRY(SyncLog(fs, options.path));
   const bool lost_log = options.lost_log == LostLog::kAccept &&
                         fs.Exists(MarkerPath(options.path)) && !HasLog(fs, options.path);
   SqliteCatalog::Parts parts;

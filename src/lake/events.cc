@@ -40,6 +40,13 @@ void LandingFailed::Emit(const Workspace& work) const {
                  {{"error", error.ToString()}, {"retry_ms", retry_micros / 1'000}});
 }
 
+void FlushGivenUp::Emit(const Workspace& work) const {
+  work.log.Write(
+      obs::Level::kWarn, "landing.flush_given_up",
+      {{"records", static_cast<int64_t>(records)},
+       {"note", "the server ends; they stay in the journal and land after the next start"}});
+}
+
 void LandingRecovered::Emit(const Workspace& work) const {
   work.log.Write(obs::Level::kInfo, "landing.recovered",
                  {{"failures", static_cast<int64_t>(failures)}});

@@ -35,6 +35,13 @@ struct LandingFailed {
   void Emit(const Workspace& work) const;
 };
 
+// The server had to end before a flush of so many records did. They stay in the journal and land
+// after the next start.
+struct FlushGivenUp {
+  uint64_t records;
+  void Emit(const Workspace& work) const;
+};
+
 // It goes on after so many failures.
 struct LandingRecovered {
   uint64_t failures;

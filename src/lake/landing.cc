@@ -180,6 +180,10 @@ bool Landing::Work(Pace own) {
     const Next next = FillBuffers(own);
     if (next != Next::kFlush) return next == Next::kOtherPace;
     const Status flushed = Flush();
+    if (!flushed.ok() && flushed.error().code() == Code::kCancelled && !GoOn().ok()) {
+      FlushGivenUp{next_position_ - committed_position()}.Emit(work_);
+      return false;
+    }
     NoteFlush(flushed);
     if (flushed.ok()) continue;
     Rewind();
@@ -437,10 +441,7 @@ Status Landing::Flush() {
 Status Landing::GoOn() const {
   os::MutexLock lock(mutex_);
   if (!stopping_ || work_.clock.MonotonicMicros() < stop_by_) return {};
-  return Cancelled(
-      "the server ends before the flush does; its lines stay in the journal and land after the "
-      "next "
-      "start");
+  return Cancelled("the server ends before the flush does");
 }
 
 Status Landing::WriteFiles(FlushFiles& files) {

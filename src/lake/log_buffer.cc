@@ -162,6 +162,9 @@ void LogBuffer::AddKept(std::string_view line, uint64_t offset, const LineOrigin
     }
     event::ColumnBatch& target = RowsOf(hour);
     target.AppendRowFrom(rows, rows.rows() - 1);
+    // Its texts are copies now: the line, and values that are about as long.
+    memory_bytes_ +=
+        2 * line.size() + origin.host.size() + origin.file_id.size() + origin.path.size();
     rows.RemoveLastRow();
     current_ = &target;
     current_hour_ = hour;

@@ -44,6 +44,12 @@ void AddRaw(Schema& schema) {
 
 Status CheckColumns(const Schema& columns) {
   for (const Field& field : columns.fields) {
+    if (const std::string& first = columns.FindNoCase(field.name)->name; first != field.name) {
+      return InvalidArgument(
+          fmt::format("columns '{}' and '{}' differ in capitals only, and SQL does not tell those "
+                      "from small letters; call one otherwise",
+                      first, field.name));
+    }
     if (EqualsNoCase(field.name, kServerColumn) || field.name.starts_with('_')) {
       return InvalidArgument(fmt::format(
           "column '{}': the name is kept for where a line comes from; call it otherwise",
@@ -56,10 +62,11 @@ Status CheckColumns(const Schema& columns) {
           field.name));
     }
     if (field.name != kTimeColumn && EqualsNoCase(field.name, kTimeColumn)) {
-      return InvalidArgument(
-          fmt::format("column '{}': the time of a line is called 'time', and SQL does not tell "
-                      "capital letters from small ones; call it so, or otherwise",
-                      field.name));
+      return InvalidArgument(fmt::format(
+          "column '{0}': the time of a line is called 'time', and SQL does not tell "
+          "capital letters from small ones; call it so, or otherwise (in a json format, "
+          "'other={0}')",
+          field.name));
     }
   }
   return {};

@@ -23,8 +23,9 @@ inline constexpr std::string_view kTimeColumn = "time";                // event 
 inline constexpr std::string_view kHourField = "time_hour";            // the partition's, no column
 
 // InvalidArgument if a column of a format has a name that the landing keeps for its own: "server",
-// whatever begins with '_', and the name of the partition's field. Capitals make no difference, and
-// what is called "time" with some is not taken for the time.
+// whatever begins with '_', and the name of the partition's field. Capitals make no difference: two
+// columns that differ in them only are refused, and what is called "time" with some is not taken
+// for the time.
 Status CheckColumns(const event::Schema& columns);
 
 // The columns of a source's three tables, for lines of a format with `columns`. Ids count from 1;

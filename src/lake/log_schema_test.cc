@@ -46,6 +46,11 @@ TEST(LogSchema, KeepsItsOwnNamesFromFormatsHoweverWritten) {
   for (const char* name : {"time", "Times", "hour", "server_name"}) {
     EXPECT_TRUE(check(name).ok()) << name;
   }
+  event::Schema twice{
+      .fields = {{1, "Status", {event::TypeKind::kInt}}, {2, "host", {event::TypeKind::kString}}}};
+  EXPECT_TRUE(CheckColumns(twice).ok());
+  twice.fields.push_back({3, "status", {event::TypeKind::kInt}});
+  EXPECT_FALSE(CheckColumns(twice).ok());
 }
 
 }  // namespace

@@ -171,10 +171,11 @@ Status ReplayFile(const Replay& replay, const iceberg::DataFile& file, ReplayRep
                         MakeCommit(replay.work, replay.committer, replay.names, file.path, rows));
   if (const auto receipt = replay.committer.Run(request); !receipt.ok()) {
     if (receipt.error().code() != Code::kConflict) return receipt.error();
-    return Conflict(fmt::format(
-        "another replay or a compaction took a file of {} meanwhile, and nothing of it was "
-        "replayed here; run it again",
-        table));
+    return Conflict(
+        fmt::format("another commit, of a replay or a compaction, changed {} meanwhile, and "
+                    "nothing of its file "
+                    "was replayed here; run it again",
+                    table));
   }
   report.replayed += static_cast<int64_t>(counts.lines - counts.rejected);
   return {};
@@ -186,6 +187,7 @@ Result<ReplayReport> ReplayQuarantine(const Workspace& work, sql::Engine& engine
                                       LakeResolver& tables, const std::string& source,
                                       const std::string& format) {
   TARN_ASSIGN_OR_RETURN(const auto compiled, access_log::Format::Compile(format));
+  TARN_TRY(CheckColumns(compiled.schema()));
   const Tables names{{catalog::Zone::kQuarantine, source}, {catalog::Zone::kClean, source}};
   Committer committer(work, kExpire, 600 * kMicrosPerSecond);
   // A table of the first days gets today's columns: their rows are asked for by name.

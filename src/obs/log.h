@@ -19,8 +19,8 @@ enum class Level : uint8_t { kDebug, kInfo, kWarn, kError };
 
 enum class LogFormat : uint8_t {
   // "2026-11-24T13:09:46Z INFO  commit.done table=clean.web_log rows=5000"; what has blanks,
-  // quotes,
-  // controls or no UTF-8 in it is in quotes with JSON's escapes, bytes that are no UTF-8 as \xhh.
+  // quotes, controls or no UTF-8 in it is in quotes with JSON's escapes, bytes that are no UTF-8 as
+  // \xhh.
   kText,
   kJson,  // {"time":"…","level":"INFO","event":"commit.done","table":"clean.web_log","rows":5000}
 };

@@ -130,7 +130,8 @@ bool Query::MayBeDamage(const Error& error) const {
 Error Query::Judge(Error error) const {
   if (auto status = Stopped(); !status.ok()) return std::move(status).error();
   // The block that was to go there, and nothing of the place, is what DuckDB speaks of.
-  if (error.message().find("failed to offload data block") != std::string::npos) {
+  if (error.code() == Code::kResourceExhausted &&
+      error.message().find("failed to offload data block") != std::string::npos) {
     return ResourceExhausted(fmt::format(
         "the query needs more memory than it may take, and {}, where the rest goes, "
         "has no room for it: its disk is full, or {} are used",

@@ -234,8 +234,8 @@ class Catalog(LakeCase):
         flipped = bytearray(log.read_bytes())
         flipped[40] ^= 1
         log.write_bytes(flipped)
-        self.refused(DATA_LOSS, ("sql", self.shop.folder, self.count), log, "nothing is lost")
-        self.serve_refuses(DATA_LOSS, log, "nothing is lost")
+        self.refused(DATA_LOSS, ("sql", self.shop.folder, self.count), log, "after a clean stop it has everything")
+        self.serve_refuses(DATA_LOSS, log, "after a clean stop it has everything")
         for path in (log, self.state / "catalog.db-shm"):
             path.rename(self.work / path.name)
         self.assertEqual(self.rows(), 50)

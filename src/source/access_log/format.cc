@@ -1,7 +1,5 @@
 #include "source/access_log/format.h"
 
-#include <fmt/format.h>
-
 #include "base/text.h"
 #include "source/access_log/compile.h"
 #include "source/format_name/format_name.h"
@@ -52,19 +50,6 @@ Result<Program> CompileProgram(std::string_view given) {
   if (kind == "tsv") return CompileCsv(rest, '\t');
   if (kind == "regex") return CompileRegex(rest);
   return CompileLogFormat(text);
-}
-
-// Columns of one table, which SQL does not tell apart by capitals.
-Status CheckNames(const event::Schema& schema) {
-  for (const event::Field& field : schema.fields) {
-    const std::string& first = schema.FindNoCase(field.name)->name;
-    if (first == field.name) continue;
-    return InvalidArgument(
-        fmt::format("columns '{}' and '{}' differ in capitals only, which are one name in SQL; "
-                    "call one otherwise",
-                    first, field.name));
-  }
-  return {};
 }
 
 }  // namespace
@@ -128,7 +113,6 @@ void Finish(Program& program) {
 
 Result<Format> Format::Compile(std::string_view name_or_log_format) {
   TARN_ASSIGN_OR_RETURN(auto program, CompileProgram(name_or_log_format));
-  TARN_TRY(CheckNames(program.schema));
   program.text = name_or_log_format;
   return Format(std::make_shared<const Program>(std::move(program)));
 }

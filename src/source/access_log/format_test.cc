@@ -119,15 +119,6 @@ TEST(Format, ALineOfApachesConfigurationIsItsFormat) {
             "log format, position 4: there is no directive %F; did you mean '%f'?");
 }
 
-TEST(Format, ColumnsDifferInMoreThanCapitals) {
-  for (const char* format : {"csv:a,A", "json:Status:int,host,status", "regex:(?P<S>.)(?P<s>.)"}) {
-    const auto compiled = Format::Compile(format);
-    ASSERT_FALSE(compiled.ok()) << format;
-    EXPECT_NE(compiled.error().message().find("differ in capitals only"), std::string::npos);
-  }
-  EXPECT_TRUE(Format::Compile("json:Status:int,host").ok());
-}
-
 TEST(Format, ACsvHeaderLineNamesTheColumns) {
   const auto format = Format::FromCsvHeader("host,\"status\",Trace Id\r\n", ',');
   ASSERT_TRUE(format.ok());
