@@ -160,7 +160,7 @@ TEST_F(ReplayTest, SlowerOfTwoIsToldThatAnotherCameFirst) {
   const auto slower = Replay(format);
   ASSERT_FALSE(slower.ok());
   EXPECT_EQ(slower.error().code(), Code::kConflict);
-  EXPECT_NE(slower.error().message().find("another replay"), std::string::npos)
+  EXPECT_NE(slower.error().message().find("another commit"), std::string::npos)
       << slower.error().message();
   EXPECT_NE(slower.error().message().find("run it again"), std::string::npos);
   EXPECT_EQ(Replay(format)->replayed, 0);
