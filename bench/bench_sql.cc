@@ -116,7 +116,8 @@ void BenchEncode(const std::string& folder) {
         LogRows(schema, kBatchRows, kStart + i * kMicrosPerHour, kMicrosPerHour, random));
     for (size_t c = 0; c < schema.fields.size(); ++c) {
       const auto& column = batches.back().column(c);
-      bytes += column.is_bytes() ? column.bytes().size() : column.size() * 8;
+      bytes += column.size() * 8;
+      for (const std::string_view text : column.views()) bytes += text.size();
     }
   }
   const std::string path = folder + "/encode.parquet";
