@@ -117,7 +117,9 @@ void BenchEncode(const std::string& folder) {
     for (size_t c = 0; c < schema.fields.size(); ++c) {
       const auto& column = batches.back().column(c);
       bytes += column.size() * 8;
-      for (const std::string_view text : column.views()) bytes += text.size();
+      for (size_t row = 0; column.is_bytes() && row < column.size(); ++row) {
+        bytes += column.BytesAt(row).size();
+      }
     }
   }
   const std::string path = folder + "/encode.parquet";

@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
-#include <strings.h>
 
 #include <algorithm>
 #include <filesystem>

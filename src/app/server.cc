@@ -304,9 +304,9 @@ Result<RunningServer> FindServer(Machine& machine, const Project& project) {
   if (!text.ok()) return none;
   // A server that was killed leaves the file behind, whatever is in it, and anybody may listen on
   // its port since: it must not be shown our key.
-  const auto lock = machine.files.Lock(project.lock_file());
-  if (lock.ok() || lock.error().code() == Code::kNotFound) return none;
-  if (lock.error().code() != Code::kConflict) return lock.error();
+  const auto runs = machine.files.IsLocked(project.lock_file());
+  if (!runs.ok()) return runs.error().code() == Code::kNotFound ? none : runs.error();
+  if (!*runs) return none;
   auto running = ParseRunning(*text);
   if (running.ok()) return running;
   return Unavailable(fmt::format(

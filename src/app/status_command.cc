@@ -191,8 +191,7 @@ Result<Shown> StoppedStatus(Machine& machine, const Project& project) {
   const auto waiting = WaitingRecords(machine, project, *lake->catalog);
   if (waiting.ok()) {
     journal.Set("waiting", static_cast<int64_t>(*waiting));
-  } else if (const auto lock = machine.files.Lock(project.lock_file());
-             lock.ok() || lock.error().code() != Code::kConflict) {
+  } else if (!machine.files.IsLocked(project.lock_file()).value_or(false)) {
     journal.Set("error", waiting.error().message());
     shown.sound = waiting.error();
   }  // else a server has started meanwhile and changes it

@@ -25,7 +25,6 @@
 namespace tarn::catalog {
 namespace {
 
-constexpr uint64_t kHeaderBytes = 32;
 constexpr uint64_t kFrameHeaderBytes = 24;
 constexpr uint32_t kMagic = 0x377f0682;  // one more: its checksums are of big-endian words
 constexpr uint32_t kFormat = 3'007'000;
@@ -73,7 +72,7 @@ struct LogHeader {
 };
 
 std::optional<LogHeader> ParseLogHeader(std::string_view bytes) {
-  if (bytes.size() < kHeaderBytes) return std::nullopt;
+  if (bytes.size() < kLogHeaderBytes) return std::nullopt;
   const uint32_t magic = BigEndianAt(bytes, 0);
   const uint32_t page_bytes = BigEndianAt(bytes, 8);
   const bool fits = (magic | 1) == (kMagic | 1) && BigEndianAt(bytes, 4) == kFormat &&
@@ -142,7 +141,7 @@ class LogScan {
   }
 
   const LogHeader header_;
-  uint64_t offset_ = kHeaderBytes;
+  uint64_t offset_ = kLogHeaderBytes;
   Checksum before_;           // as it stands in the frame before, or in the header
   uint64_t unread_from_ = 0;  // SQLite reads nothing from there on; 0: it reads all
   bool on_a_commit_ = false;  // behind that: all frames fit since one that ended a commit
@@ -175,14 +174,14 @@ Error LostCommits(const std::string& path, const LogDamage& damage) {
 }  // namespace
 
 Result<std::optional<LogDamage>> FindLogDamage(const os::File& log) {
-  TARN_ASSIGN_OR_RETURN(const std::string head, log.ReadAt(0, kHeaderBytes + 1));
-  if (head.size() <= kHeaderBytes) return std::optional<LogDamage>();  // no frame
+  TARN_ASSIGN_OR_RETURN(const std::string head, log.ReadAt(0, kLogHeaderBytes + 1));
+  if (head.size() <= kLogHeaderBytes) return std::optional<LogDamage>();  // no frame
   const auto header = ParseLogHeader(head);
   // One sector is not torn, and it was synced before the first frame.
   if (!header) return std::optional(LogDamage{});
   LogScan scan(*header);
   const size_t read_bytes = kReadBytes / header->frame_bytes * header->frame_bytes;
-  for (uint64_t offset = kHeaderBytes;; offset += read_bytes) {
+  for (uint64_t offset = kLogHeaderBytes;; offset += read_bytes) {
     TARN_ASSIGN_OR_RETURN(const std::string bytes, log.ReadAt(offset, read_bytes));
     std::string_view rest = bytes;
     for (; rest.size() >= header->frame_bytes; rest.remove_prefix(header->frame_bytes)) {

@@ -8,6 +8,8 @@
 
 namespace tarn::catalog {
 
+inline constexpr uint64_t kLogHeaderBytes = 32;
+
 // Where SQLite stops reading a write-ahead log although commits that were made lie behind.
 struct LogDamage {
   uint64_t offset = 0;  // of the first frame it does not read; 0: the log's header

@@ -6,7 +6,6 @@
 namespace tarn::catalog {
 namespace {
 
-constexpr uint64_t kLogHeaderBytes = 32;
 constexpr int64_t kPageBytes = 4096;
 
 bool HasLog(const os::FileSystem& fs, const std::string& path) {

@@ -81,8 +81,6 @@ class Column {
   // Raw arrays of size() elements, for encoders. valid(): 1 = present.
   const std::vector<uint8_t>& valid() const { return valid_; }
   const std::vector<int64_t>& ints() const { return ints_; }
-  const std::vector<double>& doubles() const { return doubles_; }
-  const std::vector<std::string_view>& views() const { return views_; }
 
   // Appends row `row` of `other`, which has the same kind.
   void AppendFrom(const Column& other, size_t row);

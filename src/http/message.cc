@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/text.h"
 #include "codec/json.h"
 
 namespace tarn::http {
@@ -35,11 +36,6 @@ std::optional<Method> ParseMethod(std::string_view name) {
   return std::nullopt;
 }
 
-bool EqualNames(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(),
-                                            [](char x, char y) { return Lower(x) == Lower(y); });
-}
-
 void Headers::Add(std::string_view name, std::string_view value) {
   const size_t name_begin = bytes_.size();
   bytes_.append(name);
@@ -64,7 +60,7 @@ Headers::Field Headers::at(size_t index) const {
 std::optional<std::string_view> Headers::Find(std::string_view name) const {
   for (size_t i = 0; i < entries_.size(); ++i) {
     const Field field = at(i);
-    if (EqualNames(field.first, name)) return field.second;
+    if (EqualsNoCase(field.first, name)) return field.second;
   }
   return std::nullopt;
 }
@@ -72,7 +68,7 @@ std::optional<std::string_view> Headers::Find(std::string_view name) const {
 size_t Headers::Count(std::string_view name) const {
   size_t count = 0;
   for (size_t i = 0; i < entries_.size(); ++i) {
-    if (EqualNames(at(i).first, name)) ++count;
+    if (EqualsNoCase(at(i).first, name)) ++count;
   }
   return count;
 }

@@ -77,9 +77,6 @@ Response ErrorResponse(int status, std::string_view code, std::string_view messa
 
 std::string_view ReasonPhrase(int status);
 
-// Compares without case, ASCII only, as header names want it.
-bool EqualNames(std::string_view a, std::string_view b);
-
 // nullopt for a '%' not followed by two hex digits, or a decoded NUL.
 std::optional<std::string> PercentDecode(std::string_view text, bool plus_is_space = false);
 // Everything but RFC 3986's unreserved characters is encoded.

@@ -97,13 +97,13 @@ class Message final : public beast::http::basic_parser<true> {
         if (++lengths_ > 1 || !AllDigits(value)) FailArgument(ec, "bad Content-Length");
         return;
       case beast::http::field::transfer_encoding:
-        if (!EqualNames(value, "chunked"))
+        if (!EqualsNoCase(value, "chunked"))
           Fail(ec, 501, "Unsupported", "the only Transfer-Encoding is chunked");
         else if (http_1_0_)
           FailArgument(ec, "Transfer-Encoding needs HTTP/1.1");
         return;
       case beast::http::field::expect:
-        if (!EqualNames(value, "100-continue"))
+        if (!EqualsNoCase(value, "100-continue"))
           Fail(ec, 417, "Unsupported", "the only expectation is 100-continue");
         expects_continue_ = !http_1_0_;
         return;

@@ -7,8 +7,6 @@
 namespace tarn::lake {
 namespace {
 
-constexpr int64_t kTimeout = 60 * kMicrosPerSecond;
-
 // What a damaged journal lost between two batches.
 TEST(JournalLoss, LinesThatAreMissingAreToldOnceHoweverOftenAFlushIsTried) {
   TestLake lake("missing");

@@ -3,8 +3,6 @@
 namespace tarn::lake {
 namespace {
 
-constexpr int64_t kTimeout = 60 * kMicrosPerSecond;
-
 // The catalog stops answering for a while: commits are made but nobody hears of it, or not made.
 void LoseAnswers(const std::string& name, bool applies) {
   TestLake lake(name);

@@ -6,8 +6,6 @@
 namespace tarn::lake {
 namespace {
 
-constexpr int64_t kTimeout = 60 * kMicrosPerSecond;
-
 TEST(Landing, OtherFormatWidensTheTable) {
   TestLake lake("widen");
   ASSERT_TRUE(lake.Open().ok());

@@ -8,8 +8,6 @@
 namespace tarn::lake {
 namespace {
 
-constexpr int64_t kTimeout = 60 * kMicrosPerSecond;
-
 TEST(Landing, LinesReachRawAndCleanOnceEach) {
   TestLake lake("once");
   ASSERT_TRUE(lake.Open().ok());

@@ -173,8 +173,7 @@ Status ReplayFile(const Replay& replay, const iceberg::DataFile& file, ReplayRep
     if (receipt.error().code() != Code::kConflict) return receipt.error();
     return Conflict(
         fmt::format("another commit, of a replay or a compaction, changed {} meanwhile, and "
-                    "nothing of its file "
-                    "was replayed here; run it again",
+                    "nothing of its file was replayed here; run it again",
                     table));
   }
   report.replayed += static_cast<int64_t>(counts.lines - counts.rejected);

@@ -8,8 +8,6 @@
 namespace tarn::lake {
 namespace {
 
-constexpr int64_t kTimeout = 60 * kMicrosPerSecond;
-
 class ReplayTest : public testing::Test {
  protected:
   ReplayTest() : lake_("replay") {

@@ -27,6 +27,9 @@
 
 namespace tarn::lake {
 
+// For a flush that is waited for.
+inline constexpr int64_t kTimeout = 60 * kMicrosPerSecond;
+
 // For tests: a lake in a folder of its own, with the parts a server has. Open and Close are what a
 // start and a stop do; Kill leaves everything as a crash would, but for what the disk lost.
 class TestLake {

@@ -241,8 +241,6 @@ Status PosixFileSystem::SyncDirectory(const std::string& path) {
 Result<std::unique_ptr<FileLock>> PosixFileSystem::Lock(const std::string& path) {
   int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0640);
   if (fd < 0 && errno == EISDIR) fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  // Where nothing can be written, others may still hold it.
-  if (fd < 0 && errno == EROFS) fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return SystemError("open", path, errno);
   auto lock = std::make_unique<PosixLock>(fd);
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {

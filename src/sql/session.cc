@@ -166,7 +166,7 @@ Result<TableName> SessionImpl::Qualify(const std::string& name) {
   std::vector<TableName> found;
   std::vector<std::string> known;
   for (const TableName& table : all) {
-    if (Lower(table.name) == Lower(name)) found.push_back(table);
+    if (EqualsNoCase(table.name, name)) found.push_back(table);
     known.push_back(table.name);
   }
   if (found.size() == 1) return found.front();
