@@ -30,8 +30,7 @@ constexpr uint32_t kMagic = 0x377f0682;  // one more: its checksums are of big-e
 constexpr uint32_t kFormat = 3'007'000;
 constexpr uint32_t kLeastPageBytes = 512;
 constexpr uint32_t kMostPageBytes = 65'536;
-constexpr uint64_t kSectorBytes = 512;    // a disk writes so much wholly or not at all
-constexpr uint32_t kMostPages = 1 << 20;  // a catalog of 4 GB
+constexpr uint64_t kSectorBytes = 512;  // a disk writes so much wholly or not at all
 constexpr size_t kReadBytes = 1 << 20;
 constexpr int kLooks = 5;
 
@@ -104,11 +103,11 @@ class LogScan {
     if (unread_from_ == 0 && fits) return;
     if (unread_from_ == 0) unread_from_ = offset;
     if (!fits) on_a_commit_ = false;
-    // The mark of a commit is believed of a frame that is otherwise damaged, too, unless a sector
-    // ended behind it and what stands there is older than the frame.
-    const bool whole_mark = (offset + 8) % kSectorBytes != 0;
-    const bool ends_commit = own && BigEndianAt(frame, 4) != 0 &&
-                             (fits || whole_mark || !FitsWithoutMark(before, frame));
+    // The mark of a commit is believed of a frame that is otherwise damaged, too, but not where a
+    // sector ended between it and the checksum that the next frame goes on from: they may be of two
+    // commits then, one of which failed.
+    const bool one_sector = (offset + 8) % kSectorBytes != 0 && (offset + 16) % kSectorBytes != 0;
+    const bool ends_commit = own && BigEndianAt(frame, 4) != 0 && (fits || one_sector);
     if (!ends_commit) return;
     damaged_ |= fits && on_a_commit_;
     on_a_commit_ = true;
@@ -120,26 +119,6 @@ class LogScan {
   }
 
  private:
-  // Whether the frame fits as one that ends no commit, of whichever page: the eight bytes that say
-  // so are then older than the rest. The checksum is linear in the page's number.
-  bool FitsWithoutMark(const Checksum& before, std::string_view frame) const {
-    const auto sum_with = [&](uint32_t page_word) {
-      Checksum sum;
-      sum.first = before.first + page_word + before.second;
-      sum.second = before.second + sum.first;
-      return sum.Then(frame.substr(kFrameHeaderBytes), header_.big_endian);
-    };
-    const Checksum zero = sum_with(0);
-    const Checksum one = sum_with(1);
-    for (uint32_t page = 1; page <= kMostPages; ++page) {
-      const uint32_t word = header_.big_endian ? page : __builtin_bswap32(page);
-      const Checksum sum{zero.first + (one.first - zero.first) * word,
-                         zero.second + (one.second - zero.second) * word};
-      if (sum == before_) return true;
-    }
-    return false;
-  }
-
   const LogHeader header_;
   uint64_t offset_ = kLogHeaderBytes;
   Checksum before_;           // as it stands in the frame before, or in the header

@@ -336,25 +336,28 @@ TEST(MadeSqliteLog, WhatAnEarlierLogLeftInTheFileIsNoDamage) {
   EXPECT_TRUE(IsDamaged(Flipped(log.Over(older.bytes()), kHeader + 100)));
 }
 
-// The mark of a commit in the head of a frame may be older than the rest of it, where a sector ends
-// between them: in the head of this frame.
+// Where a sector ends in the head of a frame, its mark of a commit and its checksum may be of two
+// commits. Beneath the torn one lies what was there before: here a longer one that failed.
 TEST(MadeSqliteLog, ATornHeadOfAFrameMakesNoCommit) {
-  constexpr size_t kSplit = kHeader + 41 * (24 + 512) + 8;
-  static_assert(kSplit % 512 == 0);
-  MadeLog older('o');
-  older.Commit(42, MadeLog::Outcome::kMade);
-  older.Commit(20, MadeLog::Outcome::kMade);
-  MadeLog log('s');
-  log.Commit(30, MadeLog::Outcome::kMade);
-  log.Commit(20, MadeLog::Outcome::kMade);
-  std::string torn = log.Over(older.bytes());
-  torn.replace(kSplit - 512, 512, older.bytes().substr(kSplit - 512, 512));
-  EXPECT_FALSE(IsDamaged(torn));
-  // But one that is as it was written, of a page that is not, does.
-  MadeLog whole('s');
-  for (const size_t pages : {41U, 1U, 3U}) whole.Commit(pages, MadeLog::Outcome::kMade);
-  EXPECT_FALSE(IsDamaged(whole.bytes()));
-  EXPECT_TRUE(IsDamaged(Flipped(whole.bytes(), kSplit + 100)));
+  constexpr size_t kPages = 70;  // the heads of 64 frames have their sectors' ends at any place
+  const auto log_with = [](size_t pages, MadeLog::Outcome outcome) {
+    MadeLog log('s');
+    log.Commit(1, MadeLog::Outcome::kMade);
+    log.Commit(kPages, MadeLog::Outcome::kFailed);
+    if (pages > 0) log.Commit(pages, outcome);
+    return log.bytes();
+  };
+  const std::string failed = log_with(0, MadeLog::Outcome::kFailed);
+  for (size_t pages = 1; pages < kPages; ++pages) {
+    const std::string made = log_with(pages, MadeLog::Outcome::kMade);
+    const size_t last = kHeader + pages * (24 + 512);  // the frame that ends it
+    for (size_t split = (last / 512 + 1) * 512; split < last + 24 + 512; split += 512) {
+      EXPECT_FALSE(IsDamaged(made.substr(0, split) + failed.substr(split)))
+          << pages << " " << split;
+      EXPECT_FALSE(IsDamaged(failed.substr(0, split) + made.substr(split)))
+          << pages << " " << split;
+    }
+  }
 }
 
 }  // namespace
