@@ -75,19 +75,19 @@ Column::Storage Column::StorageOf(TypeKind kind) {
   }
 }
 
-void Column::AppendNull() {
+void Column::AppendNulls(size_t count) {
   switch (storage_) {
     case Storage::kInt:
-      ints_.push_back(0);
+      ints_.resize(ints_.size() + count);
       break;
     case Storage::kDouble:
-      doubles_.push_back(0);
+      doubles_.resize(doubles_.size() + count);
       break;
     case Storage::kBytes:
-      views_.emplace_back();
+      views_.resize(views_.size() + count);
       break;
   }
-  valid_.push_back(0);
+  valid_.resize(valid_.size() + count);
 }
 
 void Column::AppendFrom(const Column& other, size_t row) {

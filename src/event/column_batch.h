@@ -69,7 +69,30 @@ class Column {
     views_.push_back(value);
     valid_.push_back(1);
   }
-  void AppendNull();
+  void AppendNull() {
+    switch (storage_) {
+      case Storage::kInt:
+        ints_.push_back(0);
+        break;
+      case Storage::kDouble:
+        doubles_.push_back(0);
+        break;
+      case Storage::kBytes:
+        views_.emplace_back();
+        break;
+    }
+    valid_.push_back(0);
+  }
+  // `count` rows of the same value each.
+  void AppendInts(int64_t value, size_t count) {
+    ints_.insert(ints_.end(), count, value);
+    valid_.insert(valid_.end(), count, 1);
+  }
+  void AppendBorrowed(std::string_view value, size_t count) {
+    views_.insert(views_.end(), count, value);
+    valid_.insert(valid_.end(), count, 1);
+  }
+  void AppendNulls(size_t count);
 
   // False once a string was appended that is none.
   bool is_utf8() const { return is_utf8_; }

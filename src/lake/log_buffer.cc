@@ -78,6 +78,7 @@ LogBuffer::LogBuffer(access_log::Format format)
       columns_(parser_.format().schema().fields.size()),
       time_index_(*schema_.IndexOf(kTimeColumn)),
       own_time_(parser_.format().schema().Find(kTimeColumn) == nullptr),
+      parsed_(own_time_ ? columns_ + 1 : columns_),
       rejected_(schema_) {}
 
 std::unique_ptr<LogBuffer> LogBuffer::Refusing(const std::string& format,
@@ -117,6 +118,7 @@ LineCounts LogBuffer::Add(const agent_wire::BatchHeader& header, std::string pay
       Reject(line, offset, origin, why_cut, counts);
     }
   }
+  FinishRows(origin);
   parser_.set_readable_slack(0);
   all_ascii_ = false;
   return counts;
@@ -134,7 +136,9 @@ LineOrigin LogBuffer::Keep(const LineOrigin& origin) {
 void LogBuffer::AddLine(std::string_view line, uint64_t offset, const LineOrigin& origin,
                         LineCounts& counts) {
   memory_bytes_ += line.size();
-  AddKept(texts_.Copy(line), offset, Keep(origin), counts);
+  const LineOrigin kept = Keep(origin);
+  AddKept(texts_.Copy(line), offset, kept, counts);
+  FinishRows(kept);
 }
 
 void LogBuffer::AddKept(std::string_view line, uint64_t offset, const LineOrigin& origin,
@@ -150,25 +154,30 @@ void LogBuffer::AddKept(std::string_view line, uint64_t offset, const LineOrigin
   }
   memory_bytes_ += parser_.copied_bytes() - std::exchange(copied_bytes_, parser_.copied_bytes());
   if (own_time_) rows.column(time_index_).AppendInt(origin.ingested_at.micros);
-  AppendOrigin(rows, offset, origin);
-  AppendLine(rows, line, ascii);
-  rows.column(rows.column_count() - 1).AppendNull();
   const Hour hour = HourOfLast(rows);
-  if (hour != current_hour_) {
-    if (hours_.size() >= kMaxHours && !hours_.contains(hour)) {
-      rows.RemoveLastRow();
-      ++counts.hours_refused;
-      return Reject(line, offset, origin, kTooManyHours, counts);
-    }
-    event::ColumnBatch& target = RowsOf(hour);
-    target.AppendRowFrom(rows, rows.rows() - 1);
-    // Its texts are copies now: the line, and values that are about as long.
-    memory_bytes_ +=
-        2 * line.size() + origin.host.size() + origin.file_id.size() + origin.path.size();
-    rows.RemoveLastRow();
-    current_ = &target;
-    current_hour_ = hour;
+  if (hour != current_hour_ && !MoveLast(hour, line.size(), origin)) {
+    ++counts.hours_refused;
+    return Reject(line, offset, origin, kTooManyHours, counts);
   }
+  AppendLine(*current_, line, offset, ascii);
+  ++unfinished_;
+}
+
+bool LogBuffer::MoveLast(Hour hour, size_t line_bytes, const LineOrigin& origin) {
+  FinishRows(origin);
+  event::ColumnBatch& from = *current_;
+  const bool has_room = hours_.size() < kMaxHours || hours_.contains(hour);
+  if (has_room) {
+    current_ = &RowsOf(hour);
+    current_hour_ = hour;
+    memory_bytes_ += line_bytes;  // its texts are copies now, which are about as long
+  }
+  for (size_t i = 0; i < parsed_; ++i) {
+    event::Column& column = from.column(i);
+    if (has_room) current_->column(i).AppendFrom(column, column.size() - 1);
+    column.RemoveLast();
+  }
+  return has_room;
 }
 
 void LogBuffer::NoteLine(std::string_view line, LineCounts& counts) {
@@ -180,10 +189,9 @@ void LogBuffer::NoteLine(std::string_view line, LineCounts& counts) {
 void LogBuffer::Reject(std::string_view line, uint64_t offset, const LineOrigin& origin,
                        std::string_view reason, LineCounts& counts) {
   if (counts.rejected++ == 0) counts.first_reason = reason;
-  for (size_t i = 0; i < columns_; ++i) rejected_.column(i).AppendNull();
-  if (own_time_) rejected_.column(time_index_).AppendNull();
-  AppendOrigin(rejected_, offset, origin);
-  AppendLine(rejected_, line, false);
+  for (size_t i = 0; i < parsed_; ++i) rejected_.column(i).AppendNull();
+  AppendOrigin(rejected_, origin, 1);
+  AppendLine(rejected_, line, offset, false);
   // It may quote the format.
   rejected_.column(rejected_.column_count() - 1).AppendBytes(EscapeInvalidUtf8(reason));
   memory_bytes_ += reason.size();
@@ -197,22 +205,32 @@ event::ColumnBatch& LogBuffer::RowsOf(Hour hour) {
 
 Hour LogBuffer::HourOfLast(const event::ColumnBatch& rows) const {
   const event::Column& time = rows.column(time_index_);
-  if (time.IsNull(time.size() - 1)) return std::nullopt;
-  return FloorDiv(time.IntAt(time.size() - 1), kMicrosPerHour);
+  const size_t row = time.size() - 1;
+  if (time.IsNull(row)) return std::nullopt;
+  return FloorDiv(time.IntAt(row), kMicrosPerHour);
 }
 
-void LogBuffer::AppendOrigin(event::ColumnBatch& rows, uint64_t offset,
-                             const LineOrigin& origin) const {
-  size_t at = own_time_ ? columns_ + 1 : columns_;
-  rows.column(at++).AppendBorrowed(origin.host);
-  rows.column(at++).AppendBorrowed(origin.file_id);
-  rows.column(at++).AppendBorrowed(origin.path);
-  rows.column(at++).AppendInt(static_cast<int64_t>(offset));
-  rows.column(at++).AppendInt(static_cast<int64_t>(origin.batch_number));
-  rows.column(at).AppendInt(origin.ingested_at.micros);
+void LogBuffer::AppendOrigin(event::ColumnBatch& rows, const LineOrigin& origin,
+                             size_t count) const {
+  size_t at = parsed_;
+  rows.column(at++).AppendBorrowed(origin.host, count);
+  rows.column(at++).AppendBorrowed(origin.file_id, count);
+  rows.column(at++).AppendBorrowed(origin.path, count);
+  ++at;  // the offset
+  rows.column(at++).AppendInts(static_cast<int64_t>(origin.batch_number), count);
+  rows.column(at).AppendInts(origin.ingested_at.micros, count);
 }
 
-void LogBuffer::AppendLine(event::ColumnBatch& rows, std::string_view line, bool ascii) {
+void LogBuffer::FinishRows(const LineOrigin& origin) {
+  const size_t count = std::exchange(unfinished_, 0);
+  if (count == 0) return;
+  AppendOrigin(*current_, origin, count);
+  current_->column(current_->column_count() - 1).AppendNulls(count);  // no reason
+}
+
+void LogBuffer::AppendLine(event::ColumnBatch& rows, std::string_view line, uint64_t offset,
+                           bool ascii) {
+  rows.column(parsed_ + 3).AppendInt(static_cast<int64_t>(offset));
   event::Column& text = rows.column(rows.column_count() - 3);
   event::Column& bytes = rows.column(rows.column_count() - 2);
   if (ascii || IsValidUtf8(line)) {

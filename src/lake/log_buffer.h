@@ -76,8 +76,15 @@ class LogBuffer {
               std::string_view reason, LineCounts& counts);
   event::ColumnBatch& RowsOf(Hour hour);
   Hour HourOfLast(const event::ColumnBatch& rows) const;
-  void AppendOrigin(event::ColumnBatch& rows, uint64_t offset, const LineOrigin& origin) const;
-  void AppendLine(event::ColumnBatch& rows, std::string_view line, bool ascii);
+  // Moves what was parsed last, and nothing else yet, from current_ to the rows of another hour,
+  // which are current_ then. False: there is no room for that hour, and it is dropped.
+  bool MoveLast(Hour hour, size_t line_bytes, const LineOrigin& origin);
+  // Appends what all rows of a batch have alike to the `count` last ones.
+  void AppendOrigin(event::ColumnBatch& rows, const LineOrigin& origin, size_t count) const;
+  // The same to the rows of current_ that lack it.
+  void FinishRows(const LineOrigin& origin);
+  // Appends what each row has of its own.
+  void AppendLine(event::ColumnBatch& rows, std::string_view line, uint64_t offset, bool ascii);
 
   access_log::Parser parser_;
   std::string format_text_;
@@ -86,12 +93,14 @@ class LogBuffer {
   const size_t columns_;     // of the format
   const size_t time_index_;  // of "time"
   const bool own_time_;      // the format has no "time"; ours is the time of arrival
+  const size_t parsed_;      // columns of the format and the time
   std::list<std::string> payloads_;
   event::Arena texts_;  // what rows borrow and no payload has
   std::map<Hour, event::ColumnBatch> hours_;
   event::ColumnBatch rejected_;
   Hour current_hour_;
   event::ColumnBatch* current_ = nullptr;  // where the last line went: most go to the same hour
+  size_t unfinished_ = 0;  // rows of current_ that lack what all of a batch have alike
   size_t memory_bytes_ = 0;
   uint64_t copied_bytes_ = 0;  // by the parser, as far as they are counted
   bool all_ascii_ = false;     // the batch being added

@@ -47,6 +47,41 @@ TEST(LogBuffer, KeepsWhatItsRowsAreViewsOf) {
   EXPECT_EQ(counts.rejected, 1U);
 }
 
+TEST(LogBuffer, EachRowHasTheOriginOfItsBatchAndItsOwnOffset) {
+  LogBuffer buffer(access_log::Format::Compile("common").value());
+  std::map<int64_t, std::string> sources;  // by offset
+  uint64_t offset = 0;
+  for (const std::string source : {"w1", "w2"}) {
+    std::string payload;
+    for (const char* hour : {"13", "13", "no line", "14", "13", "no line", "15", "15"}) {
+      sources[static_cast<int64_t>(offset + payload.size())] = source;
+      payload += std::string("::1 - - [24/Nov/2026:") + hour + ":09:46 +0000] \"GET /" + source +
+                 " HTTP/1.1\" 200 5\n";
+    }
+    const auto header = TestLake::Header(source, offset, payload, 8);
+    offset = header.end_offset;
+    buffer.Add(header, std::move(payload), header.begin_offset, Timestamp{1});
+  }
+  const event::Schema& schema = buffer.schema();
+  std::vector<const event::ColumnBatch*> all = {&buffer.rejected()};
+  for (const auto& [hour, rows] : buffer.hours()) all.push_back(&rows);
+  size_t found = 0;
+  for (const event::ColumnBatch* rows : all) {
+    for (size_t i = 0; i < rows->column_count(); ++i) {
+      ASSERT_EQ(rows->column(i).size(), rows->rows()) << schema.fields[i].name;
+    }
+    found += rows->rows();
+    for (size_t row = 0; row < rows->rows(); ++row) {
+      const std::string& source = sources.at(rows->column(*schema.IndexOf("_position")).IntAt(row));
+      EXPECT_EQ(rows->column(*schema.IndexOf("_source")).BytesAt(row), source);
+      if (rows == &buffer.rejected()) continue;
+      EXPECT_EQ(rows->column(*schema.IndexOf("path")).BytesAt(row), "/" + source);
+    }
+  }
+  EXPECT_EQ(found, sources.size());
+  EXPECT_EQ(buffer.rejected().rows(), 4U);
+}
+
 TEST(LogBuffer, CountsWhatItsHoursTakeAndRejectsLinesOfTooMany) {
   LogBuffer buffer(access_log::Format::Compile("common").value());
   agent_wire::Batch batch;

@@ -26,7 +26,7 @@ using event::TypeKind;
 // A dictionary is given up for plain pages at this size; Arrow's 1 MB makes files a fifth bigger.
 constexpr int64_t kDictionaryLimitBytes = 4 << 20;
 // The size of a row group is looked at after so many rows.
-constexpr size_t kSliceRows = 16'384;
+constexpr size_t kSliceRows = 4'096;
 constexpr double kBloomFalsePositives = 0.01;
 constexpr int kZstdChecksumFlag = 201;  // ZSTD_c_checksumFlag
 constexpr int64_t kMagicBytes = 4;
