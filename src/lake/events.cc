@@ -52,6 +52,13 @@ void LandingRecovered::Emit(const Workspace& work) const {
                  {{"failures", static_cast<int64_t>(failures)}});
 }
 
+void RecordHeld::Emit(const Workspace& work) const {
+  work.log.Write(obs::Level::kError, "landing.record_held",
+                 {{"position", static_cast<int64_t>(position)},
+                  {"error", error.ToString()},
+                  {"retry_ms", retry_micros / 1'000}});
+}
+
 void RecordRefused::Emit(const Workspace& work) const {
   work.metrics.GetCounter("tarn_records_refused_total", "Journal records that cannot be read.")
       .Add();

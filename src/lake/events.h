@@ -48,6 +48,15 @@ struct LandingRecovered {
   void Emit(const Workspace& work) const;
 };
 
+// A journal record that cannot be read, or be taken into the buffers, just now. It is tried again,
+// and those behind it wait.
+struct RecordHeld {
+  uint64_t position;
+  const Error& error;
+  int64_t retry_micros;
+  void Emit(const Workspace& work) const;
+};
+
 // A journal record that cannot be read; its lines are lost to the lake. Kept in the journal's file
 // until that is recycled.
 struct RecordRefused {

@@ -489,7 +489,7 @@ void Landing::NoteUnreadable(const Error& error) {
     NoteError(error);
     changed_.NotifyAll();
   }
-  if (news) RecordRefused{next_position_, error}.Emit(work_);
+  if (news) RecordHeld{next_position_, error, kRetryMicros}.Emit(work_);
   os::MutexLock lock(mutex_);
   if (!stopping_) changed_.WaitFor(mutex_, kRetryMicros);
 }

@@ -92,5 +92,26 @@ TEST(Landing, GoesOnByItselfWhenTheCatalogIsFreeAgain) {
   EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || count(DISTINCT path) FROM raw.web_log"), "25 25");
 }
 
+// Its columns need a commit before the batch can be taken into the buffers.
+TEST(Landing, ABatchOfANewFormatWaitsForABusyCatalog) {
+  TestLake lake("new_format");
+  ASSERT_TRUE(lake.Open().ok());
+  uint64_t offset = 0;
+  testing::internal::CaptureStderr();
+  lake.lossy().busy = true;
+  ASSERT_TRUE(lake.SendLines("w1", offset, 20, "regex:(?P<whole>.*)").ok());
+  while (lake.landing().last_error().empty()) std::this_thread::yield();
+  const std::string error = lake.landing().last_error();
+  EXPECT_NE(error.find("another process"), std::string::npos) << error;
+  lake.lossy().busy = false;
+  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
+  EXPECT_EQ(lake.landing().last_error(), "");
+  EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || count(DISTINCT whole) FROM clean.web_log"),
+            "20 20");
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_NE(log.find("landing.record_held"), std::string::npos) << log;
+  EXPECT_EQ(log.find("landing.record_refused"), std::string::npos) << log;
+}
+
 }  // namespace
 }  // namespace tarn::lake
