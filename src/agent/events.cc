@@ -143,6 +143,26 @@ void Events::BatchDuplicate(uint64_t file_bytes) {
   duplicates_.Add();
   logger_.Write(Level::kDebug, "batch.duplicate", {{"bytes", Number(file_bytes)}});
 }
+void Events::FileKnownAlready(std::string_view path, uint64_t bytes) {
+  logger_.Write(Level::kWarn, "file.known_already",
+                {{"path", path},
+                 {"bytes", Number(bytes)},
+                 {"note",
+                  "the server has the first bytes of a file of this host that begins with "
+                  "the same line, and keeps those: right if it is this file, sent by "
+                  "another agent or before the state folder was lost; else give the two "
+                  "files different sources"}});
+}
+void Events::ServerIsAhead(std::string_view path, uint64_t bytes, uint64_t size) {
+  logger_.Write(Level::kError, "file.server_ahead",
+                {{"path", path},
+                 {"server_has", Number(bytes)},
+                 {"size", Number(size)},
+                 {"note",
+                  "what is written below that is taken for sent already, and lost to the "
+                  "lake, if the server's is another file that begins with the same line, or "
+                  "its catalog is damaged: give such files different sources"}});
+}
 void Events::BatchRetried(std::string_view reason, int64_t wait_micros, uint64_t attempt) {
   retries_.Add();
   // The first failure, then each doubling: a dead server fills no disk with complaints.

@@ -41,6 +41,10 @@ class Events {
 
   void BatchAcknowledged(uint64_t file_bytes, uint64_t lines, uint64_t wire_bytes, double seconds);
   void BatchDuplicate(uint64_t file_bytes);
+  // What this agent sends of a file for the first time the server has, up to there.
+  void FileKnownAlready(std::string_view path, uint64_t bytes);
+  // The server says that it has `bytes` of a file that has `size`.
+  void ServerIsAhead(std::string_view path, uint64_t bytes, uint64_t size);
   void BatchRetried(std::string_view reason, int64_t wait_micros, uint64_t attempt);
   void KeyRefused(int status, std::string_view answer);
   void BatchRefused(std::string_view path, int status, std::string_view answer);

@@ -288,14 +288,19 @@ void KeepBuffers() {
   mallopt(M_ARENA_MAX, 1);  // one thread gives back what another took
 }
 
+// What was asked for is the output, so it must get there.
+int Say(std::string_view text) {
+  fmt::print("{}", text);
+  if (std::fflush(stdout) == 0) return 0;
+  return Fail(os::SystemError("write", "the output", errno));
+}
+
 int Main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
-    if (argument == "--help" || argument == "-h") return fmt::print("{}", kUsage), 0;
-    if (argument == "--version") return fmt::print("tarn-agent {}\n", TARN_VERSION), 0;
-    if (argument == "--help-config") {
-      return fmt::print("{}", config::MarkdownTable(DescribeSettings())), 0;
-    }
+    if (argument == "--help" || argument == "-h") return Say(kUsage);
+    if (argument == "--version") return Say(fmt::format("tarn-agent {}\n", TARN_VERSION));
+    if (argument == "--help-config") return Say(config::MarkdownTable(DescribeSettings()));
   }
   const auto arguments = ParseArguments(argc, argv);
   if (!arguments.ok()) {

@@ -97,7 +97,7 @@ bool Tailer::PassHeading(TrackedFile& file, int64_t now) {
   const int64_t lines = settings_.flows[file.flow].skip_lines;
   if (lines == 0 || file.read_offset > 0) return true;
   std::string heading(kMaxLineBytes, '\0');
-  const auto count = file.reader->Read(0, heading);
+  const auto count = ReadOn(file, heading, now);
   if (!count.ok()) return true;  // as the next read will say
   heading.resize(*count);
   size_t end = EndOfFirstLines(heading, lines);
@@ -114,11 +114,18 @@ bool Tailer::PassHeading(TrackedFile& file, int64_t now) {
   return true;
 }
 
+Result<size_t> Tailer::ReadOn(TrackedFile& file, std::span<char> buffer, int64_t now) {
+  TARN_ASSIGN_OR_RETURN(const size_t count, file.reader->Read(file.read_offset, buffer));
+  const uint64_t end = file.read_offset + count;
+  if (!file.reader->compressed() && end > file.size) NoteSize(file, end, now);
+  return count;
+}
+
 Frame Tailer::FrameOf(TrackedFile& file, std::string& buffer, int64_t now) {
   const size_t limit = static_cast<size_t>(LimitOf(file));
   for (size_t wanted = limit;; wanted = std::min(2 * wanted, kMaxLineBytes)) {
     buffer.resize(wanted);
-    const auto count = file.reader->Read(file.read_offset, buffer);
+    const auto count = ReadOn(file, buffer, now);
     if (!count.ok()) {
       table_.SetProblem(file, ProblemKind::kUnreadable, count.error());
       file.hold_until = now + kDiskRetryMicros;
@@ -254,9 +261,22 @@ void Tailer::Void(TrackedFile& file) {
   if (file.size > file.read_offset) file.pending_since = clock_.MonotonicMicros();
 }
 
+// Of a plain file; of one that is open, at least `wanted` if it has so much.
+uint64_t Tailer::KnownSize(TrackedFile& file, uint64_t wanted) {
+  const uint64_t known = std::max(file.size, file.state.size);
+  if (wanted <= known || !file.reader) return known;
+  const auto size = file.reader->Size();
+  if (size.ok() && *size >= wanted) {  // another agent was faster
+    NoteSize(file, *size, clock_.MonotonicMicros());
+  } else if (size.ok() && !std::exchange(file.ahead_said, true)) {
+    events_.ServerIsAhead(file.state.path, wanted, *size);
+  }
+  return std::max(known, file.size);
+}
+
 void Tailer::MoveTo(TrackedFile& file, uint64_t offset) {
   const bool plain = !file.reader || !file.reader->compressed();
-  if (plain) offset = std::min(offset, std::max(file.size, file.state.size));
+  if (plain) offset = std::min(offset, KnownSize(file, offset));
   if (offset != file.state.acked) file.state.line_begin.reset();
   file.state.acked = offset;
   while (!file.handed_out.empty() && file.handed_out.front().piece.anchor.end <= offset) {

@@ -88,10 +88,13 @@ class Tailer {
   bool PassHeading(TrackedFile& file, int64_t now);
   void Wait(TrackedFile& file, int64_t now);
   void WaitForPacked(TrackedFile& file, int64_t now);
+  // Of an open file; what it has grown by since it was looked at is noted.
+  Result<size_t> ReadOn(TrackedFile& file, std::span<char> buffer, int64_t now);
   Frame FrameOf(TrackedFile& file, std::string& buffer, int64_t now);
   PendingBatch Make(uint64_t slot, TrackedFile& file, Frame frame, std::string payload);
   static void NoteHandedOut(TrackedFile& file, std::string_view payload,
                             std::vector<uint32_t> lines);
+  uint64_t KnownSize(TrackedFile& file, uint64_t wanted);
   void MoveTo(TrackedFile& file, uint64_t offset);
   // After every acknowledgement; there is something to note if the server has more than was handed
   // out.

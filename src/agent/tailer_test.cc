@@ -467,6 +467,75 @@ TEST(Tailer, NothingIsReadWhileTheQueueIsFull) {
   EXPECT_TRUE(rig.server.AllBytes() == text);
 }
 
+// It is read to its end, which the last look at its size did not see.
+TEST(Tailer, WhatIsWrittenBetweenLookingAndReadingIsAcknowledgedToo) {
+  TempFolder folder;
+  AgentSettings settings = SettingsFor(folder / "a.log");
+  Rig rig(settings);
+  Append(folder / "a.log", "one\n");
+  rig.table().Discover();
+  rig.table().RefreshSizes();
+  Append(folder / "a.log", "two\n");
+  rig.clock.Advance(settings.batch_age_micros);
+  rig.Pump(1);
+  EXPECT_EQ(rig.server.AllBytes(), "one\ntwo\n");
+  EXPECT_EQ(rig.table().States().front().acked, 8U);
+  EXPECT_TRUE(rig.tailer().Idle());
+  Append(folder / "a.log", "three\n");
+  rig.Settle(1);
+  EXPECT_EQ(rig.table().States().front().acked, 14U);
+  EXPECT_TRUE(rig.tailer().Idle());
+  EXPECT_TRUE(rig.table().files().begin()->second.handed_out.empty());
+}
+
+TEST(Tailer, AHeadingThatCameBetweenLookingAndReadingIsPassedWhole) {
+  TempFolder folder;
+  AgentSettings settings = SettingsWithHeading(folder / "a.csv");
+  Rig rig(settings);
+  Append(folder / "a.csv", "one\n");
+  rig.table().Discover();
+  rig.table().RefreshSizes();
+  Append(folder / "a.csv", "two\n");
+  rig.clock.Advance(settings.batch_age_micros);
+  rig.Pump(1);
+  EXPECT_EQ(rig.table().States().front().acked, 8U);
+  Append(folder / "a.csv", "three\n");
+  rig.Settle(1);
+  EXPECT_EQ(rig.server.AllBytes(), "three\n");
+  EXPECT_EQ(rig.table().States().front().acked, 14U);
+}
+
+// The lines of one record are written while it is read; that it was quiet before says nothing.
+TEST(Tailer, ARecordThatCameBetweenLookingAndReadingWaitsForItsOtherLines) {
+  TempFolder folder;
+  AgentSettings settings = SettingsFor(folder / "a.log");
+  settings.flows[0].multiline_start = "^\\[";
+  Rig rig(settings);
+  Append(folder / "a.log", "[1] one\n");
+  rig.table().Discover();
+  rig.table().RefreshSizes();
+  rig.clock.Advance(60 * kMicrosPerSecond);
+  Append(folder / "a.log", "[2] two\n");
+  rig.Pump(1);
+  Append(folder / "a.log", "  more\n");
+  rig.Settle();
+  const auto& records = rig.server.files.begin()->second.records;
+  EXPECT_EQ(records, (std::vector<std::string>{"[1] one\n", "[2] two\n  more\n"}));
+}
+
+// It has another file for this one, or an older Tarn's catalog is damaged.
+TEST(Tailer, AServerThatHasMoreThanThereIsIsAnError) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  Append(folder / "a.log", "one\n");
+  rig.server.script.push_back(FakeServer::Stored("duplicate", 1'000));
+  rig.Settle(1);
+  const std::string log = rig.log.Text();
+  EXPECT_NE(log.find("file.server_ahead"), std::string::npos) << log;
+  EXPECT_NE(log.find("file.known_already"), std::string::npos) << log;
+  EXPECT_EQ(rig.table().States().front().acked, 4U);
+}
+
 TEST(Tailer, UnreadableFileDoesNotStopTheOthers) {
   TempFolder folder;
   Rig rig(SettingsFor(folder / "*.log"));

@@ -52,14 +52,29 @@ std::string FileIdentity(int fd) {
   return fstat(fd, &info) == 0 ? IdentityOf(info) : std::string();
 }
 
-Status RequireOutside(const Project& project, const std::string& out) {
+Status RequireOutside(const Project& project, const std::string& option, const std::string& file) {
   for (const std::string& own :
        {project.lake_folder, project.state_folder, os::JoinPath(project.folder, "tarn.yaml")}) {
-    if (!IsWithin(out, own)) continue;
-    return InvalidArgument(
-        fmt::format("--out {} is a place of the project's own ({}); choose another", out, own));
+    if (!IsWithin(file, own)) continue;
+    return InvalidArgument(fmt::format("{} {} is a place of the project's own ({}); choose another",
+                                       option, file, own));
   }
   return {};
+}
+
+Status RequireOutsideProjects(os::FileSystem& files, const std::string& option,
+                              const std::string& file) {
+  if (file.empty()) return {};
+  const auto folder = FindProject(files, Canonical(file).parent_path().string());
+  if (!folder.ok()) return {};
+  auto project = LoadProject(files, *folder);
+  // Of one with mistakes these are the usual places.
+  if (!project.ok()) {
+    project = Project{.folder = *folder,
+                      .lake_folder = os::JoinPath(*folder, "lake"),
+                      .state_folder = os::JoinPath(*folder, "state")};
+  }
+  return RequireOutside(*project, option, file);
 }
 
 }  // namespace tarn::app

@@ -18,8 +18,11 @@ std::string FileIdentity(const std::string& path);
 // The same of an open file.
 std::string FileIdentity(int fd);
 
-// InvalidArgument if a file of the user's, as --out names it, would lie among the project's own:
-// its lake, its state, its tarn.yaml.
-Status RequireOutside(const Project& project, const std::string& out);
+// InvalidArgument if a file of the user's, as an option like --out names it, would lie among the
+// project's own: its lake, its state, its tarn.yaml.
+Status RequireOutside(const Project& project, const std::string& option, const std::string& file);
+// The same of the project that the file's folder is in, if any. An empty name is no file.
+Status RequireOutsideProjects(os::FileSystem& files, const std::string& option,
+                              const std::string& file);
 
 }  // namespace tarn::app

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -33,18 +34,19 @@ struct ParseOptions {
 
 using FilePtr = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
 
-// We read and write in large pieces of our own.
+// We write in large pieces of our own.
 void Unbuffer(std::FILE* file) { std::setvbuf(file, nullptr, _IONBF, 0); }
 
 Result<FilePtr> OpenInput(const std::string& path) {
   FilePtr file(std::fopen(path.c_str(), "r"), std::fclose);
   if (!file) return os::SystemError("open", path, errno);
-  Unbuffer(file.get());
   return file;
 }
 
 Status WriteAll(std::FILE* out, std::string_view bytes) {
-  if (std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size()) return {};
+  if (std::fwrite(bytes.data(), 1, bytes.size(), out) == bytes.size() && std::fflush(out) == 0) {
+    return {};
+  }
   return os::SystemError("write", "the output", errno);
 }
 
@@ -78,12 +80,10 @@ class Progress {
 // What is read, unpacked if need be; and whether its beginning is that of no text.
 class Input {
  public:
-  Input(std::string name, std::FILE* file)
-      : name_(std::move(name)), reader_([this, file](std::span<char> buffer) -> Result<size_t> {
-          const size_t count = std::fread(buffer.data(), 1, buffer.size(), file);
-          if (count == 0 && std::ferror(file) != 0) return os::SystemError("read", "it", errno);
-          return count;
-        }) {}
+  Input(std::string name, int file)
+      : name_(std::move(name)),
+        file_(file),
+        reader_([file](std::span<char> buffer) { return ReadSome(file, buffer); }) {}
 
   Result<size_t> Read(std::span<char> buffer) {
     auto count = reader_.Read(buffer);
@@ -93,11 +93,26 @@ class Input {
     }
     return count;
   }
+  // A pipe or a terminal that has nothing to read at present.
+  bool waits() const {
+    pollfd wanted{file_, POLLIN, 0};
+    return poll(&wanted, 1, 0) == 0;
+  }
   const std::string& name() const { return name_; }
   bool binary() const { return binary_; }
 
  private:
+  // What there is at present, at least a byte before the end.
+  static Result<size_t> ReadSome(int file, std::span<char> buffer) {
+    for (;;) {
+      const ssize_t count = read(file, buffer.data(), buffer.size());
+      if (count >= 0) return static_cast<size_t>(count);
+      if (errno != EINTR) return os::SystemError("read", "it", errno);
+    }
+  }
+
   const std::string name_;
+  const int file_;
   codec::DecodingReader reader_;
   bool begun_ = false;
   bool binary_ = false;
@@ -118,6 +133,7 @@ Status ParseOne(Context& context, const access_log::Format& format, Input& input
   access_log::ParseCounts seen;
   access_log::ParseStreamIo io;
   io.read = [&input](std::span<char> buffer) { return input.Read(buffer); };
+  io.waits = [&input] { return input.waits(); };
   io.write = [&outputs](std::string_view bytes) { return WriteAll(outputs.lines, bytes); };
   if (outputs.rejects != nullptr) {
     io.reject = [&outputs, &input](uint64_t number, std::string_view line,
@@ -150,7 +166,7 @@ Status ParseFiles(Context& context, const access_log::Format& format,
     if (path != "-") {
       TARN_ASSIGN_OR_RETURN(in, OpenInput(path));
     }
-    Input input(path == "-" ? "standard input" : path, in.get());
+    Input input(path == "-" ? "standard input" : path, fileno(in.get()));
     TARN_TRY(ParseOne(context, format, input, outputs));
   }
   if (std::fflush(outputs.lines) != 0) return os::SystemError("write", "the output", errno);
@@ -234,6 +250,8 @@ Status Parse(Context& context, ParseOptions options) {
   TARN_ASSIGN_OR_RETURN(const auto format, access_log::Format::Compile(options.format));
   if (options.files.empty()) options.files = {"-"};
   TARN_TRY(RequireApart(options));
+  TARN_TRY(RequireOutsideProjects(context.machine.files, "--out", options.out));
+  TARN_TRY(RequireOutsideProjects(context.machine.files, "--rejects", options.rejects));
   std::signal(SIGPIPE, SIG_IGN);
   OutFiles files(context.machine.random, options);
   std::optional<Interrupter> interrupter;

@@ -87,6 +87,7 @@ class TableWriter {
 
   Status Add(std::vector<std::string> cells) {
     ++rows_;
+    if (rows_ == style_.most_rows + 1) return Flush();  // counting the others may take long
     if (rows_ > style_.most_rows) return {};
     if (!measured_) {
       table_.Add(std::move(cells));
@@ -103,7 +104,7 @@ class TableWriter {
                            rows_ - style_.most_rows);
     }
     text_ += fmt::format("({} row{})\n", rows_, rows_ == 1 ? "" : "s");
-    return Write(text_, out_);
+    return Flush();
   }
 
  private:
@@ -119,7 +120,7 @@ class TableWriter {
     if (!records_) table_.AppendHeader(text_);
     uint64_t number = 0;
     for (const auto& cells : table_.all()) TARN_TRY(Append(++number, cells));
-    return {};
+    return Flush();
   }
 
   Status Append(uint64_t number, const std::vector<std::string>& cells) {
@@ -128,9 +129,12 @@ class TableWriter {
     } else {
       table_.AppendRow(text_, cells);
     }
-    if (text_.size() < kFlushBytes) return {};
-    TARN_TRY(Write(text_, out_));
-    text_.clear();
+    return text_.size() < kFlushBytes ? Status() : Flush();
+  }
+
+  Status Flush() {
+    TARN_TRY(Write(std::exchange(text_, {}), out_));
+    if (style_.width != 0) std::fflush(out_);  // somebody waits for it
     return {};
   }
 

@@ -26,20 +26,19 @@ Error ErrorOf(const http::Response& response) {
 }  // namespace
 
 Result<codec::Json> AskServer(Machine& machine, const Project& project, http::Method method,
-                              const std::string& target) {
+                              const std::string& target, int64_t timeout_micros) {
   TARN_ASSIGN_OR_RETURN(const RunningServer running, FindServer(machine, project));
-  return AskServer(machine, project, running, method, target);
+  return AskServer(machine, project, running, method, target, timeout_micros);
 }
 
 Result<codec::Json> AskServer(Machine& machine, const Project& project,
                               const RunningServer& running, http::Method method,
-                              const std::string& target) {
+                              const std::string& target, int64_t timeout_micros) {
   TARN_ASSIGN_OR_RETURN(http::ClientOptions options, http::ParseEndpoint(running.url));
   auto key = machine.files.ReadFile(project.local_key_file());
   if (!key.ok()) return std::move(key).error().In("cannot read the key for commands");
   options.authorization = "Bearer " + *key;
-  // A flush takes a minute at most, by the server's own limit.
-  options.io_timeout_micros = method == http::Method::kGet ? 10'000'000 : 90'000'000;
+  options.io_timeout_micros = timeout_micros;
   // The server wrote down which certificate it shows: that one is trusted, whoever signed it and
   // whatever name it is for, and also if the file has been renewed since.
   if (options.tls) {

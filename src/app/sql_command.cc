@@ -23,6 +23,9 @@
 namespace tarn::app {
 namespace {
 
+// A flush takes a minute at most, by the server's own limit.
+constexpr int64_t kFlushMicros = 90 * kMicrosPerSecond;
+
 struct SqlOptions {
   std::string first;  // [DIR] [QUERY]
   std::string second;
@@ -69,14 +72,16 @@ Status Sql(Context& context, const SqlOptions& options) {
   TARN_ASSIGN_OR_RETURN(const auto output,
                         SqlOutput::Open(machine.random, options.format, options.out));
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, words.folder));
-  if (!options.out.empty()) TARN_TRY(RequireOutside(project, options.out));
+  if (!options.out.empty()) TARN_TRY(RequireOutside(project, "--out", options.out));
   const bool prompt = !words.statements && isatty(STDIN_FILENO) != 0;
   if (prompt && !(options.format.empty() && options.out.empty())) {
     return InvalidArgument(
         "--format and --out are for a statement or a script, not for the prompt");
   }
+  const int64_t started = machine.clock.MonotonicMicros();
   if (options.fresh) {
-    const auto flushed = AskServer(machine, project, http::Method::kPost, "/v1/flush");
+    const auto flushed = AskServer(machine, project, http::Method::kPost, "/v1/flush",
+                                   std::min(kFlushMicros, project.sql_timeout_micros));
     if (!flushed.ok()) return Error(flushed.error()).In("--fresh");
   }
   std::signal(SIGPIPE, SIG_IGN);
@@ -95,8 +100,11 @@ Status Sql(Context& context, const SqlOptions& options) {
     if (typed) tcsetattr(STDIN_FILENO, TCSANOW, &terminal);  // a line may be in the middle of it
   });
   TARN_TRY(output->Begin());
-  const auto session =
-      sql::Session::Open(*engine, *lake->resolver, {.timeout_micros = project.sql_timeout_micros});
+  // The flush was the first part of the only statement, or of the first one.
+  const int64_t spent = options.fresh && !prompt ? machine.clock.MonotonicMicros() - started : 0;
+  const auto session = sql::Session::Open(
+      *engine, *lake->resolver,
+      {.timeout_micros = std::max<int64_t>(project.sql_timeout_micros - spent, 1)});
   if (prompt) return RunPrompt({machine, project, interrupter, *session, *lake->resolver});
   std::istringstream given(words.statements.value_or(""));
   Status done = RunScript(interrupter, *session, *output, words.statements ? given : std::cin);

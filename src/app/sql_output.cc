@@ -73,9 +73,7 @@ Status SqlOutput::RunParquet(sql::Session& session, const std::string& statement
   if (++results_ > 1) {
     return InvalidArgument("a Parquet file holds one result; give one statement, or csv or json");
   }
-  TARN_ASSIGN_OR_RETURN(const uint64_t rows, session.CopyToParquet(statement, file_->partial()));
-  fmt::print(stderr, "{} written to {}\n", Counted(static_cast<int64_t>(rows), "row"),
-             file_->path());
+  TARN_ASSIGN_OR_RETURN(parquet_rows_, session.CopyToParquet(statement, file_->partial()));
   return {};
 }
 
@@ -96,7 +94,12 @@ Status SqlOutput::Finish(os::FileSystem& files) {
     return InvalidArgument(
         fmt::format("there is no statement; {} is left as it was", file_->path()));
   }
-  return file_->Finish(files);
+  TARN_TRY(file_->Finish(files));
+  if (parquet_) {
+    fmt::print(stderr, "{} written to {}\n", Counted(static_cast<int64_t>(parquet_rows_), "row"),
+               file_->path());
+  }
+  return {};
 }
 
 }  // namespace tarn::app

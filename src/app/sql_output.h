@@ -39,6 +39,7 @@ class SqlOutput {
   Status RunParquet(sql::Session& session, const std::string& statement);
 
   bool parquet_ = false;
+  uint64_t parquet_rows_ = 0;
   ResultStyle style_;
   std::unique_ptr<OutFile> file_;  // null: standard output
   uint64_t results_ = 0;

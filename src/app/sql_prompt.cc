@@ -250,14 +250,16 @@ class PromptLoop {
       }
     }
     // A line is a history entry; a statement of several is one, in one line.
-    if (!line.empty()) entered_ += (entered_.empty() ? "" : comment_ ? "\n" : " ") + line;
-    comment_ = line.find("--") != std::string::npos;
+    if (!entered_.empty()) entered_ += line_end_;
+    entered_ += line;
     typed_.statement.AddLine(line);
     while (const auto statement = typed_.statement.Next()) {
       Remember(std::exchange(entered_, ""));
       RunOne(statement->text);
     }
     if (!typed_.statement.pending()) entered_.clear();
+    const bool counts = typed_.statement.quoted() || line.find("--") != std::string::npos;
+    line_end_ = counts ? '\n' : ' ';
     return true;
   }
 
@@ -314,7 +316,7 @@ class PromptLoop {
   Typed typed_;
   Editor editor_;
   std::string entered_;
-  bool comment_ = false;
+  char line_end_ = ' ';  // what the end of the last line is in the history
   bool records_ = false;
 };
 

@@ -71,8 +71,9 @@ Status CheckIdentity(SqliteDb& db, bool may_migrate) {
 
 Status CheckPages(SqliteDb& db) {
   std::string verdict;
+  // Not quick_check, which believes indexes.
   TARN_TRY(
-      db.Query("PRAGMA quick_check(1)", {}, [&](const SqlRow& row) { verdict = row.Text(0); }));
+      db.Query("PRAGMA integrity_check(1)", {}, [&](const SqlRow& row) { verdict = row.Text(0); }));
   if (verdict != "ok") return Damaged(db.path(), "the catalog is damaged: " + verdict);
   return {};
 }

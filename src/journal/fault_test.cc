@@ -1,6 +1,7 @@
 #include <chrono>
 #include <thread>
 
+#include "codec/hash.h"
 #include "journal/segment.h"
 #include "journal/test_journal.h"
 
@@ -530,6 +531,13 @@ TEST(JournalFault, UnknownFormatVersionIsUnsupported) {
   std::string header = EncodeSegmentHeader({.number = 0, .salt = 1, .first = 0, .bytes = 16'384});
   header[8] = 2;
   world.files.Damage(kFirst, 0, header);
+  world.options.accept_loss = false;
+  EXPECT_EQ(world.Open().error().code(), Code::kDataLoss) << "its checksum says otherwise";
+  const std::string_view bytes = header;
+  const uint32_t checksum = codec::Crc32c(bytes.substr(16, 32), codec::Crc32c(bytes.substr(0, 12)));
+  for (size_t i = 0; i < 4; ++i) header[12 + i] = static_cast<char>(checksum >> (8 * i) & 0xff);
+  world.files.Damage(kFirst, 0, header);
+  world.options.accept_loss = true;
   EXPECT_EQ(world.Open().error().code(), Code::kUnsupported) << "a newer file is not damage";
 }
 

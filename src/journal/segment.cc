@@ -60,13 +60,14 @@ uint32_t ChecksumOf(const SegmentHeader& header) {
 Result<SegmentHeader> ParseSegmentHeader(std::string_view bytes) {
   if (bytes.size() < kEncodedHeaderBytes) return DataLoss("the segment's header is cut off");
   if (!bytes.starts_with(kMagic)) return DataLoss("the segment's header is not one");
+  // First the checksum, which every version has there: a damaged version is no newer one.
+  if (GetFixed<uint32_t>(bytes.data() + kHeaderChecksumAt) != HeaderChecksum(bytes))
+    return DataLoss("the segment's header has a bad checksum");
   const auto version = GetFixed<uint32_t>(bytes.data() + kMagic.size());
   if (version != kVersion) {
     return Unsupported("the segment has format version " + std::to_string(version) +
                        "; this program reads version 1");
   }
-  if (GetFixed<uint32_t>(bytes.data() + kHeaderChecksumAt) != HeaderChecksum(bytes))
-    return DataLoss("the segment's header has a bad checksum");
   const char* fields = bytes.data() + kHeaderChecksumAt + sizeof(uint32_t);
   return SegmentHeader{.number = GetFixed<uint64_t>(fields),
                        .salt = GetFixed<uint64_t>(fields + 8),

@@ -42,6 +42,7 @@ void ScriptReader::Open() {
   if (At("/*")) {
     in_ = In::kComment;
     depth_ = 0;  // Step counts this one
+    comment_line_ = line_;
     return;
   }
   if (start_ == kNone) {
@@ -138,7 +139,8 @@ std::optional<ScriptStatement> ScriptReader::Next() {
 
 std::optional<ScriptStatement> ScriptReader::Rest() {
   if (auto next = Next()) return next;
-  in_ = In::kNothing;
+  const bool open_comment = std::exchange(in_, In::kNothing) == In::kComment;
+  if (open_comment && start_ == kNone) return ScriptStatement{"/*", comment_line_};
   return Take(text_.size());
 }
 

@@ -21,10 +21,13 @@ class ScriptReader {
   void AddLine(std::string_view line);
   // The next statement that its ';' has ended; one of space and comments alone is skipped.
   std::optional<ScriptStatement> Next();
-  // At the end: the last statement, which may lack its ';'.
+  // At the end: the last statement, which may lack its ';'. A comment that is not closed is one,
+  // which the engine will refuse.
   std::optional<ScriptStatement> Rest();
   // Within a statement.
   bool pending() const { return start_ != kNone; }
+  // Within quotes or a comment.
+  bool quoted() const { return in_ != In::kNothing; }
   // Forgets what is pending.
   void Clear();
 
@@ -49,6 +52,7 @@ class ScriptReader {
   In in_ = In::kNothing;
   std::string closing_;  // of kDollar
   size_t depth_ = 0;     // of kComment
+  size_t comment_line_ = 1;
 };
 
 }  // namespace tarn::sql

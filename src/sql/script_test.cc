@@ -65,6 +65,22 @@ TEST(ScriptReader, TellsWhetherAStatementIsPending) {
   EXPECT_FALSE(reader.Rest());
 }
 
+TEST(ScriptReader, ACommentThatIsNotClosedIsLeftForTheEngineToRefuse) {
+  EXPECT_EQ(Cut("SELECT 1;\n/* oops\nSELECT 2;\n"), (Statements{"1:SELECT 1", "2:/*"}));
+  EXPECT_EQ(Cut("SELECT 1 /* oops\n"), (Statements{"1:SELECT 1 /* oops"}));
+  EXPECT_EQ(Cut("SELECT 1; /* fine */ -- as well\n"), (Statements{"1:SELECT 1"}));
+}
+
+TEST(ScriptReader, TellsWhetherALineEndIsPartOfAText) {
+  ScriptReader reader;
+  reader.AddLine("SELECT 1,");
+  EXPECT_FALSE(reader.Next());
+  EXPECT_FALSE(reader.quoted());
+  reader.AddLine("'a");
+  EXPECT_FALSE(reader.Next());
+  EXPECT_TRUE(reader.quoted());
+}
+
 TEST(ScriptReader, DoesNotWaitForEver) {
   ScriptReader reader;
   reader.AddLine("SELECT '" + std::string(ScriptReader::kMaxBytes, 'x'));

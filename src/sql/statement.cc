@@ -217,6 +217,7 @@ Status Walker::VisitShow(const Json& node, const NameSet& ctes, const Json* sele
     return VisitMembers(node, ctes, select);
   }
   const std::string what = Lower(Text(node, "table_name"));
+  if (what.empty()) return Refused("SHOW TABLES FROM (SHOW TABLES lists all)");
   if (what != "\"tables\"" && what != "__show_tables_expanded") return Refused("SHOW " + what);
   statement_.kind = StatementKind::kShowTables;
   return {};

@@ -72,7 +72,9 @@ void Finish(Program& program) {
   const bool has_target = SlotOf(program, "target") != kNoSlot;
   if (program.split_request) {
     program.method = AddDerived(program, "method", "method of the request");
-    program.target = AddDerived(program, "target", "target of the request as sent");
+    program.target =
+        AddDerived(program, "target",
+                   "target of the request as sent, where path and query do not give it back");
     program.protocol = AddDerived(program, "protocol", "protocol of the request");
   } else if (program.target_from_path) {
     program.target = AddDerived(program, "target", "path and query");

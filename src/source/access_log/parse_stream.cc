@@ -28,6 +28,7 @@ class Run {
 
   Result<ParseCounts> Parse() {
     for (;;) {
+      if (out_held_ > 0 && io_.waits && io_.waits()) TARN_TRY(Flush());
       const size_t want = std::min(in_size_ - held_, kReadBytes);
       const auto got = io_.read(std::span<char>(in_.get() + held_, want));
       if (!got.ok()) {

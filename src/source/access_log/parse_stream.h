@@ -23,6 +23,8 @@ struct ParseCounts {
 struct ParseStreamIo {
   // Fills the front of the buffer and returns the count; 0 ends the input.
   std::function<Result<size_t>(std::span<char>)> read;
+  // Whether that would have to wait for more: what was parsed is then written first. Empty: never.
+  std::function<bool()> waits;
   // Whole JSON lines, about 1 MiB at a time.
   std::function<Status(std::string_view)> write;
   // One rejected line without its newline; a line over the limit comes as its first
