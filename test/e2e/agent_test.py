@@ -43,6 +43,26 @@ class Agent(harness.Case):
         self.assertEqual(self.lines(), sorted(line.rstrip("\n") for line in (first, second, third)))
         self.assertEqual(agent.stop(), 0)
 
+    def test_beside_a_writer_that_does_not_pause_all_is_acknowledged(self):
+        agent = self.agent(self.shop, "w1", [self.log_file], batch_age="20ms").start()
+        number = 0
+        with open(self.log_file, "ab", buffering=0) as out:
+            end = time.monotonic() + 4
+            while time.monotonic() < end:
+                for _ in range(20):
+                    out.write(harness.log_line(number, "w1").encode())
+                    number += 1
+                time.sleep(0.002)
+        size = self.log_file.stat().st_size
+        checkpoint = self.shop.agents_folder / "w1/state/checkpoint"
+
+        def acked():
+            return [file["acked"] for file in json.loads(checkpoint.read_text().split("\n", 1)[1])["files"]]
+        harness.wait_for("the checkpoint", lambda: checkpoint.exists() and acked() == [size])
+        self.assertEqual(agent.stop(), 0)
+        self.assertIn("clean=true", agent.tail())
+        self.shop.wait_rows("raw.web_log", number)
+
     def once(self, name, **settings):
         agent = self.agent(self.shop, name, [self.log_file], **settings)
         began = time.monotonic()

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -145,6 +146,12 @@ class Words(harness.Case):
         self.refused("completion", "fish", says="tarn completion: SHELL: there is no 'fish'; choose "
                      "bash or zsh")
         self.refused("quarantine", "show", "a", "--limit", "0", says="tarn: --limit is 1 at least")
+
+    def test_libraries_are_not_taken_from_the_working_directory(self):
+        for library in ("libedit.so.2", "libduckdb.so", "libarrow.so.2500", "libc.so.6"):
+            (self.work / library).write_text("no library")
+        done = harness.tarn("version", cwd=self.work)
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_an_overview_help_and_version(self):
         overview = harness.tarn()
@@ -451,6 +458,18 @@ class Parse(harness.Case):
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(done.stdout.count("\n"), 50_000 if option == "--out" else 1)
 
+
+    def test_lines_of_a_pipe_are_passed_on_as_they_come(self):
+        child = subprocess.Popen([TARN, "parse"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        with child.stdin, child.stdout:
+            for number in range(3):
+                child.stdin.write(harness.log_line(number, "x").encode())
+                child.stdin.flush()
+                ready, _, _ = select.select([child.stdout], [], [], 30)
+                self.assertTrue(ready, "the line is held back")
+                self.assertIn(f'"path":"/p/x/{number}"', child.stdout.readline().decode())
+            child.stdin.close()
+            self.assertEqual((child.wait(30), child.stdout.read()), (0, b""))
 
     def test_our_own_output_is_written_to_whatever_it_is(self):
         (self.work / "a.log").write_text(harness.log_line(1, "x"))
@@ -855,7 +874,14 @@ class Out(harness.Case):
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn(f"--out {place} is a place of the project", done.stderr)
             self.assertEqual(place.read_bytes() if place.exists() else None, before)
+            for option in ("--out", "--rejects"):
+                done = harness.tarn("parse", "/dev/null", option, place)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertIn(f"{option} {place} is a place of the project", done.stderr)
+            self.assertEqual(place.read_bytes() if place.exists() else None, before)
         self.write(shop / "day.csv")
+        done = harness.tarn("parse", "/dev/null", "--out", shop / "day.jsonl")
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_permissions_stay(self):
         for name, options in (("day.csv", ()), ("day.parquet", ("--format", "parquet"))):

@@ -114,6 +114,9 @@ class Scripts(SqlCase):
         self.assertEqual((done.returncode, done.stdout), (3, '{"a":1}\n'))
         self.assertIn("line 3: there is no table clean.nothing", done.stderr)
         self.assertEqual(self.run_sql(script="SELECT 'a").returncode, 2)
+        done = self.run_sql(script="SELECT 1 AS a;\n/* oops\nSELECT 2 AS b;\n")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("line 2: unterminated /* comment", done.stderr)
         self.assertEqual(self.run_sql(script="SELECT getenv('HOME');").returncode, 7)
 
     def test_format_and_out_are_honoured(self):
@@ -129,6 +132,10 @@ class Scripts(SqlCase):
         done = self.run_sql("--format", "parquet", "--out", str(parquet), script="SELECT 1 AS a;")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(parquet.read_bytes()[:4], b"PAR1")
+        self.assertEqual(done.stderr, f"1 row written to {parquet}\n")
+        two = self.run_sql("--format", "parquet", "--out", str(parquet), "SELECT 1; SELECT 2")
+        self.assertEqual(two.returncode, 2)
+        self.assertNotIn("written", two.stderr)
         self.assertEqual(self.run_sql("--format", "yaml", script="SELECT 1").returncode, 2)
 
     def test_no_row_is_left_out(self):
@@ -213,6 +220,15 @@ class Fresh(harness.Case):
             sender.join()
         count = shop.sql("SELECT count(*) AS n FROM clean.web_log")[0]["n"]
         self.assertLess(count, acknowledged[0], "without --fresh the buffer is not seen")
+        # The time limit is of the whole, and a server that hangs says nothing.
+        config = shop.folder / "tarn.yaml"
+        config.write_text(config.read_text() + "sql:\n  timeout: 1s\n")
+        shop.server.child.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        done = harness.tarn("sql", shop.folder, "--fresh", "SELECT 1")
+        shop.server.child.send_signal(signal.SIGCONT)
+        self.assertEqual(done.returncode, 10, done.stderr)
+        self.assertLess(time.monotonic() - began, 60)
         shop.server.stop()
         done = harness.tarn("sql", shop.folder, "--fresh", "SELECT 1")
         self.assertEqual(done.returncode, 3)
@@ -294,6 +310,11 @@ class Prompt(SqlCase):
         prompt.expect("SELECT 40 ")
         prompt.type("\x03")
         prompt.expect("tarn> ")
+        # But not where the end of a line is part of a text.
+        prompt.type("SELECT 'a\n")
+        prompt.expect(r"\.\.\. ")
+        self.assertIn("a\\nb", prompt.ask("b' AS x;"))
+        self.assertIn("a\\nb", prompt.ask("\x1b[A"))
         self.assertEqual(prompt.leave(), 0)
         self.terminal = None
         self.assertIn("SELECT", (self.shop.folder / "state/sql_history").read_text())
@@ -316,6 +337,13 @@ class Prompt(SqlCase):
         self.assertIn("clean", prompt.ask("\\d"))
         self.assertIn("TIMESTAMP WITH TIME ZONE", prompt.ask("\\d clean.web_log"))
         self.assertIn("no command", prompt.ask("\\nothing"))
+
+    def test_the_first_rows_show_while_the_others_are_counted(self):
+        prompt = self.open()
+        prompt.type("SELECT range AS n FROM range(100000000000);\n")
+        prompt.expect(r"\n +9999\n")
+        prompt.type("\x03")
+        prompt.expect(r"tarn> $")
 
     def test_ctrl_c_cancels_and_stays(self):
         prompt = self.open()
