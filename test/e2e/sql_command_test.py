@@ -116,7 +116,7 @@ class Scripts(SqlCase):
         self.assertEqual(self.run_sql(script="SELECT 'a").returncode, 2)
         done = self.run_sql(script="SELECT 1 AS a;\n/* oops\nSELECT 2 AS b;\n")
         self.assertEqual(done.returncode, 2)
-        self.assertIn("line 2: unterminated /* comment", done.stderr)
+        self.assertIn("line 2: Parser Error: unterminated /* comment", done.stderr)
         self.assertEqual(self.run_sql(script="SELECT getenv('HOME');").returncode, 7)
 
     def test_format_and_out_are_honoured(self):
@@ -341,7 +341,7 @@ class Prompt(SqlCase):
     def test_the_first_rows_show_while_the_others_are_counted(self):
         prompt = self.open()
         prompt.type("SELECT range AS n FROM range(100000000000);\n")
-        prompt.expect(r"\n +9999\n")
+        prompt.expect(r"\n *9999\n")
         prompt.type("\x03")
         prompt.expect(r"tarn> $")
 
