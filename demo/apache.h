@@ -46,6 +46,9 @@ class Apache {
   // NotFound with what to install if there is no apache2 on this machine.
   static Result<Apache> Start(os::FileSystem& fs, const ApacheOptions& options);
 
+  // Starts it again once it has ended (of itself, or killed). Errors are those of Start.
+  Status Restart(os::FileSystem& fs);
+
   void BeginStop() { child_.Signal(SIGTERM); }
   // SIGTERM, then SIGKILL at the deadline. Every request answered is logged when this returns.
   Status Stop(int64_t timeout_micros);
@@ -57,6 +60,7 @@ class Apache {
   bool Running() { return child_.Running(); }
   int port() const { return options_.port; }
   int pid() const { return child_.pid(); }
+  int restarts() const { return restarts_; }
   std::string LogPath() const;
 
  private:
@@ -64,6 +68,7 @@ class Apache {
       : options_(std::move(options)), child_(std::move(child)) {}
   ApacheOptions options_;
   Child child_;
+  int restarts_ = 0;
 };
 
 }  // namespace tarn::demo

@@ -428,12 +428,8 @@ void Demo::ReviveApaches() {
   for (Apache& apache : apaches_) {
     if (apache.Running()) continue;
     Say(fmt::format("Apache {} died; starting it again", apache.options().name));
-    auto revived = Apache::Start(fs_, apache.options());
-    if (revived.ok()) {
-      apache = std::move(revived).value();
-    } else {
-      Say(revived.error().message());
-    }
+    const Status revived = apache.Restart(fs_);
+    if (!revived.ok()) Say(revived.error().message());
   }
 }
 
@@ -558,6 +554,9 @@ void Demo::PrintSummary(bool ok) const {
   codec::Json restarts{codec::Json::Object{}};
   if (server_ != nullptr) restarts.Set("server", server_->restarts());
   for (const auto& agent : agents_) restarts.Set(agent->name(), agent->restarts());
+  for (const Apache& apache : apaches_) {
+    restarts.Set("apache-" + apache.options().name, apache.restarts());
+  }
   json.Set("restarts", std::move(restarts));
   std::printf("%s\n", codec::DumpJson(json).c_str());
   std::fflush(stdout);

@@ -86,8 +86,15 @@ void Child::Reap(int status) {
 
 bool Child::Running() {
   if (pid_ == 0) return false;
+  siginfo_t ended{};
+  if (waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+      ended.si_pid != pid_) {
+    return true;
+  }
+  // Until it is reaped, nobody else can have the number of its group.
+  kill(-pid_, SIGKILL);
   int status = 0;
-  if (waitpid(pid_, &status, WNOHANG) == pid_) Reap(status);
+  if (waitpid(pid_, &status, 0) == pid_) Reap(status);
   return pid_ != 0;
 }
 

@@ -9,8 +9,9 @@
 namespace tarn::demo {
 
 // A child process in its own process group (a terminal's Ctrl-C and window changes do not reach
-// it) that gets SIGTERM when the thread that started it dies. Output goes to a log file.
-// Thread-confined. The destructor kills it with SIGKILL and reaps it.
+// it) that gets SIGTERM when the thread that started it dies. When it has ended, in whatever way,
+// what is left of its group is killed. Output goes to a log file. Thread-confined. The destructor
+// kills it with SIGKILL and reaps it.
 class Child {
  public:
   // argv[0] is the path of the program. Io if it cannot be started.
@@ -22,7 +23,7 @@ class Child {
   Child& operator=(Child&& other) noexcept;
 
   int pid() const { return pid_; }
-  bool Running();  // reaps
+  bool Running();  // reaps, and kills what is left of its group
   // 0-255 as a shell shows it (128 + signal); -1 while it runs.
   int exit_status() const { return exit_status_; }
   void Signal(int signal);

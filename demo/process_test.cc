@@ -1,6 +1,11 @@
 #include "demo/process.h"
 
 #include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <string>
 
 #include "demo/temp_folder.h"
 #include "os/clock.h"
@@ -33,6 +38,29 @@ TEST(Child, AProgramThatIsNotThereEndsWith127) {
   ASSERT_TRUE(child.ok());
   EXPECT_TRUE(child->WaitFor(5 * kSecond));
   EXPECT_EQ(child->exit_status(), 127);
+}
+
+// As kill -9 of an Apache does, whose worker would keep the port.
+TEST(Child, WhatItStartedEndsWithItHoweverItEnds) {
+  const TempFolder folder;
+  os::PosixFileSystem fs;
+  auto child = Child::Spawn({"/bin/sh", "-c", "sleep 60 & echo $!; wait"}, folder / "log");
+  ASSERT_TRUE(child.ok());
+  while (!fs.ReadFile(folder / "log").value().ends_with('\n')) ASSERT_TRUE(child->Running());
+  const int started = std::atoi(fs.ReadFile(folder / "log")->c_str());
+  // What has ended has no command line.
+  const auto runs = [started] {
+    std::ifstream words("/proc/" + std::to_string(started) + "/cmdline");
+    return words.peek() != std::ifstream::traits_type::eof();
+  };
+  EXPECT_TRUE(runs());
+  child->Signal(SIGTERM);  // to it alone
+  EXPECT_TRUE(child->WaitFor(5 * kSecond));
+  EXPECT_EQ(child->exit_status(), 128 + SIGTERM);
+  const os::SystemClock clock;
+  const int64_t deadline = clock.MonotonicMicros() + 5 * kSecond;
+  while (runs() && clock.MonotonicMicros() < deadline) usleep(10'000);
+  EXPECT_FALSE(runs());
 }
 
 TEST(RunProgram, TellsWhatTheProgramSaid) {

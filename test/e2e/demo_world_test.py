@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""The demo's world against its own Apache logs: rotation, restart, kill -9, one folder for one demo,
-and (with stand-ins for tarn and tarn-agent) supervision and the summary.
+"""The demo's world against its own Apache logs: rotation, restart, kill -9 of the demo and of a web
+server, one folder for one demo, and (with stand-ins for tarn and tarn-agent)
+supervision and the summary.
 
 usage: demo_world_test.py PATH/TO/tarn-world
 """
+import glob
 import json
 import os
 import shutil
@@ -111,6 +113,24 @@ class DemoWorld(unittest.TestCase):
                   encoding="ascii") as f:
             return int(f.read())
 
+    def new_apache(self, server, old):
+        """The pid of the one that took the place of `old`."""
+        pid = os.path.join(self.folder, "apache", server, "run", "httpd.pid")
+        wait_for("a new one", lambda: read(pid).strip() not in ("", str(old)))
+        return self.httpd_pid(server)
+
+    def apaches(self, server=""):
+        """All processes of the web servers, or of one. What has ended has no command line."""
+        found = []
+        for path in glob.glob("/proc/[0-9]*/cmdline"):
+            try:
+                with open(path, "rb") as f:
+                    if f"{self.folder}/apache/{server}".encode() in f.read():
+                        found.append(int(path.split("/")[2]))
+            except OSError:
+                pass  # it ended meanwhile
+        return found
+
     def rotate(self, turn):
         for server in ("w1", "w2", "w3", "w4"):
             log = os.path.join(self.folder, "logs", server, "access.log")
@@ -163,11 +183,26 @@ class DemoWorld(unittest.TestCase):
         wait_for("traffic", lambda: self.lines() > 50)
         old = self.httpd_pid("w1")
         os.kill(old, signal.SIGTERM)
-        wait_for("a new one", lambda: os.path.exists(
-            os.path.join(self.folder, "apache", "w1", "run", "httpd.pid"))
-            and self.httpd_pid("w1") != old)
+        self.new_apache("w1", old)
         process.send_signal(signal.SIGTERM)
-        self.finish(process)
+        self.assertEqual(self.finish(process)["restarts"]["apache-w1"], 1)
+
+    def test_an_apache_whose_parent_was_killed_comes_back_and_nothing_stays(self):
+        process = self.start("--days", "0", "--rate", "20", "--servers", "2")
+        wait_for("traffic", lambda: self.lines() > 20)
+        old = self.httpd_pid("w1")
+        before = self.apaches("w1")
+        self.assertGreater(len(before), 1, "it and its worker")
+        os.kill(old, signal.SIGKILL)
+        self.new_apache("w1", old)
+        self.assertFalse(set(before) & set(self.apaches("w1")), "the old one's worker still runs")
+        os.kill(self.httpd_pid("w2"), signal.SIGKILL)
+        process.send_signal(signal.SIGTERM)
+        # Whether all is well is not asked: an answer that the kill cut off is uncertain.
+        out, err = process.communicate(timeout=LIMIT)
+        self.assertEqual(json.loads(out)["restarts"]["apache-w1"], 1, err)
+        self.assertNotIn("ended at once", err)
+        wait_for("all web servers to end", lambda: not self.apaches())
 
     def test_a_second_demo_is_refused(self):
         process = self.start("--days", "0", "--rate", "20")
