@@ -39,14 +39,20 @@ constexpr int64_t kDrainMicros = 20 * kMicrosPerSecond;
 constexpr int64_t kRecentMicros = 3 * kMicrosPerHour;
 // People in the live view click faster than people do, so that sessions are seen whole.
 constexpr double kLiveThinkScale = 0.25;
+constexpr int kDays = 30;
 
 constexpr std::string_view kLockName = "demo.lock";
 constexpr std::string_view kStateName = "state.json";
 
 volatile sig_atomic_t signals_seen = 0;  // NOLINT: the one thing a signal handler may touch
 extern "C" void CountSignal(int) { signals_seen = signals_seen + 1; }
+// Of a terminal that closes, the kernel and the shell tell: that is nobody in a hurry.
+extern "C" void NoteHangUp(int) {
+  if (signals_seen == 0) signals_seen = 1;
+}
 
-// SIGINT and SIGTERM are counted, SIGPIPE is ignored, for as long as this lives.
+// SIGINT and SIGTERM are counted, SIGHUP is the first of them unless it is ignored (nohup), SIGPIPE
+// is ignored, for as long as this lives.
 class SignalScope {
  public:
   SignalScope() {
@@ -55,12 +61,16 @@ class SignalScope {
     action.sa_handler = CountSignal;
     sigaction(SIGINT, &action, &old_int_);
     sigaction(SIGTERM, &action, &old_term_);
+    sigaction(SIGHUP, nullptr, &old_hang_up_);
+    action.sa_handler = NoteHangUp;
+    if (old_hang_up_.sa_handler != SIG_IGN) sigaction(SIGHUP, &action, nullptr);
     action.sa_handler = SIG_IGN;
     sigaction(SIGPIPE, &action, &old_pipe_);
   }
   ~SignalScope() {
     sigaction(SIGINT, &old_int_, nullptr);
     sigaction(SIGTERM, &old_term_, nullptr);
+    sigaction(SIGHUP, &old_hang_up_, nullptr);
     sigaction(SIGPIPE, &old_pipe_, nullptr);
   }
   SignalScope(const SignalScope&) = delete;
@@ -69,6 +79,7 @@ class SignalScope {
  private:
   struct sigaction old_int_{};
   struct sigaction old_term_{};
+  struct sigaction old_hang_up_{};
   struct sigaction old_pipe_{};
 };
 
@@ -103,6 +114,7 @@ class Demo {
   Status Open();
   Status AwaitFreeProject();
   Status OpenState();
+  Status CheckSameWorld() const;
   Status History();
   Status ResumeTruth();
   Status BeginTruth();
@@ -130,7 +142,6 @@ class Demo {
   uint64_t TruthRejected() const;
 
   const DemoOptions& options_;
-  const int days_ = options_.days.value_or(30);
   os::PosixFileSystem fs_;
   os::SystemClock clock_;
   std::string folder_;  // absolute
@@ -244,28 +255,30 @@ Status Demo::OpenState() {
   auto state = LoadState(fs_, StatePath());
   if (state.ok()) {
     state_ = std::move(state).value();
-    if (options_.seed && *options_.seed != state_.seed) {
-      return InvalidArgument(
-          fmt::format("{} holds the world of seed {}; leave --seed out, or give "
-                      "another folder",
-                      folder_, state_.seed));
-    }
-    if (options_.days && state_.history_done) {
-      return InvalidArgument(
-          fmt::format("{} has its history; leave --days out, or give another folder", folder_));
-    }
-    if (options_.servers && *options_.servers != state_.servers) {
-      return InvalidArgument(
-          fmt::format("{} has {} web servers; leave --servers out, or give "
-                      "another folder",
-                      folder_, state_.servers));
-    }
-    return {};
+    TARN_TRY(CheckSameWorld());
+  } else {
+    if (state.error().code() != Code::kNotFound) return std::move(state).error();
+    state_.seed = options_.seed.value_or(1);
+    state_.servers = options_.servers.value_or(kServerCount);
   }
-  if (state.error().code() != Code::kNotFound) return std::move(state).error();
-  state_.seed = options_.seed.value_or(1);
-  state_.servers = options_.servers.value_or(kServerCount);
+  if (!state_.history_done) state_.days = options_.days.value_or(state_.days.value_or(kDays));
   return SaveState(fs_, StatePath(), state_);
+}
+
+// What the folder was made with stays: another value would be another world.
+Status Demo::CheckSameWorld() const {
+  const auto check = [this](std::string_view flag, const auto& given, const auto& has) -> Status {
+    if (!given || *given == has) return {};
+    return InvalidArgument(
+        fmt::format("{} was made with {} {}, not {}; leave {} out, or give another folder", folder_,
+                    flag, has, *given, flag));
+  };
+  TARN_TRY(check("--seed", options_.seed, state_.seed));
+  TARN_TRY(check("--servers", options_.servers, state_.servers));
+  // An unfinished history is begun anew. Folders of before do not say their days: nobody could know
+  // the right value, so any is taken.
+  return state_.history_done && state_.days ? check("--days", options_.days, *state_.days)
+                                            : Status();
 }
 
 Status Demo::History() { return state_.history_done ? ResumeTruth() : BeginTruth(); }
@@ -292,19 +305,20 @@ Status Demo::BeginTruth() {
   const std::string path = Path("truth.jsonl");
   if (fs_.Exists(path)) TARN_TRY(fs_.Remove(path));
   TARN_ASSIGN_OR_RETURN(truth_, Truth::Open(fs_, path));
-  if (days_ > 0) TARN_TRY(WriteHistory());
+  if (*state_.days > 0) TARN_TRY(WriteHistory());
   TARN_TRY(truth_->Compact({clock_.Now().micros - kRecentMicros}));
   state_.history_done = true;
   return SaveState(fs_, StatePath(), state_);
 }
 
 Status Demo::WriteHistory() {
-  Say(fmt::format("writing {} days of history (seconds)", days_));
+  const int days = *state_.days;
+  Say(fmt::format("writing {} days of history (seconds)", days));
   const int64_t began = clock_.MonotonicMicros();
   const Timestamp now = clock_.Now();
   WorldOptions world = WorldOf(0);
   // From a midnight on, so that runs of one day have the same history.
-  world.start.micros = (FloorDiv(now.micros, kMicrosPerDay) - days_) * kMicrosPerDay;
+  world.start.micros = (FloorDiv(now.micros, kMicrosPerDay) - days) * kMicrosPerDay;
   world.hits_per_second = options_.history_rate;
   world.seasonal = true;
   TARN_ASSIGN_OR_RETURN(const BackfillReport report, Backfill(fs_, world, now, log_dirs_, *truth_));

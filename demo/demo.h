@@ -13,7 +13,7 @@ namespace tarn::demo {
 struct DemoOptions {
   std::string folder = "tarn-demo";
   std::optional<uint64_t> seed;  // 1 for a new folder; must be that of an old one
-  std::optional<int> days;       // 30 if not given; of history, written when the folder is new
+  std::optional<int> days;       // of history; 30 for a new folder; must be that of an old one
   double history_rate = 0.35;    // hits a second of the history, on average
   double rate = 40;              // hits a second, live, over all servers
   std::optional<int> servers;    // 1 … 4; 4 for a new folder; must be that of an old one
@@ -24,10 +24,11 @@ struct DemoOptions {
   bool help = false;             // only PrintHelp is asked for
 };
 
-// Runs the demo until --for is over or SIGINT/SIGTERM arrives; both end it in order: traffic,
-// Apache, agents (drained), server, within a minute; a second signal waits for nothing. Changes the
-// process's signal handling while it runs. Errors say what a person can do: Apache missing, another
-// demo on the folder (Conflict), `tarn` or `tarn-agent` not beside this program.
+// Runs the demo until --for is over or SIGINT, SIGTERM or SIGHUP (unless ignored) arrives; all end
+// it in order: traffic, Apache, agents (drained), server, within a minute; a second signal, unless
+// it is SIGHUP, waits for nothing. Changes the process's signal handling while it runs. Errors say
+// what a person can do: Apache missing, another demo on the folder (Conflict), `tarn` or
+// `tarn-agent` not beside this program.
 Status RunDemo(const DemoOptions& options);
 
 // An option of `tarn demo`.

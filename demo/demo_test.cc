@@ -49,6 +49,7 @@ TEST(DemoState, ComesBackAsItWas) {
   state.seed = 42;
   state.epoch = 3;
   state.servers = 2;
+  state.days = 9;
   state.history_done = true;
   state.clean_stop = false;
   state.ports = {4001, 4002};
@@ -58,8 +59,23 @@ TEST(DemoState, ComesBackAsItWas) {
   ASSERT_TRUE(loaded.ok());
   EXPECT_EQ(loaded->seed, 42U);
   EXPECT_EQ(loaded->epoch, 3U);
+  EXPECT_EQ(loaded->days, 9);
   EXPECT_EQ(loaded->ports, state.ports);
   EXPECT_FALSE(loaded->clean_stop);
+}
+
+TEST(DemoState, MayBeOfBeforeDaysWereNoted) {
+  os::PosixFileSystem fs;
+  const TempFolder folder;
+  const std::string path = folder / "state.json";
+  ASSERT_TRUE(fs.WriteFileAtomically(path, R"({"seed":1,"epoch":1,"servers":4,"server_port":0,
+      "history_done":true,"clean_stop":true,"ports":[]})")
+                  .ok());
+  const auto loaded = LoadState(fs, path);
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(loaded->days, std::nullopt);
+  ASSERT_TRUE(SaveState(fs, path, *loaded).ok());
+  EXPECT_EQ(LoadState(fs, path)->days, std::nullopt);
 }
 
 TEST(DemoState, DamageIsSaidNotReset) {

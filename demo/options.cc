@@ -18,7 +18,8 @@ constexpr std::string_view kUsage =
 
 Starts a small retail world in DIR (default ./tarn-demo; new, empty or an earlier demo's): four
 real Apache servers, people and bots who visit them, four agents, and the Tarn server. The first run
-writes some history; running it again goes on where it stopped. Ctrl-C stops everything in order.
+writes some history; running it again goes on where it stopped, with the seed, days and servers it
+began with. Ctrl-C, or closing the terminal, stops everything in order.
 
 )";
 constexpr std::string_view kExamples = R"(

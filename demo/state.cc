@@ -18,6 +18,11 @@ Result<DemoState> FromJson(const Json& json) {
   TARN_ASSIGN_OR_RETURN(state.history_done, json.GetBool("history_done"));
   TARN_ASSIGN_OR_RETURN(state.clean_stop, json.GetBool("clean_stop"));
   if (servers < 1 || servers > 4) return InvalidArgument("'servers' is not 1 to 4");
+  if (json.Find("days") != nullptr) {
+    TARN_ASSIGN_OR_RETURN(const int64_t days, json.GetInt("days"));
+    if (days < 0 || days > 400) return InvalidArgument("'days' is not 0 to 400");
+    state.days = static_cast<int>(days);
+  }
   state.seed = static_cast<uint64_t>(seed);
   state.epoch = static_cast<uint32_t>(epoch);
   state.servers = static_cast<int>(servers);
@@ -49,6 +54,7 @@ Status SaveState(os::FileSystem& fs, const std::string& path, const DemoState& s
   json.Set("seed", static_cast<int64_t>(state.seed));
   json.Set("epoch", static_cast<int64_t>(state.epoch));
   json.Set("servers", state.servers);
+  if (state.days) json.Set("days", *state.days);
   json.Set("history_done", state.history_done);
   json.Set("clean_stop", state.clean_stop);
   json.Set("ports", std::move(ports));

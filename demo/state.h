@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@ struct DemoState {
   uint64_t seed = 1;
   uint32_t epoch = 0;  // of the last live run; the history is 0
   int servers = 4;
+  std::optional<int> days;  // of history; none in folders of before this was noted
   bool history_done = false;
   bool clean_stop = true;  // false while a run lives: the truth may lack its last second
   std::vector<int> ports;  // of the web servers

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The demo's world against its own Apache logs: rotation, restart, kill -9 of the demo and of a web
-server, one folder for one demo, and (with stand-ins for tarn and tarn-agent)
+server, a closed terminal, one folder for one demo, and (with stand-ins for tarn and tarn-agent)
 supervision and the summary.
 
 usage: demo_world_test.py PATH/TO/tarn-world
@@ -78,12 +78,12 @@ class DemoWorld(unittest.TestCase):
         self.folder = os.path.join(self.base, "shop")
         self.addCleanup(shutil.rmtree, self.base, ignore_errors=True)
 
-    def start(self, *args, program=WORLD, traffic_only=True):
+    def start(self, *args, program=WORLD, traffic_only=True, **popen):
         command = [program, self.folder, "--headless", "--json", *args]
         if traffic_only:
             command.append("--only-traffic")
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                   text=True)
+                                   text=True, **popen)
         self.addCleanup(lambda: process.poll() is None and process.kill())
         return process
 
@@ -204,6 +204,32 @@ class DemoWorld(unittest.TestCase):
         self.assertNotIn("ended at once", err)
         wait_for("all web servers to end", lambda: not self.apaches())
 
+    def test_a_closed_terminal_stops_it_in_order(self):
+        program = self.world_beside(FAKE_TARN % (RECOUNT, 1))
+        process = self.start("--days", "0", "--rate", "100", program=program, traffic_only=False)
+        wait_for("traffic", lambda: self.lines() > 50)
+        process.send_signal(signal.SIGHUP)
+        wait_for("the web servers to stop", lambda: not self.apaches())
+        process.send_signal(signal.SIGHUP)  # the kernel says it, and the shell that ends, too
+        with self.assertRaises(subprocess.TimeoutExpired, msg="it waits for the rest"):
+            process.wait(1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=LIMIT)
+        self.assertEqual(process.returncode, 10, err)
+        self.assertIn("truth", json.loads(out))
+        self.assertTrue(self.state()["clean_stop"])
+        self.assert_truth()
+
+    def test_nohup_keeps_it_running(self):
+        process = self.start("--days", "0", "--rate", "100",
+                             preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+        wait_for("traffic", lambda: self.lines() > 50)
+        process.send_signal(signal.SIGHUP)
+        seen = self.lines()
+        wait_for("more traffic", lambda: self.lines() > seen + 50)
+        process.send_signal(signal.SIGTERM)
+        self.finish(process)
+
     def test_a_second_demo_is_refused(self):
         process = self.start("--days", "0", "--rate", "20")
         wait_for("the first", lambda: self.state().get("epoch") == 1)
@@ -213,14 +239,28 @@ class DemoWorld(unittest.TestCase):
         self.assertIn("another demo runs in", err)
         process.send_signal(signal.SIGTERM)
         self.finish(process)
-        other = self.start("--seed", "77")
-        _, err = other.communicate(timeout=LIMIT)
-        self.assertNotEqual(other.returncode, 0)
-        self.assertIn("seed 1", err)
-        other = self.start("--days", "9")
-        _, err = other.communicate(timeout=LIMIT)
-        self.assertEqual(other.returncode, 2)
-        self.assertIn("leave --days out", err)
+
+    def test_a_folder_keeps_what_it_was_made_with(self):
+        made_with = ["--seed", "5", "--days", "1", "--servers", "2"]
+        self.finish(self.start(*made_with, "--for", "1s"))
+        summary = self.finish(self.start(*made_with, "--for", "1s"))
+        self.assertEqual(summary["epoch"], 2)
+        for flag, value, has in (("--seed", "77", "5"), ("--days", "9", "1"), ("--servers", "3", "2")):
+            other = self.start(flag, value)
+            _, err = other.communicate(timeout=LIMIT)
+            self.assertEqual(other.returncode, 2, err)
+            self.assertIn(f"was made with {flag} {has}, not {value}; leave {flag} out", err)
+
+    def test_an_unfinished_history_has_the_days_it_was_begun_with(self):
+        self.finish(self.start("--days", "1", "--servers", "1", "--for", "1s"))
+        state = self.state()
+        state["history_done"] = False  # as after a kill
+        with open(os.path.join(self.folder, "state.json"), "w", encoding="utf-8") as f:
+            json.dump(state, f)
+        self.finish(self.start("--for", "1s"))
+        self.assertEqual(self.state()["days"], 1)
+        history = glob.glob(os.path.join(self.folder, "logs", "w1", "access.log.2*"))
+        self.assertEqual(len(history), 2)
 
     def world_beside(self, fake_tarn):
         """tarn-world with stand-ins for tarn and tarn-agent beside it."""
