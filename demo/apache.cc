@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <fstream>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -76,7 +78,7 @@ ErrorDocument 500 /page/500.html
 )";
 
 std::string PidPath(const std::string& root) { return root + "/run/httpd.pid"; }
-std::string ConfigPath(const ApacheOptions& options) { return options.root + "/httpd.conf"; }
+std::string ConfigPath(const std::string& root) { return root + "/httpd.conf"; }
 
 std::string QuotedFormat() {
   std::string out;
@@ -188,15 +190,28 @@ Result<std::string> FindApache() {
       "apt-get install apache2-bin media-types");
 }
 
+// Whether the process has that configuration in its command line; its number may be another's now,
+// and what has ended has none.
+bool RunsWith(int pid, const std::string& config) {
+  std::ifstream file(fmt::format("/proc/{}/cmdline", pid));
+  const std::string words{std::istreambuf_iterator<char>(file), {}};
+  return words.find(config) != std::string::npos;
+}
+
 Status WaitForOldApache(os::FileSystem& fs, const std::string& root) {
+  const std::string pid_path = PidPath(root);
   const os::SystemClock clock;
   const int64_t deadline = clock.MonotonicMicros() + kStartMicros;
-  while (fs.Exists(PidPath(root))) {
-    TARN_ASSIGN_OR_RETURN(const std::string text, fs.ReadFile(PidPath(root)));
-    const int pid = std::atoi(text.c_str());
-    std::string comm;
-    if (auto read = fs.ReadFile(fmt::format("/proc/{}/comm", pid)); read.ok()) comm = *read;
-    if (pid <= 0 || !comm.starts_with("apache2")) return fs.Remove(PidPath(root));
+  for (;;) {
+    const auto text = fs.ReadFile(pid_path);
+    if (!text.ok()) {  // it removes the file when it ends
+      return text.error().code() == Code::kNotFound ? Status() : Status(text.error());
+    }
+    const int pid = std::atoi(text->c_str());
+    if (pid <= 0 || !RunsWith(pid, ConfigPath(root))) {
+      const Status removed = fs.Remove(pid_path);
+      return removed.ok() || removed.error().code() == Code::kNotFound ? Status() : removed;
+    }
     if (clock.MonotonicMicros() > deadline) {
       return Conflict(
           fmt::format("an Apache of an earlier demo still runs (pid {}); end it with "
@@ -205,7 +220,6 @@ Status WaitForOldApache(os::FileSystem& fs, const std::string& root) {
     }
     usleep(20'000);
   }
-  return {};
 }
 
 Status WriteSite(os::FileSystem& fs, const std::string& site, uint64_t seed,
@@ -232,9 +246,9 @@ Result<Apache> Apache::Start(os::FileSystem& fs, const ApacheOptions& options) {
   TARN_TRY(MakePublicFolder(fs, options.root + "/run"));
   TARN_TRY(fs.CreateDirectories(options.log_dir));
   TARN_TRY(WaitForOldApache(fs, options.root));
-  TARN_TRY(WritePublic(fs, ConfigPath(options), Config(options)));
+  TARN_TRY(WritePublic(fs, ConfigPath(options.root), Config(options)));
   TARN_ASSIGN_OR_RETURN(Child child,
-                        Child::Spawn({program, "-f", ConfigPath(options), "-DFOREGROUND"},
+                        Child::Spawn({program, "-f", ConfigPath(options.root), "-DFOREGROUND"},
                                      options.root + "/output.log"));
   TARN_TRY(WaitUntilListening(fs, child, options));
   return Apache(options, std::move(child));

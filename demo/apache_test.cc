@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "base/text.h"
 #include "demo/backfill.h"
 #include "demo/broken.h"
+#include "demo/process.h"
 #include "demo/socket.h"
 #include "demo/temp_folder.h"
 #include "demo/traffic.h"
@@ -133,6 +135,26 @@ TEST_F(ApacheTest, AnswersShopPathsAsAShopDoes) {
     EXPECT_EQ(answer->status, status) << path;
   }
   EXPECT_TRUE(apache.Stop(kStopMicros).ok());
+}
+
+// Of a demo that was killed the Apaches may still be ending.
+TEST_F(ApacheTest, WaitsForTheOneBeforeItToEnd) {
+  const std::string root = folder_ / "w1";
+  ASSERT_TRUE(fs_.CreateDirectories(root + "/run").ok());
+  const std::string gate = folder_ / "gate";
+  auto before = Child::Spawn({"/bin/sh", "-c", "while [ ! -e \"$1\" ]; do sleep 0.02; done", "sh",
+                              gate, root + "/httpd.conf"},
+                             folder_ / "log");
+  ASSERT_TRUE(before.ok());
+  ASSERT_TRUE(fs_.WriteFileAtomically(root + "/run/httpd.pid", std::to_string(before->pid())).ok());
+  std::thread ends([this, &gate] {
+    usleep(100'000);
+    EXPECT_TRUE(fs_.WriteFileAtomically(gate, "").ok());
+  });
+  const Apache apache = Start("w1");
+  EXPECT_TRUE(fs_.Exists(gate)) << "it did not wait";
+  ends.join();
+  EXPECT_FALSE(before->Running());
 }
 
 TEST_F(ApacheTest, APortInUseIsAnErrorNotAHang) {
