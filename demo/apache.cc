@@ -23,7 +23,6 @@ namespace {
 constexpr std::string_view kPrograms[] = {"/usr/sbin/apache2", "/usr/local/sbin/apache2"};
 constexpr std::string_view kModules = "/usr/lib/apache2/modules";
 constexpr int64_t kStartMicros = 15 * kMicrosPerSecond;
-constexpr int64_t kLetGoMicros = 2 * kMicrosPerSecond;
 // {SHA} of kDemoPassword, as mod_authn_file reads it.
 constexpr std::string_view kPasswordHash = "{SHA}ieSV55Qc+eQOaYDRSha/AjzNTJE=";
 
@@ -256,9 +255,7 @@ Result<Apache> Apache::Start(os::FileSystem& fs, const ApacheOptions& options) {
 
 Status Apache::Restart(os::FileSystem& fs) {
   // The worker of a killed one has been killed with it, and closes its ports a moment later.
-  const os::SystemClock clock;
-  const int64_t deadline = clock.MonotonicMicros() + kLetGoMicros;
-  while (!PortIsFree(port()) && clock.MonotonicMicros() < deadline) usleep(10'000);
+  if (!PortIsFree(port())) return Unavailable(fmt::format("port {} is not free yet", port()));
   TARN_ASSIGN_OR_RETURN(Apache started, Start(fs, options_));
   child_ = std::move(started.child_);
   ++restarts_;

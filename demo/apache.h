@@ -46,7 +46,8 @@ class Apache {
   // NotFound with what to install if there is no apache2 on this machine.
   static Result<Apache> Start(os::FileSystem& fs, const ApacheOptions& options);
 
-  // Starts it again once it has ended (of itself, or killed). Errors are those of Start.
+  // Starts it again once it has ended (of itself, or killed). Errors are those of Start, and
+  // Unavailable while its port is taken.
   Status Restart(os::FileSystem& fs);
 
   void BeginStop() { child_.Signal(SIGTERM); }

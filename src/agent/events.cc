@@ -19,6 +19,10 @@ Events::Events(obs::Logger& logger, obs::Registry& registry)
       batches_(registry.GetCounter("tarn_agent_batches_total", "Batches acknowledged.")),
       duplicates_(registry.GetCounter("tarn_agent_duplicate_batches_total",
                                       "Batches the server already had.")),
+      known_files_(registry.GetCounter("tarn_agent_known_files_total",
+                                       "Files that the server had the beginning of.")),
+      server_ahead_(registry.GetCounter("tarn_agent_server_ahead_total",
+                                        "Files that the server has more of than there is.")),
       retries_(registry.GetCounter("tarn_agent_retries_total", "Sends that had to be repeated.")),
       refused_(registry.GetCounter("tarn_agent_refused_total",
                                    "Batches the server refused for good reasons of its own.")),
@@ -144,16 +148,19 @@ void Events::BatchDuplicate(uint64_t file_bytes) {
   logger_.Write(Level::kDebug, "batch.duplicate", {{"bytes", Number(file_bytes)}});
 }
 void Events::FileKnownAlready(std::string_view path, uint64_t bytes) {
+  known_files_.Add();
   logger_.Write(Level::kWarn, "file.known_already",
                 {{"path", path},
                  {"bytes", Number(bytes)},
                  {"note",
                   "the server has the first bytes of a file of this host that begins with "
                   "the same line, and keeps those: right if it is this file, sent by "
-                  "another agent or before the state folder was lost; else give the two "
+                  "another agent, before the state folder was lost or before a checkpoint was "
+                  "written; else give the two "
                   "files different sources"}});
 }
 void Events::ServerIsAhead(std::string_view path, uint64_t bytes, uint64_t size) {
+  server_ahead_.Add();
   logger_.Write(Level::kError, "file.server_ahead",
                 {{"path", path},
                  {"server_has", Number(bytes)},

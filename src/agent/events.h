@@ -57,6 +57,8 @@ class Events {
   obs::Counter& wire_bytes_;
   obs::Counter& batches_;
   obs::Counter& duplicates_;
+  obs::Counter& known_files_;
+  obs::Counter& server_ahead_;
   obs::Counter& retries_;
   obs::Counter& refused_;
   obs::Counter& rewinds_;

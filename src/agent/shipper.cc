@@ -97,7 +97,8 @@ std::optional<Outcome> Shipper::Judge(const HttpResponse& response) {
     events_.BatchAcknowledged(payload_bytes_, batch_.header.line_count, body_.size(), seconds);
     if (response.body.find("duplicate") != std::string::npos) {
       events_.BatchDuplicate(payload_bytes_);
-      if (batch_.header.begin_offset == 0) {
+      // After a first try the server may have it from that.
+      if (batch_.header.begin_offset == 0 && attempts_ == 1) {
         events_.FileKnownAlready(batch_.header.path, outcome.next_offset);
       }
     }

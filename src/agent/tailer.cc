@@ -261,14 +261,13 @@ void Tailer::Void(TrackedFile& file) {
   if (file.size > file.read_offset) file.pending_since = clock_.MonotonicMicros();
 }
 
-// Of a plain file; of one that is open, at least `wanted` if it has so much.
 uint64_t Tailer::KnownSize(TrackedFile& file, uint64_t wanted) {
   const uint64_t known = std::max(file.size, file.state.size);
   if (wanted <= known || !file.reader) return known;
   const auto size = file.reader->Size();
   if (size.ok() && *size >= wanted) {  // another agent was faster
     NoteSize(file, *size, clock_.MonotonicMicros());
-  } else if (size.ok() && !std::exchange(file.ahead_said, true)) {
+  } else if (size.ok() && *size >= file.read_offset && !std::exchange(file.ahead_said, true)) {
     events_.ServerIsAhead(file.state.path, wanted, *size);
   }
   return std::max(known, file.size);

@@ -94,6 +94,8 @@ class Tailer {
   PendingBatch Make(uint64_t slot, TrackedFile& file, Frame frame, std::string payload);
   static void NoteHandedOut(TrackedFile& file, std::string_view payload,
                             std::vector<uint32_t> lines);
+  // Of a plain file; of one that is open, at least `wanted` if it has so much. That it has not is
+  // said once.
   uint64_t KnownSize(TrackedFile& file, uint64_t wanted);
   void MoveTo(TrackedFile& file, uint64_t offset);
   // After every acknowledgement; there is something to note if the server has more than was handed

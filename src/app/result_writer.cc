@@ -134,7 +134,10 @@ class TableWriter {
 
   Status Flush() {
     TARN_TRY(Write(std::exchange(text_, {}), out_));
-    if (style_.width != 0) std::fflush(out_);  // somebody waits for it
+    // On a terminal somebody waits for it.
+    if (style_.width != 0 && std::fflush(out_) != 0) {
+      return os::SystemError("write", "the result", errno);
+    }
     return {};
   }
 

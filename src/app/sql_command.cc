@@ -78,7 +78,6 @@ Status Sql(Context& context, const SqlOptions& options) {
     return InvalidArgument(
         "--format and --out are for a statement or a script, not for the prompt");
   }
-  const int64_t started = machine.clock.MonotonicMicros();
   if (options.fresh) {
     const auto flushed = AskServer(machine, project, http::Method::kPost, "/v1/flush",
                                    std::min(kFlushMicros, project.sql_timeout_micros));
@@ -100,11 +99,8 @@ Status Sql(Context& context, const SqlOptions& options) {
     if (typed) tcsetattr(STDIN_FILENO, TCSANOW, &terminal);  // a line may be in the middle of it
   });
   TARN_TRY(output->Begin());
-  // The flush was the first part of the only statement, or of the first one.
-  const int64_t spent = options.fresh && !prompt ? machine.clock.MonotonicMicros() - started : 0;
-  const auto session = sql::Session::Open(
-      *engine, *lake->resolver,
-      {.timeout_micros = std::max<int64_t>(project.sql_timeout_micros - spent, 1)});
+  const auto session =
+      sql::Session::Open(*engine, *lake->resolver, {.timeout_micros = project.sql_timeout_micros});
   if (prompt) return RunPrompt({machine, project, interrupter, *session, *lake->resolver});
   std::istringstream given(words.statements.value_or(""));
   Status done = RunScript(interrupter, *session, *output, words.statements ? given : std::cin);

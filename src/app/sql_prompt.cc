@@ -135,7 +135,8 @@ unsigned char Complete(EditLine* editor, int /*key*/) {
 char* Prompt(EditLine* editor) {
   static char first[] = "tarn> ";
   static char more[] = "  ... ";
-  return TypedOf(editor).statement.pending() ? more : first;
+  const sql::ScriptReader& statement = TypedOf(editor).statement;
+  return statement.pending() || statement.quoted() ? more : first;
 }
 
 // libedit's handles, given back in order.
@@ -236,6 +237,8 @@ class PromptLoop {
 
   // False: leave.
   bool Take(std::string line) {
+    if (line.ends_with('\n')) line.pop_back();
+    const std::string typed = line;  // blanks at its end may be part of a text
     while (!line.empty() && std::isspace(static_cast<unsigned char>(line.back())) != 0) {
       line.pop_back();
     }
@@ -249,17 +252,19 @@ class PromptLoop {
         return true;
       }
     }
-    // A line is a history entry; a statement of several is one, in one line.
+    // A statement of several lines is one history entry, in one line where its lines' ends mean
+    // nothing.
     if (!entered_.empty()) entered_ += line_end_;
-    entered_ += line;
-    typed_.statement.AddLine(line);
-    while (const auto statement = typed_.statement.Next()) {
+    typed_.statement.AddLine(typed);
+    auto statement = typed_.statement.Next();
+    entered_ += typed_.statement.quoted() ? typed : line;
+    for (; statement; statement = typed_.statement.Next()) {
       Remember(std::exchange(entered_, ""));
       RunOne(statement->text);
     }
-    if (!typed_.statement.pending()) entered_.clear();
-    const bool counts = typed_.statement.quoted() || line.find("--") != std::string::npos;
-    line_end_ = counts ? '\n' : ' ';
+    const bool quoted = typed_.statement.quoted();
+    if (!typed_.statement.pending() && !quoted) entered_.clear();
+    line_end_ = quoted || line.find("--") != std::string::npos ? '\n' : ' ';
     return true;
   }
 

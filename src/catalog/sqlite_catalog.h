@@ -29,8 +29,9 @@ struct SqliteOptions {
   std::string tarn_version;          // recorded when the catalog is made
   int64_t busy_timeout_ms = 10'000;  // how long a call waits for another process; then Unavailable
   int64_t watermark_keep_micros = 7 * kMicrosPerDay;  // untouched ones go, a few with each commit
-  int64_t max_bytes = 0;    // of the database file; 0: no limit. Past it: ResourceExhausted.
-  bool check_pages = true;  // SQLite's integrity_check; seconds a GB. Skipped in kReadOnly.
+  int64_t max_bytes = 0;  // of the database file; 0: no limit. Past it: ResourceExhausted.
+  bool check_pages =
+      true;  // SQLite's integrity_check, and our own; seconds a GB. Not in kReadOnly.
 };
 
 // What the catalog borrows; outlives it.

@@ -14,7 +14,7 @@
 
 namespace tarn::catalog {
 
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 inline constexpr int64_t kApplicationId = 0x5441524e;  // "TARN", in the SQLite header
 
 // The catalog's siblings: its write-ahead log, and the file of OpenMarker.
@@ -168,6 +168,9 @@ class SqliteCatalog final : public Catalog {
 };
 
 // Shared between the files of this implementation.
+// DataLoss if a position or a watermark is not what was written: a changed value that SQLite takes
+// for sound, but lines would be lost or doubled for.
+Status CheckProgress(SqliteDb& db);
 Result<std::optional<CommitReceipt>> LoadReceipt(SqliteDb& db, const std::string& commit_id);
 Status StoreRun(SqliteDb& db, const LineageRun& run);
 Result<std::optional<Dataset>> LoadDataset(SqliteDb& db, const DatasetName& name);

@@ -229,6 +229,56 @@ TEST_F(SqliteCatalog, RefusesWhatANewerTarnWrote) {
   }
 }
 
+TEST_F(SqliteCatalog, AnotherValueInAWatermarkIsDamage) {
+  const char* const changes[] = {"end_offset = end_offset + 1048576", "file_id = 'f0'",
+                                 "host = 'web-0'", "updated = updated + 4096"};
+  Make(1);
+  const std::string good = ReadFile(Path());
+  for (const char* change : changes) {
+    SCOPED_TRACE(change);
+    WriteFile(Path(), good);
+    ExecuteRaw((std::string("UPDATE watermark SET ") + change).c_str());
+    const auto catalog = place_.TryOpen();
+    ASSERT_FALSE(catalog.ok());
+    EXPECT_EQ(catalog.error().code(), Code::kDataLoss);
+    EXPECT_NE(catalog.error().message().find("DELETE FROM watermark WHERE rowid = "),
+              std::string::npos)
+        << catalog.error().ToString();
+    const auto listed = place_.Open(SqliteMode::kReadOnly)->ListWatermarks("web");
+    ASSERT_FALSE(listed.ok());
+    EXPECT_EQ(listed.error().code(), Code::kDataLoss);
+    ExecuteRaw("DELETE FROM watermark");
+    EXPECT_TRUE(place_.Open()->ListWatermarks("web")->empty());
+    for (const char* suffix : {"-wal", "-shm"}) {
+      ASSERT_TRUE(place_.file_system.Remove(Path(suffix)).ok());
+    }
+  }
+}
+
+TEST_F(SqliteCatalog, AnotherPositionThanThatOfTheLastCommitIsDamage) {
+  Make(2);
+  ExecuteRaw("UPDATE pipeline SET position = position || '0'");
+  const auto catalog = place_.TryOpen();
+  ASSERT_FALSE(catalog.ok());
+  EXPECT_EQ(catalog.error().code(), Code::kDataLoss);
+  EXPECT_NE(catalog.error().message().find("land:web"), std::string::npos);
+}
+
+TEST_F(SqliteCatalog, WatermarksOfSchema1HaveNoChecksumUntilTheyAreWritten) {
+  Make(2);
+  ExecuteRaw("ALTER TABLE watermark DROP COLUMN checksum; PRAGMA user_version = 1");
+  EXPECT_EQ(place_.TryOpen(SqliteMode::kReadOnly).error().code(), Code::kUnsupported);
+  {
+    const auto catalog = place_.Open();
+    EXPECT_EQ(catalog->Summary()->schema_version, 2);
+    EXPECT_EQ(catalog->ListWatermarks("web")->size(), 1U);
+    const auto fence = catalog->AcquireFence("land:web", "new", 1, Acquire::kTake);
+    ASSERT_TRUE(catalog->Apply(ChainCommit(3, fence->token)).ok());
+  }
+  ExecuteRaw("UPDATE watermark SET end_offset = 7");
+  EXPECT_EQ(place_.TryOpen().error().code(), Code::kDataLoss);
+}
+
 TEST_F(SqliteCatalog, ReadsBesideAWriterAndFollowsIt) {
   const auto writer = place_.Open();
   const FencingToken token = StartChain(*writer);

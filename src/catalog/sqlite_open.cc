@@ -227,6 +227,7 @@ Result<std::unique_ptr<Catalog>> OpenSqliteCatalog(const SqliteOptions& options,
   TARN_TRY(db.Script("PRAGMA journal_mode = WAL"));
   TARN_TRY(Configure(db, options));
   TARN_TRY(MigrateSchema(db));
+  if (options.check_pages) TARN_TRY(CheckProgress(db));
   TARN_TRY(MarkOpened(db, options, deps, lost_log));
   TARN_ASSIGN_OR_RETURN(parts.marker, TakeMarker(options, fs));
   TARN_ASSIGN_OR_RETURN(parts.read, OpenForReading(options, SqliteDb::Access::kReadOnly));

@@ -124,8 +124,14 @@ CREATE INDEX access_key_user ON access_key(user);
 PRAGMA user_version = 1;
 )sql";
 
+// The checksum of sqlite_watermarks.cc; 0 in a row that was last written before.
+constexpr const char* kVersion2 = R"sql(
+ALTER TABLE watermark ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 2;
+)sql";
+
 // Step i leads from version i to i + 1. A released step is never edited.
-constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1};
+constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2};
 
 }  // namespace
 

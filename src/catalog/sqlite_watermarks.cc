@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "catalog/sqlite_catalog_internal.h"
+#include "codec/hash.h"
 
 namespace tarn::catalog {
 namespace {
@@ -36,12 +37,64 @@ Result<std::optional<LifeClock>> LoadLifeClock(SqliteDb& db) {
   return clock;
 }
 
-Watermark WatermarkOf(const SqlRow& row, const std::optional<LifeClock>& clock) {
-  const int64_t behind = clock ? clock->behind_micros() : 0;
-  return {{row.Text(0), row.Text(1), row.Text(2)}, row.Int(3), row.Int(4), {row.Int(5) + behind}};
+// Of a row. Never 0, which is that of rows that have none.
+int64_t ChecksumOf(const Watermark& mark) {
+  const std::string bytes =
+      fmt::format("{}\n{}\n{}\n{} {} {}", mark.key.source, mark.key.host, mark.key.file_id,
+                  mark.end_offset, mark.last_batch, mark.updated.micros);
+  return static_cast<int64_t>(codec::Xxh3(bytes) >> 1 | 1);
+}
+
+Watermark AtWallTime(Watermark mark, const std::optional<LifeClock>& clock) {
+  if (clock) mark.updated.micros += clock->behind_micros();
+  return mark;
+}
+
+constexpr std::string_view kColumns =
+    "source, host, file_id, end_offset, last_batch, updated, checksum, rowid";
+
+Error Damaged(const SqliteDb& db, const Watermark& mark, int64_t row) {
+  return DataLoss(fmt::format(
+      "{0}: what it says of file {1} of host {2} (source {3}), how far that was read, does not "
+      "have "
+      "its checksum; lines would be lost or doubled. Nothing was changed. To go on: stop Tarn, put "
+      "a "
+      "backup of the catalog in place; or, with a copy of {0} kept, remove that row: sqlite3 {0} "
+      "\"DELETE FROM watermark WHERE rowid = {4}\". The file is then a new one: its agent goes on "
+      "where it stands, and what it sends once more doubles",
+      db.path(), EscapeInvalidUtf8(mark.key.file_id), EscapeInvalidUtf8(mark.key.host),
+      EscapeInvalidUtf8(mark.key.source), row));
+}
+
+// Rows of a SELECT of kColumns, with times of the life clock.
+template <typename Visit>
+Status ReadWatermarks(SqliteDb& db, const std::string& rest, SqlArgs args, Visit&& visit) {
+  Status status;
+  TARN_TRY(db.Query(
+      fmt::format("SELECT {} FROM watermark {}", kColumns, rest), args, [&](const SqlRow& row) {
+        Watermark mark{
+            {row.Text(0), row.Text(1), row.Text(2)}, row.Int(3), row.Int(4), {row.Int(5)}};
+        const int64_t checksum = row.Int(6);
+        const bool sound = checksum == 0 || checksum == ChecksumOf(mark);
+        if (!sound && status.ok()) status = Damaged(db, mark, row.Int(7));
+        visit(std::move(mark));
+      }));
+  return status;
 }
 
 }  // namespace
+
+Status CheckProgress(SqliteDb& db) {
+  TARN_TRY(ReadWatermarks(db, "", {}, [](const Watermark&) {}));
+  std::string pipeline;
+  TARN_TRY(
+      db.Query("SELECT p.pipeline FROM pipeline p JOIN receipt r ON r.commit_id = p.last_commit_id "
+               "WHERE p.position <> r.position OR p.pipeline <> r.pipeline",
+               {}, [&](const SqlRow& row) { pipeline = row.Text(0); }));
+  if (pipeline.empty()) return {};
+  return DataLoss(fmt::format("{}: the position of pipeline {} is not that of its last commit; {}",
+                              db.path(), EscapeInvalidUtf8(pipeline), DamageAdvice(db.path())));
+}
 
 Status SqliteCatalog::StartLifeClock() {
   return Write([&](SqliteDb& db) -> Status {
@@ -76,13 +129,14 @@ Result<LifeClock> SqliteCatalog::Age(SqliteDb& db) {
 
 Status SqliteCatalog::ApplyWatermarks(SqliteDb& db, const Commit& commit) {
   TARN_ASSIGN_OR_RETURN(const LifeClock now, Age(db));
-  for (const Watermark& mark : commit.watermarks) {
-    TARN_TRY(
-        db.Run("INSERT INTO watermark(source, host, file_id, end_offset, last_batch, updated) "
-               "VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT(source, host, file_id) "
-               "DO UPDATE SET end_offset = ?4, last_batch = ?5, updated = ?6",
-               {mark.key.source, mark.key.host, mark.key.file_id, mark.end_offset, mark.last_batch,
-                now.life_micros}));
+  for (Watermark mark : commit.watermarks) {
+    mark.updated.micros = now.life_micros;
+    TARN_TRY(db.Run(
+        "INSERT INTO watermark(source, host, file_id, end_offset, last_batch, updated, checksum) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(source, host, file_id) "
+        "DO UPDATE SET end_offset = ?4, last_batch = ?5, updated = ?6, checksum = ?7",
+        {mark.key.source, mark.key.host, mark.key.file_id, mark.end_offset, mark.last_batch,
+         mark.updated, ChecksumOf(mark)}));
   }
   return db.Run(
       "DELETE FROM watermark WHERE rowid IN "
@@ -94,11 +148,9 @@ Result<std::optional<Watermark>> SqliteCatalog::GetWatermark(const WatermarkKey&
   return Read([&](SqliteDb& db) -> Result<std::optional<Watermark>> {
     TARN_ASSIGN_OR_RETURN(const auto clock, LoadLifeClock(db));
     std::optional<Watermark> mark;
-    TARN_TRY(
-        db.Query("SELECT source, host, file_id, end_offset, last_batch, updated "
-                 "FROM watermark WHERE source = ? AND host = ? AND file_id = ?",
-                 {key.source, key.host, key.file_id},
-                 [&](const SqlRow& row) { mark = WatermarkOf(row, clock); }));
+    TARN_TRY(ReadWatermarks(db, "WHERE source = ? AND host = ? AND file_id = ?",
+                            {key.source, key.host, key.file_id},
+                            [&](Watermark found) { mark = AtWallTime(std::move(found), clock); }));
     return mark;
   });
 }
@@ -107,10 +159,9 @@ Result<std::vector<Watermark>> SqliteCatalog::ListWatermarks(const std::string& 
   return Read([&](SqliteDb& db) -> Result<std::vector<Watermark>> {
     TARN_ASSIGN_OR_RETURN(const auto clock, LoadLifeClock(db));
     std::vector<Watermark> marks;
-    TARN_TRY(
-        db.Query("SELECT source, host, file_id, end_offset, last_batch, updated "
-                 "FROM watermark WHERE source = ? ORDER BY host, file_id",
-                 {source}, [&](const SqlRow& row) { marks.push_back(WatermarkOf(row, clock)); }));
+    TARN_TRY(ReadWatermarks(
+        db, "WHERE source = ? ORDER BY host, file_id", {source},
+        [&](Watermark found) { marks.push_back(AtWallTime(std::move(found), clock)); }));
     return marks;
   });
 }

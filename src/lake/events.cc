@@ -53,6 +53,7 @@ void LandingRecovered::Emit(const Workspace& work) const {
 }
 
 void RecordHeld::Emit(const Workspace& work) const {
+  work.metrics.GetCounter("tarn_records_held_total", "Journal records that have to wait.").Add();
   work.log.Write(obs::Level::kError, "landing.record_held",
                  {{"position", static_cast<int64_t>(position)},
                   {"error", error.ToString()},

@@ -315,6 +315,15 @@ class Prompt(SqlCase):
         prompt.expect(r"\.\.\. ")
         self.assertIn("a\\nb", prompt.ask("b' AS x;"))
         self.assertIn("a\\nb", prompt.ask("\x1b[A"))
+        # Nor where the blanks before it are.
+        prompt.type("SELECT length('a   \n")
+        prompt.expect(r"\.\.\. ")
+        self.assertRegex(prompt.ask("b') AS n;"), r"\n +6\n")
+        self.assertRegex(prompt.ask("\x1b[A"), r"\n +6\n")
+        # A comment that is not closed waits for its end.
+        prompt.type("/* open\n")
+        prompt.expect(r"\.\.\. ")
+        self.assertRegex(prompt.ask("SELECT 2; */ SELECT 3 AS m;"), r"\n3\n")
         self.assertEqual(prompt.leave(), 0)
         self.terminal = None
         self.assertIn("SELECT", (self.shop.folder / "state/sql_history").read_text())

@@ -24,6 +24,7 @@ struct ParseStreamIo {
   // Fills the front of the buffer and returns the count; 0 ends the input.
   std::function<Result<size_t>(std::span<char>)> read;
   // Whether that would have to wait for more: what was parsed is then written first. Empty: never.
+  // A read that fills the buffer, as one of compressed data does, waits by itself.
   std::function<bool()> waits;
   // Whole JSON lines, about 1 MiB at a time.
   std::function<Status(std::string_view)> write;
