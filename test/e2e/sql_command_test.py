@@ -318,8 +318,8 @@ class Prompt(SqlCase):
         # Nor where the blanks before it are.
         prompt.type("SELECT length('a   \n")
         prompt.expect(r"\.\.\. ")
-        self.assertRegex(prompt.ask("b') AS n;"), r"\n +6\n")
-        self.assertRegex(prompt.ask("\x1b[A"), r"\n +6\n")
+        self.assertRegex(prompt.ask("b') AS n;"), r"\n *6\n")
+        self.assertRegex(prompt.ask("\x1b[A"), r"\n *6\n")
         # A comment that is not closed waits for its end.
         prompt.type("/* open\n")
         prompt.expect(r"\.\.\. ")
