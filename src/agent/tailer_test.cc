@@ -467,17 +467,21 @@ TEST(Tailer, NothingIsReadWhileTheQueueIsFull) {
   EXPECT_TRUE(rig.server.AllBytes() == text);
 }
 
-// It is read to its end, which the last look at its size did not see.
-TEST(Tailer, WhatIsWrittenBetweenLookingAndReadingIsAcknowledgedToo) {
-  TempFolder folder;
-  AgentSettings settings = SettingsFor(folder / "a.log");
-  Rig rig(settings);
-  Append(folder / "a.log", "one\n");
+// `late` is written after the look at the file's size that makes the first text due.
+void SendWithLateText(Rig& rig, const std::string& path, const std::string& text,
+                      const std::string& late) {
+  Append(path, text);
   rig.table().Discover();
   rig.table().RefreshSizes();
-  Append(folder / "a.log", "two\n");
-  rig.clock.Advance(settings.batch_age_micros);
+  rig.clock.Advance(60 * kMicrosPerSecond);
+  Append(path, late);
   rig.Pump(1);
+}
+
+TEST(Tailer, WhatIsWrittenBetweenLookingAndReadingIsAcknowledgedToo) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  SendWithLateText(rig, folder / "a.log", "one\n", "two\n");
   EXPECT_EQ(rig.server.AllBytes(), "one\ntwo\n");
   EXPECT_EQ(rig.table().States().front().acked, 8U);
   EXPECT_TRUE(rig.tailer().Idle());
@@ -490,14 +494,8 @@ TEST(Tailer, WhatIsWrittenBetweenLookingAndReadingIsAcknowledgedToo) {
 
 TEST(Tailer, AHeadingThatCameBetweenLookingAndReadingIsPassedWhole) {
   TempFolder folder;
-  AgentSettings settings = SettingsWithHeading(folder / "a.csv");
-  Rig rig(settings);
-  Append(folder / "a.csv", "one\n");
-  rig.table().Discover();
-  rig.table().RefreshSizes();
-  Append(folder / "a.csv", "two\n");
-  rig.clock.Advance(settings.batch_age_micros);
-  rig.Pump(1);
+  Rig rig(SettingsWithHeading(folder / "a.csv"));
+  SendWithLateText(rig, folder / "a.csv", "one\n", "two\n");
   EXPECT_EQ(rig.table().States().front().acked, 8U);
   Append(folder / "a.csv", "three\n");
   rig.Settle(1);
@@ -511,12 +509,7 @@ TEST(Tailer, ARecordThatCameBetweenLookingAndReadingWaitsForItsOtherLines) {
   AgentSettings settings = SettingsFor(folder / "a.log");
   settings.flows[0].multiline_start = "^\\[";
   Rig rig(settings);
-  Append(folder / "a.log", "[1] one\n");
-  rig.table().Discover();
-  rig.table().RefreshSizes();
-  rig.clock.Advance(60 * kMicrosPerSecond);
-  Append(folder / "a.log", "[2] two\n");
-  rig.Pump(1);
+  SendWithLateText(rig, folder / "a.log", "[1] one\n", "[2] two\n");
   Append(folder / "a.log", "  more\n");
   rig.Settle();
   const auto& records = rig.server.files.begin()->second.records;
