@@ -154,10 +154,9 @@ void Events::FileKnownAlready(std::string_view path, uint64_t bytes) {
                  {"bytes", Number(bytes)},
                  {"note",
                   "the server has the first bytes of a file of this host that begins with "
-                  "the same line, and keeps those: right if it is this file, sent by "
-                  "another agent, before the state folder was lost or before a checkpoint was "
-                  "written; else give the two "
-                  "files different sources"}});
+                  "the same line, and keeps those: right if it is this file, sent by another "
+                  "agent, before the state folder was lost or before a checkpoint was written; "
+                  "else give the two files different sources"}});
 }
 void Events::ServerIsAhead(std::string_view path, uint64_t bytes, uint64_t size) {
   server_ahead_.Add();

@@ -133,7 +133,8 @@ class TableWriter {
   }
 
   Status Flush() {
-    TARN_TRY(Write(std::exchange(text_, {}), out_));
+    TARN_TRY(Write(text_, out_));
+    text_.clear();
     // On a terminal somebody waits for it.
     if (style_.width != 0 && std::fflush(out_) != 0) {
       return os::SystemError("write", "the result", errno);

@@ -10,11 +10,12 @@
 
 namespace tarn::app {
 
+inline constexpr int64_t kAnswerMicros = 10 * kMicrosPerSecond;
+
 // Asks the project's running server, with the key that this machine's commands use. NotFound if no
 // server runs (or it was killed); Unavailable if it is there and cannot be reached, or went away
 // before it had answered; DeadlineExceeded if it says nothing for so long; the server's own error
 // otherwise.
-inline constexpr int64_t kAnswerMicros = 10 * kMicrosPerSecond;
 Result<codec::Json> AskServer(Machine& machine, const Project& project,
                               const RunningServer& running, http::Method method,
                               const std::string& target, int64_t timeout_micros = kAnswerMicros);

@@ -30,8 +30,9 @@ struct SqliteOptions {
   int64_t busy_timeout_ms = 10'000;  // how long a call waits for another process; then Unavailable
   int64_t watermark_keep_micros = 7 * kMicrosPerDay;  // untouched ones go, a few with each commit
   int64_t max_bytes = 0;  // of the database file; 0: no limit. Past it: ResourceExhausted.
-  bool check_pages =
-      true;  // SQLite's integrity_check, and our own; seconds a GB. Not in kReadOnly.
+  // SQLite's integrity_check, and our own of watermarks and positions; seconds a GB. Not in
+  // kReadOnly.
+  bool check_pages = true;
 };
 
 // What the catalog borrows; outlives it.

@@ -55,13 +55,11 @@ constexpr std::string_view kColumns =
 
 Error Damaged(const SqliteDb& db, const Watermark& mark, int64_t row) {
   return DataLoss(fmt::format(
-      "{0}: what it says of file {1} of host {2} (source {3}), how far that was read, does not "
-      "have "
-      "its checksum; lines would be lost or doubled. Nothing was changed. To go on: stop Tarn, put "
-      "a "
-      "backup of the catalog in place; or, with a copy of {0} kept, remove that row: sqlite3 {0} "
-      "\"DELETE FROM watermark WHERE rowid = {4}\". The file is then a new one: its agent goes on "
-      "where it stands, and what it sends once more doubles",
+      "{0}: how far file {1} of host {2} (source {3}) was read does not have its checksum; lines "
+      "would be lost or doubled. Nothing was changed. To go on: stop Tarn, put a backup of the "
+      "catalog in place; or, with a copy of {0} kept, remove that row: sqlite3 {0} \"DELETE FROM "
+      "watermark WHERE rowid = {4}\". The file is then a new one: its agent goes on where it "
+      "stands, and what it sends once more doubles",
       db.path(), EscapeInvalidUtf8(mark.key.file_id), EscapeInvalidUtf8(mark.key.host),
       EscapeInvalidUtf8(mark.key.source), row));
 }
