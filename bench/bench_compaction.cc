@@ -83,7 +83,10 @@ uint64_t BytesOf(const event::Schema& schema, const event::ColumnBatch& rows) {
   uint64_t bytes = 0;
   for (size_t c = 0; c < schema.fields.size(); ++c) {
     const event::Column& column = rows.column(c);
-    bytes += column.is_bytes() ? column.bytes().size() : column.size() * 8;
+    if (!column.is_bytes()) bytes += column.size() * 8;
+    for (size_t row = 0; column.is_bytes() && row < column.size(); ++row) {
+      bytes += column.BytesAt(row).size();
+    }
   }
   return bytes;
 }
