@@ -312,6 +312,79 @@ void ExpectBoth(const FakeServer& server, const Refill& refill) {
   EXPECT_EQ(Contents(server), expected);
 }
 
+// Two files of one host that begin with the same line: they have one id at first.
+std::vector<Refill> Namesakes() {
+  std::vector<Refill> files = Refills();
+  const std::string heading = "date,time,path,status\n";
+  files.push_back({"very short", heading + Lines(0, 100), heading + "bert\n"});
+  files.push_back(
+      {"many batches", heading + Lines(10'000, 9'000), heading + Lines(50'000, 20'000)});
+  return files;
+}
+
+TEST(Rotation, FilesOfTwoAgentsWithTheSameFirstLineAreToldApart) {
+  for (const uint64_t batch_bytes : {uint64_t{4'096}, uint64_t{1'000'000}}) {
+    for (const Refill& files : Namesakes()) {
+      SCOPED_TRACE(files.what + std::string(" ") + std::to_string(batch_bytes));
+      TempFolder folder;
+      AgentSettings settings = SettingsFor(folder / "a.log");
+      settings.batch_bytes = batch_bytes;
+      Rig one(settings);
+      settings.flows[0].paths = {folder / "b.log"};
+      Rig two(settings);
+      Append(folder / "a.log", files.before);
+      one.Settle();
+      two.server.files = one.server.files;
+      Append(folder / "b.log", files.after);
+      two.Settle();
+      ExpectBoth(two.server, files);
+      EXPECT_GT(two.log.Count("file.told_apart"), 0U);
+      // From now on it is known by that.
+      two.Save();
+      const std::string more = files.after + Lines(90'000, 5);
+      Append(folder / "b.log", Lines(90'000, 5));
+      two.Kill();
+      two.Settle();
+      ExpectBoth(two.server, {"", files.before, more});
+    }
+  }
+}
+
+TEST(Rotation, FileThatBeginsAsOneOfALostStateIsSent) {
+  for (const Refill& files : Namesakes()) {
+    SCOPED_TRACE(files.what);
+    TempFolder folder;
+    Rig rig(SettingsFor(folder / "*.log"));
+    Append(folder / "a.log", files.before);
+    rig.Settle();
+    std::filesystem::remove(folder / "a.log");
+    rig.LoseState();
+    Append(folder / "b.log", files.after);
+    rig.Kill();
+    rig.Settle();
+    ExpectBoth(rig.server, files);
+    // Lost once more: it is found under the id it has.
+    rig.LoseState();
+    rig.Kill();
+    rig.Settle();
+    ExpectBoth(rig.server, files);
+  }
+}
+
+TEST(Rotation, ServersWithoutAnchorsAreTrusted) {
+  TempFolder folder;
+  Rig rig(SettingsFor(folder / "a.log"));
+  rig.server.knows_anchors = false;
+  Append(folder / "a.log", Lines(0, 100));
+  rig.Settle();
+  rig.LoseState();
+  rig.Kill();
+  Append(folder / "a.log", Lines(100, 100));
+  rig.Settle();
+  EXPECT_EQ(rig.server.AllBytes(), Lines(0, 200));
+  EXPECT_EQ(rig.log.Count("file.known_already"), 0U);
+}
+
 TEST(Rotation, RefilledWithTheSameFirstLineWhileTheAgentWasDown) {
   for (const Refill& refill : Refills()) {
     SCOPED_TRACE(refill.what);
