@@ -371,6 +371,37 @@ TEST(Rotation, FileThatBeginsAsOneOfALostStateIsSent) {
   }
 }
 
+TEST(Rotation, FileOfWhichTheServerHasMoreWaitsAMinuteToGrowAndNoLonger) {
+  for (const bool is_same : {false, true}) {
+    SCOPED_TRACE(is_same);
+    TempFolder folder;
+    const std::string heading = "date,time,path,status\n";
+    Rig one(SettingsFor(folder / "a.log"));
+    Rig two(SettingsFor(folder / "b.log"));
+    Append(folder / "a.log", heading + Lines(0, 100));
+    one.Settle();
+    two.server.files = one.server.files;
+    // As of a network's disk, of which the second agent's machine sees less for some seconds.
+    std::string all = heading + Lines(is_same ? 0 : 5'000, 90);
+    Append(folder / "b.log", all);
+    for (int i = 90; i < 250; ++i) {
+      two.Step();
+      two.clock.Advance(kMicrosPerSecond / 2);
+      const std::string line = Lines(is_same ? i : i + 5'000, i < 120 || !is_same ? 1 : 0);
+      Append(folder / "b.log", i % 8 == 0 || is_same ? line : "");
+      all += i % 8 == 0 || is_same ? line : "";
+    }
+    two.clock.Advance(2 * kMicrosPerSecond);
+    two.Step();
+    if (is_same) {
+      EXPECT_EQ(two.server.AllBytes(), all);
+    } else {
+      ExpectBoth(two.server, {"", heading + Lines(0, 100), all});
+    }
+    EXPECT_EQ(two.log.Count("file.told_apart"), is_same ? 0U : 1U);
+  }
+}
+
 TEST(Rotation, ServersWithoutAnchorsAreTrusted) {
   TempFolder folder;
   Rig rig(SettingsFor(folder / "a.log"));

@@ -336,11 +336,18 @@ void Tailer::NoteSkipped(TrackedFile& file) {
 // An agent that was killed, or another one, sent it; or it is of another file that begins the same.
 void Tailer::TakeHad(TrackedFile& file, const Outcome& outcome) {
   const int64_t now = clock_.MonotonicMicros();
-  const Anchor theirs{outcome.next_offset, outcome.anchor.length, outcome.anchor.hash};
+  Anchor theirs{outcome.next_offset, outcome.anchor.length, outcome.anchor.hash};
   Likeness likeness = LikenessOf(file, theirs);
-  // Another agent may see the file grow before this one does.
-  const bool quiet = flush_ || now - file.last_growth >= kHoldMicros;
-  if (likeness == Likeness::kUnsure && quiet) likeness = Likeness::kDifferent;
+  if (likeness == Likeness::kUnsure) {
+    // Another agent may see the file grow before this one does.
+    if (!file.awaited) file.awaited_since = now;
+    theirs = file.awaited.value_or(theirs);
+    file.awaited = theirs;
+    likeness = LikenessOf(file, theirs);
+    const bool waited = flush_ || now - file.awaited_since >= kHoldMicros;
+    if (likeness == Likeness::kUnsure && waited) likeness = Likeness::kDifferent;
+  }
+  if (likeness != Likeness::kUnsure) file.awaited.reset();
   if (likeness == Likeness::kSame) {
     MoveTo(file, theirs.end);
     if (file.state.acked == theirs.end) file.state.anchor = theirs;
