@@ -16,10 +16,21 @@ using codec::Json;
 constexpr std::string_view kFirstLine = "tarn-agent checkpoint 1 ";
 constexpr size_t kCrcDigits = 8;
 
+// JSON integers have 63 bits; these may use the last one.
+std::string Hex64(uint64_t value) { return fmt::format("{:016x}", value); }
+
+std::optional<uint64_t> FromHex64(const std::string& text) {
+  const auto bytes = FromHex(text);
+  if (!bytes || bytes->size() != 8) return std::nullopt;
+  uint64_t value = 0;
+  for (const char c : *bytes) value = (value << 8) | static_cast<uint8_t>(c);
+  return value;
+}
+
 void SetAnchor(Json& json, const Anchor& anchor) {
   json.Set("anchor_end", static_cast<int64_t>(anchor.end));
   json.Set("anchor_length", int64_t{anchor.length});
-  json.Set("anchor_hash", ToHex64(anchor.hash));
+  json.Set("anchor_hash", Hex64(anchor.hash));
 }
 
 Json ToJson(const Trail& trail) {
@@ -42,16 +53,16 @@ Json ToJson(const FileState& file) {
   json.Set("file_id", file.file_id);
   json.Set("path", ToHex(file.path));  // a path need not be UTF-8
   json.Set("head_length", int64_t{file.head_length});
-  json.Set("head_hash", ToHex64(file.head_hash));
+  json.Set("head_hash", Hex64(file.head_hash));
   Json::Array ladder;
-  for (const Rung& rung : file.ladder) ladder.emplace_back(ToHex64(rung.hash));
+  for (const Rung& rung : file.ladder) ladder.emplace_back(Hex64(rung.hash));
   json.Set("ladder", std::move(ladder));
   if (file.anchor.length > 0) SetAnchor(json, file.anchor);
   if (!file.trail.empty()) json.Set("trail", ToJson(file.trail));
-  if (file.boot != 0) json.Set("boot", ToHex64(file.boot));
+  if (file.boot != 0) json.Set("boot", Hex64(file.boot));
   if (file.ended) json.Set("ended", true);
-  json.Set("device", ToHex64(file.device));
-  json.Set("inode", ToHex64(file.inode));
+  json.Set("device", Hex64(file.device));
+  json.Set("inode", Hex64(file.inode));
   json.Set("acked", static_cast<int64_t>(file.acked));
   if (file.line_begin) json.Set("line_begin", static_cast<int64_t>(*file.line_begin));
   json.Set("size", static_cast<int64_t>(file.size));

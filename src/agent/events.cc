@@ -21,8 +21,6 @@ Events::Events(obs::Logger& logger, obs::Registry& registry)
                                       "Batches the server already had.")),
       known_files_(registry.GetCounter("tarn_agent_known_files_total",
                                        "Files that the server had the beginning of.")),
-      told_apart_(registry.GetCounter("tarn_agent_told_apart_files_total",
-                                      "Files of which the server had another with their id.")),
       server_ahead_(registry.GetCounter("tarn_agent_server_ahead_total",
                                         "Files that the server has more of than there is.")),
       retries_(registry.GetCounter("tarn_agent_retries_total", "Sends that had to be repeated.")),
@@ -159,18 +157,6 @@ void Events::FileKnownAlready(std::string_view path, uint64_t bytes) {
                   "the same line, and keeps those: right if it is this file, sent by another "
                   "agent, before the state folder was lost or before a checkpoint was written; "
                   "else give the two files different sources"}});
-}
-void Events::FileToldApart(std::string_view path, std::string_view old_id, std::string_view file_id,
-                           uint64_t offset) {
-  told_apart_.Add();
-  logger_.Write(Level::kWarn, "file.told_apart",
-                {{"path", path},
-                 {"old_file_id", old_id},
-                 {"file_id", file_id},
-                 {"offset", Number(offset)},
-                 {"note",
-                  "the server has another file of this host that begins with the same line; all "
-                  "of this one that is not acknowledged goes under an id of its own"}});
 }
 void Events::ServerIsAhead(std::string_view path, uint64_t bytes, uint64_t size) {
   server_ahead_.Add();

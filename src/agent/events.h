@@ -43,9 +43,6 @@ class Events {
   void BatchDuplicate(uint64_t file_bytes);
   // What this agent sends of a file for the first time the server has, up to there.
   void FileKnownAlready(std::string_view path, uint64_t bytes);
-  // The server has another file under `old_id`; from `offset` on this one goes under `file_id`.
-  void FileToldApart(std::string_view path, std::string_view old_id, std::string_view file_id,
-                     uint64_t offset);
   // The server says that it has `bytes` of a file that has `size`.
   void ServerIsAhead(std::string_view path, uint64_t bytes, uint64_t size);
   void BatchRetried(std::string_view reason, int64_t wait_micros, uint64_t attempt);
@@ -61,7 +58,6 @@ class Events {
   obs::Counter& batches_;
   obs::Counter& duplicates_;
   obs::Counter& known_files_;
-  obs::Counter& told_apart_;
   obs::Counter& server_ahead_;
   obs::Counter& retries_;
   obs::Counter& refused_;

@@ -354,34 +354,6 @@ void FileTable::Detach(TrackedFile& file) {
   }
 }
 
-bool FileTable::GiveOtherId(TrackedFile& file, const Anchor& theirs) {
-  FileState& state = file.state;
-  std::string head(kHeadBytes, '\0');
-  const auto count = file.reader->Read(0, head);
-  if (!count.ok() || *count < state.head_length) return false;
-  head.resize(*count);
-  // The next rung, so that it does not matter how much of the file is there now.
-  uint32_t length = kFirstRung;
-  while (length <= state.head_length) length *= 2;
-  length = static_cast<uint32_t>(std::min<size_t>(length, head.size()));
-  std::string named = head.substr(0, length);
-  if (length == state.head_length) {
-    std::string bytes(theirs.length, '\0');
-    const auto read = file.reader->Read(theirs.end - theirs.length, bytes);
-    if (!read.ok()) return false;
-    named.append(bytes, 0, *read);
-  }
-  std::string id = FileIdOf(state.source, named);
-  for (const auto& [slot, other] : tracked_) {
-    if (other.flow == file.flow && other.state.file_id == id) return false;
-  }
-  events_.FileToldApart(state.path, state.file_id, id, state.acked);
-  state.file_id = std::move(id);
-  state.head_length = length;
-  state.head_hash = HeadHash(head, length);
-  return true;
-}
-
 void FileTable::Finish(TrackedFile& file) {
   file.reader.reset();
   ClearProblem(file);

@@ -58,9 +58,6 @@ class FileTable {
 
   // False if the file under the reader was truncated or replaced; it is then detached.
   bool CheckIntact(TrackedFile& file);
-  // The server has other bytes under the file's id, `theirs`: from what is not acknowledged on it
-  // goes under the id of a longer head. False: there is none.
-  bool GiveOtherId(TrackedFile& file, const Anchor& theirs);
   // Marks it as done and closes it.
   void Finish(TrackedFile& file);
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "base/bytes.h"
 #include "base/text.h"
 #include "codec/json.h"
 
@@ -18,25 +17,12 @@ std::string Shown(std::string_view body) {
   return ReplaceInvalidUtf8(CutText(body, kShownAnswerBytes));
 }
 
-// How far the server has a file.
-struct Reach {
-  uint64_t offset = 0;
-  codec::TailHash anchor;
-};
-
-std::optional<Reach> ReachIn(std::string_view body, std::string_view key) {
+std::optional<uint64_t> OffsetIn(std::string_view body, std::string_view key) {
   const auto json = codec::ParseJson(body);
   if (!json.ok()) return std::nullopt;
-  const auto offset = json->GetInt(key);
-  if (!offset.ok() || *offset < 0) return std::nullopt;
-  Reach reach{static_cast<uint64_t>(*offset), {}};
-  const auto length = json->GetInt("anchor_length");
-  const auto hash = json->GetString("anchor_hash");
-  const auto bits = hash.ok() ? FromHex64(*hash) : std::nullopt;
-  if (length.ok() && *length > 0 && *length <= agent_wire::kMaxAnchorBytes && bits) {
-    reach.anchor = {static_cast<uint32_t>(*length), *bits};
-  }
-  return reach;
+  const auto value = json->GetInt(key);
+  if (!value.ok() || *value < 0) return std::nullopt;
+  return static_cast<uint64_t>(*value);
 }
 
 }  // namespace
@@ -100,41 +86,29 @@ std::optional<Outcome> Shipper::Try() {
   return outcome;
 }
 
-std::optional<Outcome> Shipper::Accepted(const HttpResponse& response) {
-  const agent_wire::BatchHeader& header = batch_.header;
-  const auto reach = ReachIn(response.body, "next_offset");
-  if (!reach) return Retry(Unavailable("an answer 200 without next_offset"), Backoff());
-  const bool duplicate = response.body.find("duplicate") != std::string::npos;
-  // This batch itself, or one that ends alike.
-  const bool known = reach->offset == header.end_offset && reach->anchor == header.anchor;
-  const bool had = duplicate && reach->anchor.length > 0 && !known;
-  Outcome outcome = OutcomeOf(had ? Answer::kHad : Answer::kStored, response);
-  outcome.next_offset = reach->offset;
-  outcome.anchor = reach->anchor;
-  if (duplicate) {
-    events_.BatchDuplicate(payload_bytes_);
-    // After a first try the server may have it from that.
-    if (header.begin_offset == 0 && attempts_ == 1 && reach->anchor.length == 0) {
-      events_.FileKnownAlready(header.path, outcome.next_offset);
-    }
-  }
-  if (!had) {
-    const double seconds = static_cast<double>(clock_.MonotonicMicros() - started_) / 1e6;
-    events_.BatchAcknowledged(payload_bytes_, header.line_count, body_.size(), seconds);
-  }
-  return outcome;
-}
-
 std::optional<Outcome> Shipper::Judge(const HttpResponse& response) {
   const int status = response.status;
-  if (status == 200) return Accepted(response);
+  if (status == 200) {
+    const auto next = OffsetIn(response.body, "next_offset");
+    if (!next) return Retry(Unavailable("an answer 200 without next_offset"), Backoff());
+    Outcome outcome = OutcomeOf(Answer::kStored, response);
+    outcome.next_offset = *next;
+    const double seconds = static_cast<double>(clock_.MonotonicMicros() - started_) / 1e6;
+    events_.BatchAcknowledged(payload_bytes_, batch_.header.line_count, body_.size(), seconds);
+    if (response.body.find("duplicate") != std::string::npos) {
+      events_.BatchDuplicate(payload_bytes_);
+      // After a first try the server may have it from that.
+      if (batch_.header.begin_offset == 0 && attempts_ == 1) {
+        events_.FileKnownAlready(batch_.header.path, outcome.next_offset);
+      }
+    }
+    return outcome;
+  }
   if (status == 409) {
-    const auto expected = ReachIn(response.body, "expected_offset");
+    const auto expected = OffsetIn(response.body, "expected_offset");
     if (!expected) return Retry(Unavailable("an answer 409 without expected_offset"), Backoff());
-    const bool had = expected->anchor.length > 0 && expected->offset > batch_.header.begin_offset;
-    Outcome outcome = OutcomeOf(had ? Answer::kHad : Answer::kExpected, response);
-    outcome.next_offset = expected->offset;
-    outcome.anchor = expected->anchor;
+    Outcome outcome = OutcomeOf(Answer::kExpected, response);
+    outcome.next_offset = *expected;
     return outcome;
   }
   if (status == 401 || status == 403) {

@@ -45,7 +45,6 @@ class Shipper {
  private:
   std::optional<Outcome> Retry(Error problem, int64_t wait_micros);
   std::optional<Outcome> Judge(const HttpResponse& response);
-  std::optional<Outcome> Accepted(const HttpResponse& response);
   Outcome OutcomeOf(Answer answer, const HttpResponse& response) const;
   int64_t Backoff();
 

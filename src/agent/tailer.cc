@@ -33,26 +33,6 @@ std::optional<uint64_t> LineBeginAfter(const TrackedFile& file, std::string_view
   return file.read_offset + newline + 1;
 }
 
-// What was read right before, if that is not known any more.
-void RecallTail(TrackedFile& file) {
-  if (!file.tail.empty() || !file.reader || file.reader->compressed()) return;
-  const uint64_t length = std::min<uint64_t>(file.read_offset, kAnchorBytes);
-  std::string bytes(static_cast<size_t>(length), '\0');
-  const auto count = file.reader->Read(file.read_offset - length, bytes);
-  if (count.ok() && *count == length) file.tail = std::move(bytes);
-}
-
-// Whether what the server has under the file's id is of this file. Unsure: the file does not reach
-// so far at present.
-Likeness LikenessOf(TrackedFile& file, const Anchor& theirs) {
-  if (!file.reader || theirs.length == 0) return Likeness::kSame;
-  const auto holds = HoldsAnchor(*file.reader, theirs);
-  if (holds) return *holds ? Likeness::kSame : Likeness::kDifferent;
-  const auto size = file.reader->Size();
-  const bool is_short = !file.reader->compressed() && size.ok() && *size < theirs.end;
-  return is_short ? Likeness::kUnsure : Likeness::kSame;
-}
-
 }  // namespace
 
 Tailer::Tailer(FileTable& table, const AgentSettings& settings, const os::Clock& clock,
@@ -243,8 +223,6 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
   // What is far behind was written a while ago: a power cut does not take it.
   const bool with_lines = !behind && !file.reader->compressed();
   NoteHandedOut(file, payload, with_lines ? LineHashes(payload) : std::vector<uint32_t>());
-  const Anchor& anchor = file.anchor();
-  header.anchor = {anchor.length, anchor.hash};
   file.read_offset = header.end_offset;
   const bool packed = file.reader->compressed();
   if (packed) NotePackedSize(file);
@@ -261,7 +239,6 @@ PendingBatch Tailer::Make(uint64_t slot, TrackedFile& file, Frame frame, std::st
 void Tailer::NoteHandedOut(TrackedFile& file, std::string_view payload,
                            std::vector<uint32_t> lines) {
   const size_t kept = payload.size() >= kAnchorBytes ? 0 : kAnchorBytes - payload.size();
-  if (kept > 0) RecallTail(file);
   if (file.tail.size() > kept) file.tail.erase(0, file.tail.size() - kept);
   file.tail.append(payload.substr(payload.size() - std::min(payload.size(), size_t{kAnchorBytes})));
   const uint64_t end = file.read_offset + payload.size();
@@ -333,37 +310,6 @@ void Tailer::NoteSkipped(TrackedFile& file) {
   }
 }
 
-// An agent that was killed, or another one, sent it; or it is of another file that begins the same.
-void Tailer::TakeHad(TrackedFile& file, const Outcome& outcome) {
-  const int64_t now = clock_.MonotonicMicros();
-  Anchor theirs{outcome.next_offset, outcome.anchor.length, outcome.anchor.hash};
-  Likeness likeness = LikenessOf(file, theirs);
-  if (likeness == Likeness::kUnsure) {
-    // Another agent may see the file grow before this one does.
-    if (!file.awaited) file.awaited_since = now;
-    theirs = file.awaited.value_or(theirs);
-    file.awaited = theirs;
-    likeness = LikenessOf(file, theirs);
-    const bool waited = flush_ || now - file.awaited_since >= kHoldMicros;
-    if (likeness == Likeness::kUnsure && waited) likeness = Likeness::kDifferent;
-  }
-  if (likeness != Likeness::kUnsure) file.awaited.reset();
-  if (likeness == Likeness::kSame) {
-    MoveTo(file, theirs.end);
-    if (file.state.acked == theirs.end) file.state.anchor = theirs;
-  } else if (likeness == Likeness::kUnsure) {
-    file.hold_until = now + kHoldMicros;
-  } else if (table_.CheckIntact(file) && !table_.GiveOtherId(file, theirs)) {
-    events_.BatchRefused(file.state.path, outcome.status, "another file has its id");
-    file.hold_until = now + kHoldMicros;
-  }
-  file.last_rewind = ~uint64_t{0};
-  Void(file);
-  // What follows has waited long enough.
-  if (file.pending_since != 0) file.pending_since = 1;
-  changed_ = true;
-}
-
 void Tailer::Apply(const Outcome& outcome) {
   TrackedFile* file = table_.Find(outcome.slot);
   if (file == nullptr) return;
@@ -380,9 +326,6 @@ void Tailer::Apply(const Outcome& outcome) {
       }
       if (file->size <= file->read_offset) file->pending_since = 0;
       file->last_rewind = ~uint64_t{0};
-      return;
-    case Answer::kHad:
-      if (!stale) TakeHad(*file, outcome);
       return;
     case Answer::kExpected:
       break;

@@ -25,7 +25,6 @@ struct PendingBatch {
 
 enum class Answer : uint8_t {
   kStored,    // bytes below next_offset are durable
-  kHad,       // bytes below next_offset were there before, of a file with this id: `anchor` tells
   kExpected,  // the server wants next_offset
   kTooLarge,
   kRefused,  // for a reason of the server's own; the file waits
@@ -39,7 +38,6 @@ struct Outcome {
   uint64_t begin_offset = 0;
   uint64_t end_offset = 0;
   uint64_t next_offset = 0;
-  codec::TailHash anchor;  // of what the server has before next_offset
   int status = 200;
   std::string text;
 };
@@ -96,7 +94,6 @@ class Tailer {
   PendingBatch Make(uint64_t slot, TrackedFile& file, Frame frame, std::string payload);
   static void NoteHandedOut(TrackedFile& file, std::string_view payload,
                             std::vector<uint32_t> lines);
-  void TakeHad(TrackedFile& file, const Outcome& outcome);
   // Of a plain file; of one that is open, at least `wanted` if it has so much. That it has not is
   // said once.
   uint64_t KnownSize(TrackedFile& file, uint64_t wanted);

@@ -14,7 +14,6 @@
 #include "agent/file_table.h"
 #include "agent/shipper.h"
 #include "agent/tailer.h"
-#include "base/bytes.h"
 #include "base/check.h"
 #include "os/clock.h"
 #include "os/posix_file_system.h"
@@ -171,7 +170,6 @@ class FakeServer final : public Transport {
  public:
   struct File {
     uint64_t first = 0;
-    codec::TailHash anchor;
     std::string bytes;
     std::vector<std::string> records;
     uint64_t mark() const { return first + bytes.size(); }
@@ -215,31 +213,22 @@ class FakeServer final : public Transport {
     auto [entry, is_new] = files.try_emplace(header.file_id);
     File& file = entry->second;
     if (is_new) file.first = header.begin_offset;
-    const uint64_t mark = file.mark();
-    const bool straddles = header.begin_offset < mark && mark < header.end_offset && knows_anchors;
-    if (header.begin_offset > mark || straddles) {
-      return {409, -1, "{\"expected_offset\":" + std::to_string(mark) + AnchorOf(file) + "}"};
+    if (header.begin_offset > file.mark()) {
+      return {409, -1, "{\"expected_offset\":" + std::to_string(file.mark()) + "}"};
     }
-    if (header.end_offset <= mark) return Stored("duplicate", mark, AnchorOf(file));
+    if (header.end_offset <= file.mark()) return Stored("duplicate", file.mark());
     uint32_t begin = 0;
     for (const uint32_t end : header.record_ends) {
       file.records.push_back(batch->payload.substr(begin, end - begin));
       begin = end;
     }
-    file.bytes += batch->payload.substr(static_cast<size_t>(mark - header.begin_offset));
-    if (knows_anchors) file.anchor = header.anchor;
+    file.bytes += batch->payload.substr(static_cast<size_t>(file.mark() - header.begin_offset));
     return Stored("stored", header.end_offset);
   }
-  static std::string AnchorOf(const File& file) {
-    if (file.anchor.length == 0) return "";
-    return ",\"anchor_length\":" + std::to_string(file.anchor.length) + ",\"anchor_hash\":\"" +
-           ToHex64(file.anchor.hash) + "\"";
-  }
-  static HttpResponse Stored(std::string_view status, uint64_t next,
-                             const std::string& anchor = {}) {
+  static HttpResponse Stored(std::string_view status, uint64_t next) {
     return {200, -1,
             "{\"status\":\"" + std::string(status) + "\",\"next_offset\":" + std::to_string(next) +
-                anchor + "}"};
+                "}"};
   }
 
   // All files' bytes, in the order of their ids.
@@ -253,7 +242,6 @@ class FakeServer final : public Transport {
   std::deque<HttpResponse> script;  // answered first; status 0: no connection
   os::Random* faults = nullptr;
   bool loses_answers = false;
-  bool knows_anchors = true;  // as servers of this version
   size_t largest_payload = agent_wire::kMaxPayloadBytes;
   std::vector<agent_wire::BatchHeader> headers_seen;
   HttpHeaders last_headers;

@@ -46,8 +46,6 @@ struct TrackedFile {
   int64_t next_search = 0;
   std::optional<FileProblem> problem;  // of its bytes; damaged: no more of it can be read
   bool ahead_said = false;             // that the server has more of it than there is
-  std::optional<Anchor> awaited;       // the server's, which it did not reach
-  int64_t awaited_since = 0;
   uint64_t mark_size = 0;  // lag in seconds: what was here at mark_time is not all acknowledged
   int64_t mark_time = 0;
 

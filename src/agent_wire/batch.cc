@@ -15,8 +15,6 @@ constexpr std::string_view kMagic = "TBAT";
 constexpr uint8_t kVersion = 1;
 constexpr uint8_t kCutFlag = 1;
 constexpr uint8_t kInsideFlag = 2;
-constexpr uint8_t kAnchorFlag = 4;
-constexpr uint8_t kAllFlags = kCutFlag | kInsideFlag | kAnchorFlag;
 constexpr size_t kPrefixBytes = 28;
 constexpr size_t kHeaderCrcAt = 20;
 
@@ -61,7 +59,8 @@ Result<Prefix> TakePrefix(std::string_view bytes) {
   prefix.payload_bytes = GetFixed<uint32_t>(bytes.data() + 16);
   prefix.header_crc = GetFixed<uint32_t>(bytes.data() + kHeaderCrcAt);
   prefix.payload_crc = GetFixed<uint32_t>(bytes.data() + kHeaderCrcAt + 4);
-  if ((prefix.flags & ~kAllFlags) != 0 || GetFixed<uint16_t>(bytes.data() + 6) != 0) {
+  if ((prefix.flags & ~(kCutFlag | kInsideFlag)) != 0 ||
+      GetFixed<uint16_t>(bytes.data() + 6) != 0) {
     return Broken("unknown flags");
   }
   if (prefix.header_bytes > kMaxHeaderBytes) {
@@ -104,10 +103,6 @@ std::string PackHeader(const BatchHeader& header) {
     previous = end;
   }
   if (header.line_begin) PutVarint(out, *header.line_begin);
-  if (header.anchor.length > 0) {
-    PutVarint(out, header.anchor.length);
-    PutFixed(out, header.anchor.hash);
-  }
   return out;
 }
 
@@ -139,14 +134,6 @@ bool TakeRecordEnds(ByteReader& reader, std::vector<uint32_t>& ends) {
   return true;
 }
 
-bool TakeAnchor(ByteReader& reader, codec::TailHash& anchor) {
-  const auto length = reader.TakeVarint();
-  const auto hash = length ? reader.TakeFixed<uint64_t>() : std::nullopt;
-  if (!hash || *length == 0 || *length > kMaxAnchorBytes) return false;
-  anchor = {static_cast<uint32_t>(*length), *hash};
-  return true;
-}
-
 // What must hold between the fields, on both sides.
 Status CheckHeader(const BatchHeader& header, size_t payload_bytes) {
   if (payload_bytes == 0) return InvalidArgument("an agent batch without payload");
@@ -164,9 +151,6 @@ Status CheckHeader(const BatchHeader& header, size_t payload_bytes) {
   }
   if (header.line_begin && *header.line_begin >= header.begin_offset) {
     return InvalidArgument("the line whose rest it has begins behind it");
-  }
-  if (header.anchor.length > std::min<uint64_t>(header.end_offset, kMaxAnchorBytes)) {
-    return InvalidArgument(fmt::format("an anchor of {} bytes", header.anchor.length));
   }
   if (header.line_count > payload_bytes) return InvalidArgument("more lines than bytes");
   if (!header.record_ends.empty() && header.record_ends.back() != payload_bytes) {
@@ -194,7 +178,6 @@ Result<BatchHeader> UnpackHeader(const Prefix& prefix, std::string_view bytes) {
     header.line_begin = reader.TakeVarint();
     good = header.line_begin.has_value();
   }
-  if (good && (prefix.flags & kAnchorFlag) != 0) good = TakeAnchor(reader, header.anchor);
   good = good && reader.empty();
   if (!good) return Broken("malformed header");
   header.read_time = {*read_time};
@@ -229,7 +212,6 @@ Result<std::string> Encode(const BatchHeader& header, std::string_view payload,
   Prefix prefix;
   if (header.cut) prefix.flags |= kCutFlag;
   if (header.line_begin) prefix.flags |= kInsideFlag;
-  if (header.anchor.length > 0) prefix.flags |= kAnchorFlag;
   prefix.header_bytes = static_cast<uint32_t>(packed.size());
   prefix.stored_bytes = static_cast<uint32_t>(stored.size());
   prefix.payload_bytes = static_cast<uint32_t>(payload.size());

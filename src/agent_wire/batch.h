@@ -8,7 +8,6 @@
 
 #include "base/result.h"
 #include "base/time.h"
-#include "codec/hash.h"
 #include "codec/zstd.h"
 
 namespace tarn::agent_wire {
@@ -27,8 +26,6 @@ inline constexpr size_t kMaxBatchBytes = kMaxHeaderBytes + kMaxPayloadBytes + (6
 inline constexpr uint64_t kMaxOffset = uint64_t{1} << 62;
 // A line over this is cut into records of this size; the last piece is what is left.
 inline constexpr size_t kMaxLineBytes = 1 << 20;
-// An anchor is of so many bytes at most.
-inline constexpr uint32_t kMaxAnchorBytes = 256;
 
 inline constexpr std::string_view kContentType = "application/vnd.tarn.batch";
 inline constexpr std::string_view kPath = "/v1/agent/batches";
@@ -59,8 +56,6 @@ struct BatchHeader {
   std::vector<uint32_t> record_ends;
   // Where the line began in whose middle the payload begins.
   std::optional<uint64_t> line_begin;
-  // What stands before end_offset, so that another file with this id can be told from this one.
-  codec::TailHash anchor;
 
   bool operator==(const BatchHeader&) const = default;
 };

@@ -33,7 +33,6 @@ TEST(Batch, DecodesToWhatWasEncoded) {
   header.cut = true;
   header.record_ends = {6, 16};
   header.line_begin = 5;
-  header.anchor = {256, 0xfedcba9876543210};
   EXPECT_EQ(Decode(Encode(header, payload, compressor).value()).value().header, header);
 }
 
@@ -54,7 +53,6 @@ TEST(Batch, EveryFlippedBitAndEveryCutIsRefused) {
   const std::string payload = "GET /\nGET /cart\n";
   BatchHeader header = Sample(payload.size());
   header.record_ends = {16};
-  header.anchor = {3, 0xfedcba9876543210};
   const std::string bytes = Encode(header, payload, compressor).value();
   for (size_t i = 0; i < bytes.size() * 8; ++i) {
     std::string broken = bytes;
@@ -93,13 +91,6 @@ TEST(Batch, EncodeRefusesWhatDecodeWould) {
   EXPECT_FALSE(Encode(header, "a\n", compressor).ok());
   header = Sample(2);
   header.line_begin = header.begin_offset;
-  EXPECT_FALSE(Encode(header, "a\n", compressor).ok());
-  header = Sample(2);
-  header.anchor.length = kMaxAnchorBytes + 1;
-  EXPECT_FALSE(Encode(header, "a\n", compressor).ok());
-  header.anchor.length = 3;
-  header.begin_offset = 0;
-  header.end_offset = 2;
   EXPECT_FALSE(Encode(header, "a\n", compressor).ok());
   header = Sample(2);
   header.path.assign(kMaxNameBytes + 1, 'p');

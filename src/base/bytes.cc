@@ -75,22 +75,4 @@ std::optional<std::string> FromHex(std::string_view hex) {
   return bytes;
 }
 
-std::string ToHex64(uint64_t value) {
-  std::string big_endian(sizeof(value), '\0');
-  for (char& byte : big_endian) {
-    byte = static_cast<char>(value >> 56);
-    value <<= 8;
-  }
-  return ToHex(big_endian);
-}
-
-std::optional<uint64_t> FromHex64(std::string_view hex) {
-  if (hex.size() != 16) return std::nullopt;
-  const auto bytes = FromHex(hex);
-  if (!bytes) return std::nullopt;
-  uint64_t value = 0;
-  for (const char byte : *bytes) value = (value << 8) | static_cast<uint8_t>(byte);
-  return value;
-}
-
 }  // namespace tarn

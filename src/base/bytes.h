@@ -65,9 +65,5 @@ class ByteReader {
 std::string ToHex(std::string_view bytes);
 // nullopt for an odd length or a character that is not a hex digit.
 std::optional<std::string> FromHex(std::string_view hex);
-// 16 digits, for numbers that JSON's 63 bits do not hold.
-std::string ToHex64(uint64_t value);
-// nullopt unless it is 16 digits, small or capital.
-std::optional<uint64_t> FromHex64(std::string_view hex);
 
 }  // namespace tarn

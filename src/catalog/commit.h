@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "catalog/dataset.h"
-#include "codec/hash.h"
 
 namespace tarn::catalog {
 
@@ -40,8 +39,7 @@ struct Watermark {
   WatermarkKey key;
   int64_t end_offset = 0;  // bytes [0, end_offset) are committed
   int64_t last_batch = 0;
-  Timestamp updated;       // set by the catalog
-  codec::TailHash anchor;  // of what stands before end_offset
+  Timestamp updated;  // set by the catalog
   bool operator==(const Watermark&) const = default;
 };
 

@@ -14,7 +14,7 @@
 
 namespace tarn::catalog {
 
-inline constexpr int kSchemaVersion = 3;
+inline constexpr int kSchemaVersion = 2;
 inline constexpr int64_t kApplicationId = 0x5441524e;  // "TARN", in the SQLite header
 
 // The catalog's siblings: its write-ahead log, and the file of OpenMarker.

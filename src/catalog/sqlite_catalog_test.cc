@@ -230,12 +230,8 @@ TEST_F(SqliteCatalog, RefusesWhatANewerTarnWrote) {
 }
 
 TEST_F(SqliteCatalog, AnotherValueInAWatermarkIsDamage) {
-  const char* const changes[] = {"end_offset = end_offset + 1048576",
-                                 "file_id = 'f0'",
-                                 "host = 'web-0'",
-                                 "updated = updated + 4096",
-                                 "anchor_hash = anchor_hash + 1",
-                                 "anchor_length = 0"};
+  const char* const changes[] = {"end_offset = end_offset + 1048576", "file_id = 'f0'",
+                                 "host = 'web-0'", "updated = updated + 4096"};
   Make(1);
   const std::string good = ReadFile(Path());
   for (const char* change : changes) {
@@ -270,38 +266,17 @@ TEST_F(SqliteCatalog, AnotherPositionThanThatOfTheLastCommitIsDamage) {
 
 TEST_F(SqliteCatalog, WatermarksOfSchema1HaveNoChecksumUntilTheyAreWritten) {
   Make(2);
-  ExecuteRaw(
-      "ALTER TABLE watermark DROP COLUMN checksum; ALTER TABLE watermark DROP COLUMN anchor_length;"
-      "ALTER TABLE watermark DROP COLUMN anchor_hash; PRAGMA user_version = 1");
+  ExecuteRaw("ALTER TABLE watermark DROP COLUMN checksum; PRAGMA user_version = 1");
   EXPECT_EQ(place_.TryOpen(SqliteMode::kReadOnly).error().code(), Code::kUnsupported);
   {
     const auto catalog = place_.Open();
-    EXPECT_EQ(catalog->Summary()->schema_version, 3);
+    EXPECT_EQ(catalog->Summary()->schema_version, 2);
     EXPECT_EQ(catalog->ListWatermarks("web")->size(), 1U);
     const auto fence = catalog->AcquireFence("land:web", "new", 1, Acquire::kTake);
     ASSERT_TRUE(catalog->Apply(ChainCommit(3, fence->token)).ok());
   }
   ExecuteRaw("UPDATE watermark SET end_offset = 7");
   EXPECT_EQ(place_.TryOpen().error().code(), Code::kDataLoss);
-}
-
-TEST_F(SqliteCatalog, WatermarksOfSchema2HaveNoAnchorUntilTheyAreWritten) {
-  Make(1);
-  {
-    const auto catalog = place_.Open();
-    const auto fence = catalog->AcquireFence("land:web", "new", 1, Acquire::kTake);
-    Commit commit = ChainCommit(2, fence->token);
-    for (Watermark& mark : commit.watermarks) mark.anchor = {};
-    ASSERT_TRUE(catalog->Apply(commit).ok());
-  }
-  ExecuteRaw(
-      "ALTER TABLE watermark DROP COLUMN anchor_length;"
-      "ALTER TABLE watermark DROP COLUMN anchor_hash; PRAGMA user_version = 2");
-  const auto catalog = place_.Open();
-  EXPECT_EQ(catalog->ListWatermarks("web")->at(0).anchor.length, 0U);
-  const auto fence = catalog->AcquireFence("land:web", "new", 1, Acquire::kTake);
-  ASSERT_TRUE(catalog->Apply(ChainCommit(3, fence->token)).ok());
-  EXPECT_EQ(ChainLength(*catalog), 3);
 }
 
 TEST_F(SqliteCatalog, ReadsBesideAWriterAndFollowsIt) {

@@ -130,15 +130,8 @@ ALTER TABLE watermark ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0;
 PRAGMA user_version = 2;
 )sql";
 
-// What stands before the end of a file's bytes; length 0 in a row that was last written before.
-constexpr const char* kVersion3 = R"sql(
-ALTER TABLE watermark ADD COLUMN anchor_length INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE watermark ADD COLUMN anchor_hash INTEGER NOT NULL DEFAULT 0;
-PRAGMA user_version = 3;
-)sql";
-
 // Step i leads from version i to i + 1. A released step is never edited.
-constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2, kVersion3};
+constexpr std::array<const char*, kSchemaVersion> kSteps = {kVersion1, kVersion2};
 
 }  // namespace
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "base/bytes.h"
 #include "base/text.h"
 #include "catalog/sqlite_catalog_internal.h"
 #include "codec/hash.h"
@@ -40,12 +39,9 @@ Result<std::optional<LifeClock>> LoadLifeClock(SqliteDb& db) {
 
 // Of a row. Never 0, which is that of rows that have none.
 int64_t ChecksumOf(const Watermark& mark) {
-  std::string bytes =
+  const std::string bytes =
       fmt::format("{}\n{}\n{}\n{} {} {}", mark.key.source, mark.key.host, mark.key.file_id,
                   mark.end_offset, mark.last_batch, mark.updated.micros);
-  if (mark.anchor.length > 0) {
-    bytes += fmt::format(" {} {}", mark.anchor.length, ToHex64(mark.anchor.hash));
-  }
   return static_cast<int64_t>(codec::Xxh3(bytes) >> 1 | 1);
 }
 
@@ -55,8 +51,7 @@ Watermark AtWallTime(Watermark mark, const std::optional<LifeClock>& clock) {
 }
 
 constexpr std::string_view kColumns =
-    "source, host, file_id, end_offset, last_batch, updated, checksum, anchor_length, anchor_hash, "
-    "rowid";
+    "source, host, file_id, end_offset, last_batch, updated, checksum, rowid";
 
 Error Damaged(const SqliteDb& db, const Watermark& mark, int64_t row) {
   return DataLoss(fmt::format(
@@ -76,11 +71,10 @@ Status ReadWatermarks(SqliteDb& db, const std::string& rest, SqlArgs args, Visit
   TARN_TRY(db.Query(
       fmt::format("SELECT {} FROM watermark {}", kColumns, rest), args, [&](const SqlRow& row) {
         Watermark mark{
-            {row.Text(0), row.Text(1), row.Text(2)}, row.Int(3), row.Int(4), {row.Int(5)}, {}};
-        mark.anchor = {static_cast<uint32_t>(row.Int(7)), static_cast<uint64_t>(row.Int(8))};
+            {row.Text(0), row.Text(1), row.Text(2)}, row.Int(3), row.Int(4), {row.Int(5)}};
         const int64_t checksum = row.Int(6);
         const bool sound = checksum == 0 || checksum == ChecksumOf(mark);
-        if (!sound && status.ok()) status = Damaged(db, mark, row.Int(9));
+        if (!sound && status.ok()) status = Damaged(db, mark, row.Int(7));
         visit(std::move(mark));
       }));
   return status;
@@ -136,14 +130,11 @@ Status SqliteCatalog::ApplyWatermarks(SqliteDb& db, const Commit& commit) {
   for (Watermark mark : commit.watermarks) {
     mark.updated.micros = now.life_micros;
     TARN_TRY(db.Run(
-        "INSERT INTO watermark(source, host, file_id, end_offset, last_batch, updated, checksum, "
-        "anchor_length, anchor_hash) "
-        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT(source, host, file_id) "
-        "DO UPDATE SET end_offset = ?4, last_batch = ?5, updated = ?6, checksum = ?7, "
-        "anchor_length = ?8, anchor_hash = ?9",
+        "INSERT INTO watermark(source, host, file_id, end_offset, last_batch, updated, checksum) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(source, host, file_id) "
+        "DO UPDATE SET end_offset = ?4, last_batch = ?5, updated = ?6, checksum = ?7",
         {mark.key.source, mark.key.host, mark.key.file_id, mark.end_offset, mark.last_batch,
-         mark.updated, ChecksumOf(mark), int64_t{mark.anchor.length},
-         static_cast<int64_t>(mark.anchor.hash)}));
+         mark.updated, ChecksumOf(mark)}));
   }
   return db.Run(
       "DELETE FROM watermark WHERE rowid IN "

@@ -38,13 +38,6 @@ class Xxh3Stream {
   std::unique_ptr<XXH3_state_s, Free> state_;
 };
 
-// Xxh3 of the `length` bytes before some place. Length 0: nothing is known of them.
-struct TailHash {
-  uint32_t length = 0;
-  uint64_t hash = 0;
-  bool operator==(const TailHash&) const = default;
-};
-
 std::string Sha256(std::string_view bytes);  // 32 bytes
 std::string HmacSha256(std::string_view key, std::string_view bytes);
 

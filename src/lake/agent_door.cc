@@ -32,7 +32,6 @@ Status AgentDoor::LoadCatalog() {
     os::MutexLock lock(mutex_);
     for (const catalog::Watermark& mark : marks) {
       files_[mark.key] = {.end = static_cast<uint64_t>(mark.end_offset),
-                          .anchor = mark.anchor,
                           .known = true,
                           .touched = now - (work_.clock.Now().micros - mark.updated.micros)};
     }
@@ -51,7 +50,8 @@ Status AgentDoor::LoadJournal(uint64_t position) {
     if (!header.ok()) continue;
     os::MutexLock lock(mutex_);
     File& file = files_[{header->source, header->host, header->file_id}];
-    MoveOn(file, {header->end_offset, header->anchor});
+    file.end = std::max(file.end, header->end_offset);
+    file.known = true;
     file.touched = work_.clock.MonotonicMicros();
   }
 }
@@ -87,19 +87,21 @@ void AgentDoor::Submit(const agent_wire::BatchHeader& header, std::string_view e
   auto begun = Begin(header, key);
   if (auto* answer = std::get_if<Result<BatchAnswer>>(&begun)) return done(std::move(*answer));
   File* const file = std::get<File*>(begun);
-  const Reach reach{header.end_offset, header.anchor};
+  const uint64_t end = header.end_offset;
   journal_.AppendAsync(
       EncodeJournalRecord(RecordKind::kAgentBatch, work_.clock.Now(), encoded),
-      [this, file, reach, done = std::move(done)](const Result<journal::Position>& appended) {
-        End(*file, appended.ok() ? std::optional(reach) : std::nullopt);
+      [this, file, end, done = std::move(done)](const Result<journal::Position>& appended) {
+        End(*file, appended.ok() ? std::optional(end) : std::nullopt);
         if (!appended.ok()) return done(appended.error());
-        done(BatchAnswer{BatchAnswer::Kind::kStored, reach.end, {}, {}});
+        done(BatchAnswer{BatchAnswer::Kind::kStored, end, {}});
       });
 }
 
 std::variant<Result<BatchAnswer>, AgentDoor::File*> AgentDoor::Begin(
     const agent_wire::BatchHeader& header, std::string_view key) {
-  using Kind = BatchAnswer::Kind;
+  const auto answer = [](BatchAnswer::Kind kind, uint64_t offset, std::string reason = {}) {
+    return Result<BatchAnswer>(BatchAnswer{kind, offset, std::move(reason)});
+  };
   os::MutexLock lock(mutex_);
   const catalog::WatermarkKey name{header.source, header.host, header.file_id};
   auto slot = files_.find(name);
@@ -108,7 +110,7 @@ std::variant<Result<BatchAnswer>, AgentDoor::File*> AgentDoor::Begin(
     if (sender == senders_.end()) sender = senders_.try_emplace(std::string(key)).first;
     if (slot == files_.end()) {
       if (auto refusal = Admit(header, *sender)) {
-        return Result<BatchAnswer>(BatchAnswer{Kind::kOverLimit, 0, *std::move(refusal), {}});
+        return answer(BatchAnswer::Kind::kOverLimit, 0, *std::move(refusal));
       }
       slot = files_.try_emplace(name).first;
       if (files_.size() > kMaxFiles) ForgetOldest(slot->second);
@@ -117,15 +119,12 @@ std::variant<Result<BatchAnswer>, AgentDoor::File*> AgentDoor::Begin(
   }
   File& file = slot->second;
   file.touched = work_.clock.MonotonicMicros();
-  const auto answer = [&file](Kind kind) {
-    return Result<BatchAnswer>(BatchAnswer{kind, file.end, {}, file.anchor});
-  };
-  if (file.known && header.end_offset <= file.end) return answer(Kind::kDuplicate);
+  if (file.known && header.end_offset <= file.end)
+    return answer(BatchAnswer::Kind::kDuplicate, file.end);
   if (file.under_way)
     return Result<BatchAnswer>(Unavailable("another batch of this file is being written"));
-  if (file.known && header.begin_offset > file.end) return answer(Kind::kGap);
-  const bool both_known = header.anchor.length > 0 && file.anchor.length > 0;
-  if (file.known && header.begin_offset < file.end && both_known) return answer(Kind::kStraddles);
+  if (file.known && header.begin_offset > file.end)
+    return answer(BatchAnswer::Kind::kGap, file.end);
   file.under_way = true;
   return &file;
 }
@@ -175,18 +174,12 @@ AgentDoor::Files::iterator AgentDoor::Forget(Files::iterator file) {
   return files_.erase(file);
 }
 
-void AgentDoor::End(File& file, const std::optional<Reach>& durable) {
+void AgentDoor::End(File& file, std::optional<uint64_t> durable_end) {
   os::MutexLock lock(mutex_);
   file.under_way = false;
-  if (durable) MoveOn(file, *durable);
-}
-
-void AgentDoor::MoveOn(File& file, const Reach& durable) {
-  if (!file.known || durable.end > file.end) {
-    file.end = durable.end;
-    file.anchor = durable.anchor;
-  }
+  if (!durable_end) return;
   file.known = true;
+  file.end = std::max(file.end, *durable_end);
 }
 
 // A tenth of the files, those untouched for longest, so that the search is paid for rarely.

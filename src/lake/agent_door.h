@@ -23,23 +23,19 @@ struct BatchAnswer {
     kStored,     // durable now
     kDuplicate,  // was here already
     kGap,        // bytes before it are missing: send from `offset` on
-    kStraddles,  // its first bytes were here already: the same
     kOverLimit,  // a new file of a key that has brought all it may: `reason`; others may go on
   };
   Kind kind = Kind::kStored;
   uint64_t offset = 0;  // what the server has of the file, without a gap
   std::string reason;
-  codec::TailHash anchor;  // of what the server has before `offset`, if it had it before
 };
 
 // Where agents' batches enter: checks them, drops what is already here, and acknowledges after the
 // journal's sync. One watermark per (source, host, file): a batch at or below it is a duplicate,
-// one that straddles it is to begin there (of a sender without anchors it is stored, and the
-// landing takes what is new), one past it is a gap, unless the file is unknown. With what a sender
-// does not need to send comes the anchor of the bytes that are here: they may be another file's.
-// One batch of a file is under way at a time. Memory: about 300 bytes a file; files untouched for
-// longest are forgotten past kMaxFiles. What one key may invent is limited, so that an agent gone
-// wild, or a stolen key, fills neither memory nor the catalog. Thread-safe.
+// one that straddles it is stored (the landing takes what is new), one past it is a gap, unless the
+// file is unknown. One batch of a file is under way at a time. Memory: about 300 bytes a file;
+// files untouched for longest are forgotten past kMaxFiles. What one key may invent is limited, so
+// that an agent gone wild, or a stolen key, fills neither memory nor the catalog. Thread-safe.
 class AgentDoor {
  public:
   using Done = std::function<void(Result<BatchAnswer>)>;
@@ -77,8 +73,7 @@ class AgentDoor {
   };
   using Senders = std::map<std::string, Sender, std::less<>>;
   struct File {
-    uint64_t end = 0;  // durable
-    codec::TailHash anchor;
+    uint64_t end = 0;    // durable
     bool known = false;  // something of it is durable: until then it may begin anywhere
     bool under_way = false;
     int64_t touched = 0;       // monotonic
@@ -101,12 +96,7 @@ class AgentDoor {
   // End.
   std::variant<Result<BatchAnswer>, File*> Begin(const agent_wire::BatchHeader& header,
                                                  std::string_view key);
-  struct Reach {
-    uint64_t end = 0;
-    codec::TailHash anchor;
-  };
-  void End(File& file, const std::optional<Reach>& durable);
-  static void MoveOn(File& file, const Reach& durable);
+  void End(File& file, std::optional<uint64_t> durable_end);
   void ForgetOldest(const File& keep) TARN_REQUIRES(mutex_);
 
   const Workspace work_;

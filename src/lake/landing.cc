@@ -327,10 +327,7 @@ Status Landing::AddBatch(Source& source, agent_wire::Batch batch, Timestamp inge
       HoursRefused{source.tables.config.name, header.host, counts.hours_refused}.Emit(work_);
     }
   }
-  if (header.end_offset > from) {
-    mark.end_offset = static_cast<int64_t>(header.end_offset);
-    mark.anchor = header.anchor;
-  }
+  mark.end_offset = std::max(mark.end_offset, static_cast<int64_t>(header.end_offset));
   mark.last_batch = static_cast<int64_t>(header.batch_number);
   pending_[key] = mark;
   HostStatus& host = buffered_hosts_[{source.tables.config.name, header.host}];
@@ -346,7 +343,7 @@ Result<catalog::Watermark> Landing::MarkOf(const catalog::WatermarkKey& key) {
   if (const auto found = pending_.find(key); found != pending_.end()) return found->second;
   if (const auto found = marks_.find(key); found != marks_.end()) return found->second;
   TARN_ASSIGN_OR_RETURN(const auto mark, work_.catalog.GetWatermark(key));
-  return mark.value_or(catalog::Watermark{key, 0, 0, {}, {}});
+  return mark.value_or(catalog::Watermark{key, 0, 0, {}});
 }
 
 Result<LogBuffer*> Landing::BufferOf(Source& source, const std::string& format) {

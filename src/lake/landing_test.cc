@@ -512,43 +512,6 @@ TEST(Landing, StartsInSecondsWithAFullJournal) {
   StartWithFullJournal(lake, 256'000'000, 5);
 }
 
-TEST(AgentDoor, SaysWhatStandsBeforeTheEndOfWhatItHas) {
-  TestLake lake("door_anchors");
-  ASSERT_TRUE(lake.Open().ok());
-  const std::string payload = TestLake::Line("w1", 0);
-  agent_wire::BatchHeader header = TestLake::Header("w1", 0, payload, 1);
-  header.anchor = {20, ~uint64_t{7}};
-  const codec::TailHash anchor = header.anchor;
-  EXPECT_EQ(lake.Send(header, payload)->anchor, codec::TailHash{});
-  const std::string more = payload + TestLake::Line("w1", payload.size());
-  agent_wire::BatchHeader longer = TestLake::Header("w1", 0, more, 2);
-  longer.anchor = {20, 8};
-  agent_wire::BatchHeader behind = TestLake::Header("w1", more.size(), payload, 1);
-  for (const char* known_by : {"memory", "the journal", "the catalog"}) {
-    SCOPED_TRACE(known_by);
-    auto answer = lake.Send(header, payload);
-    EXPECT_EQ(answer->kind, BatchAnswer::Kind::kDuplicate);
-    EXPECT_EQ(answer->anchor, anchor);
-    answer = lake.Send(longer, more);
-    EXPECT_EQ(answer->kind, BatchAnswer::Kind::kStraddles);
-    EXPECT_EQ(answer->offset, payload.size());
-    EXPECT_EQ(answer->anchor, anchor);
-    EXPECT_EQ(lake.Send(behind, payload)->kind, BatchAnswer::Kind::kGap);
-    if (known_by == std::string_view("the journal")) {
-      ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
-    }
-    lake.Kill();
-    ASSERT_TRUE(lake.Open().ok());
-  }
-  // Of a sender that knows no anchors, what straddles is stored, and then there is none.
-  longer.anchor = {};
-  EXPECT_EQ(lake.Send(longer, more)->kind, BatchAnswer::Kind::kStored);
-  EXPECT_EQ(lake.Send(longer, more)->anchor, codec::TailHash{});
-  ASSERT_TRUE(lake.landing().FlushAll(kTimeout).ok());
-  EXPECT_EQ(lake.Ask("SELECT count(*) || ' ' || count(DISTINCT path) FROM raw.web_log"), "2 2");
-  EXPECT_EQ(lake.catalog().ListWatermarks("web_log")->at(0).anchor, codec::TailHash{});
-}
-
 // A line is told by them, in the tables and in the catalog.
 TEST(AgentDoor, HostAndFileIdMustBeUtf8) {
   TestLake lake("door_names");

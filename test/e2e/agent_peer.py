@@ -40,13 +40,6 @@ def decode(data):
     for _ in range(count):
         length, at = varint(data, at)
         header["records"].append(length)
-    if flags & 2:
-        header["line_begin"], at = varint(data, at)
-    header["anchor"] = {}
-    if flags & 4:
-        length, at = varint(data, at)
-        header["anchor"] = {"anchor_length": length, "anchor_hash": data[at:at + 8][::-1].hex()}
-        at += 8
     assert at == PREFIX.size + header_size
     payload = zstandard.ZstdDecompressor().decompress(data[at:], max_output_size=size)
     assert len(payload) == size == header["end"] - header["begin"]
@@ -60,7 +53,6 @@ class Peer:
         self.lock = threading.Lock()
         self.files = {}  # (host, file id) -> bytearray, from the first offset seen
         self.first = {}
-        self.anchors = {}
         self.headers = []
         self.faults, self.key, self.discard = faults, key, discard
         self.random = random.Random(seed)
@@ -108,13 +100,11 @@ class Peer:
             if key not in self.files:
                 self.files[key], self.first[key] = bytearray(), header["begin"]
             mark = self.first[key] + len(self.files[key])
-            anchor = self.anchors.get(key, {})
-            if header["end"] <= mark and self.files[key]:
-                return 200, {"status": "duplicate", "next_offset": mark, **anchor}
-            if header["begin"] > mark or (header["begin"] < mark and anchor):
-                return 409, {"expected_offset": mark, **anchor}
+            if header["begin"] > mark:
+                return 409, {"expected_offset": mark}
+            if header["end"] <= mark:
+                return 200, {"status": "duplicate", "next_offset": mark}
             self.files[key] += payload[mark - header["begin"]:]
-            self.anchors[key] = header["anchor"]
             return 200, {"status": "stored", "next_offset": header["end"]}
 
     def answer(self, door, status, body, retry_after=None):

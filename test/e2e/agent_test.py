@@ -63,25 +63,8 @@ class Agent(harness.Case):
         self.assertIn("clean=true", agent.tail())
         self.shop.wait_rows("raw.web_log", number)
 
-    def test_files_of_one_host_that_begin_alike_are_both_there_whoever_reads_them(self):
-        other = self.work / "other.log"
-        first, second = ([harness.log_line(number, "w1") for number in (0, *numbers)]
-                         for numbers in (range(1, 300), range(1000, 1800)))
-        self.append("".join(first))
-        self.append("".join(second), other)
-        expected = sorted(line.rstrip("\n") for line in first + second)
-        # The third has lost its state; the server knows the files from its journal, then its catalog.
-        for name, path, count in (("one", self.log_file, 300), ("two", other, 1100), ("three", other, 1100)):
-            done, _ = self.once(name, path, host="w1")
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertEqual("file.told_apart" in done.stderr, name != "one", done.stderr)
-            self.shop.wait_rows("raw.web_log", count)
-            self.shop.server.kill()
-            self.shop.start()
-        self.assertEqual(self.lines(), expected)
-
-    def once(self, name, path=None, **settings):
-        agent = self.agent(self.shop, name, [path or self.log_file], **settings)
+    def once(self, name, **settings):
+        agent = self.agent(self.shop, name, [self.log_file], **settings)
         began = time.monotonic()
         status = subprocess.run([*agent.command, "--once"], capture_output=True, text=True,
                                 timeout=120, check=False)

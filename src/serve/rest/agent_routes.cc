@@ -1,13 +1,10 @@
 #include "serve/rest/agent_routes.h"
 
-#include <fmt/format.h>
-
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "agent_wire/batch.h"
-#include "base/bytes.h"
 
 namespace tarn::serve::rest {
 namespace {
@@ -16,23 +13,17 @@ namespace {
 // end of its key, and no 429, the status of the code, after which it would send the same again.
 http::Response AnswerOf(const lake::BatchAnswer& answer) {
   http::Response response;
-  const codec::TailHash& anchor = answer.anchor;
-  const std::string known = anchor.length == 0
-                                ? "}"
-                                : fmt::format(R"(,"anchor_length":{},"anchor_hash":"{}"}})",
-                                              anchor.length, ToHex64(anchor.hash));
   const std::string offset = std::to_string(answer.offset);
   switch (answer.kind) {
     case lake::BatchAnswer::Kind::kStored:
       response.body = R"({"status":"stored","next_offset":)" + offset + "}";
       break;
     case lake::BatchAnswer::Kind::kDuplicate:
-      response.body = R"({"status":"duplicate","next_offset":)" + offset + known;
+      response.body = R"({"status":"duplicate","next_offset":)" + offset + "}";
       break;
     case lake::BatchAnswer::Kind::kGap:
-    case lake::BatchAnswer::Kind::kStraddles:
       response.status = 409;
-      response.body = R"({"expected_offset":)" + offset + known;
+      response.body = R"({"expected_offset":)" + offset + "}";
       break;
     case lake::BatchAnswer::Kind::kOverLimit:
       return http::ErrorResponse(422, TraitsOf(Code::kResourceExhausted).name, answer.reason);
