@@ -8,6 +8,7 @@
 
 #include "auth/authenticator.h"
 #include "auth/tls_settings.h"
+#include "base/bytes.h"
 #include "codec/hash.h"
 #include "os/posix_file_system.h"
 
@@ -308,6 +309,69 @@ TEST_F(AuthenticatorTest, ReportsFailuresOnceAMinute) {
   ASSERT_EQ(reports_.size(), 2U);
   EXPECT_EQ(reports_[1].failures, 1000U);
   EXPECT_EQ(reports_[1].last_peer, "last");
+}
+
+// A request that a key's AWS credentials sign; made by hand, without the canonical form's code.
+class SignedRequestTest : public AuthenticatorTest {
+ protected:
+  SignedRequest Sign(const AwsCredentials& aws) {
+    const std::string scope = date_.substr(0, 8) + "/eu-west-1/firehose/aws4_request";
+    const std::string canonical = "POST\n/\n\nhost:h\nx-amz-date:" + date_ +
+                                  "\n\nhost;x-amz-date\n" + ToHex(codec::Sha256(body_));
+    std::string key = "AWS4" + aws.secret_access_key;
+    for (const std::string& part : {date_.substr(0, 8), std::string("eu-west-1"),
+                                    std::string("firehose"), std::string("aws4_request")}) {
+      key = codec::HmacSha256(key, part);
+    }
+    authorization_ = "AWS4-HMAC-SHA256 Credential=" + aws.access_key_id + "/" + scope +
+                     ", SignedHeaders=host;x-amz-date, Signature=" +
+                     ToHex(codec::HmacSha256(key, "AWS4-HMAC-SHA256\n" + date_ + "\n" + scope +
+                                                      "\n" + ToHex(codec::Sha256(canonical))));
+    return {"POST",      "/",
+            "",          {{"Host", "h"}, {"X-Amz-Date", date_}, {"Authorization", authorization_}},
+            body_,       "10.0.0.9",
+            std::nullopt};
+  }
+
+  std::string date_ = "19700101T000000Z";
+  std::string body_ = "{}";
+  std::string authorization_;
+  const SigningRules rules_{.service = "firehose"};
+  const AwsCredentials aws_ = *ring_.CreateAws("web-1", random_);
+};
+
+TEST_F(SignedRequestTest, IsThatOfTheKeyUntilItIsRevoked) {
+  const SignedRequest request = Sign(aws_);
+  EXPECT_FALSE(std::holds_alternative<SignedCaller>(authenticator_.CheckSigned(request, rules_)));
+  authenticator_.Replace(ring_);
+  const auto verdict = authenticator_.CheckSigned(request, rules_);
+  ASSERT_TRUE(std::holds_alternative<SignedCaller>(verdict));
+  EXPECT_EQ(std::get<SignedCaller>(verdict).principal.name, "web-1");
+  EXPECT_TRUE(
+      std::holds_alternative<SignedCaller>(authenticator_.CheckSignedHead(request, rules_)));
+  EXPECT_TRUE(authenticator_.Check("Bearer " + key_, "p").ok());
+  EXPECT_FALSE(authenticator_.Check("Bearer " + aws_.secret_access_key, "p").ok());
+  ASSERT_TRUE(ring_.Revoke("web-1").ok());
+  authenticator_.Replace(ring_);
+  EXPECT_EQ(std::get<SignatureFailure>(authenticator_.CheckSigned(request, rules_)).fault,
+            SignatureFault::kUnknownKey);
+}
+
+TEST_F(SignedRequestTest, CountsAmongTheFailuresThatAreReported) {
+  authenticator_.Replace(ring_);
+  SignedRequest request = Sign(aws_);
+  request.body = "other";
+  EXPECT_FALSE(std::holds_alternative<SignedCaller>(authenticator_.CheckSigned(request, rules_)));
+  ASSERT_EQ(reports_.size(), 1U);
+  EXPECT_EQ(reports_[0].last_peer, "10.0.0.9");
+  EXPECT_NE(reports_[0].last_reason.find("does not match"), std::string::npos);
+  EXPECT_FALSE(authenticator_.Check("Bearer x", "p").ok());
+  clock_.Advance(6 * 60'000'000);
+  EXPECT_FALSE(
+      std::holds_alternative<SignedCaller>(authenticator_.CheckSignedHead(request, rules_)));
+  ASSERT_EQ(reports_.size(), 2U);
+  EXPECT_EQ(reports_[1].failures, 2U);
+  EXPECT_NE(reports_[1].last_reason.find("Signature expired"), std::string::npos);
 }
 
 class LoadTlsTest : public testing::Test {
