@@ -143,6 +143,16 @@ TEST(DecodeAwsChunked, HoldsTheChunksToTheirAnnouncedSum) {
   }
 }
 
+TEST(DecodeAwsChunked, SaysWhichBoundAChunkPasses) {
+  const auto message = [](std::string_view body, uint64_t payload_bytes) {
+    return DecodeAwsChunked(body, UnsignedRules(payload_bytes)).error().message();
+  };
+  EXPECT_EQ(message("5\r\nhello\r\n2\r\n12\r\n", 6),
+            "aws-chunked body, byte 13: chunks hold more than x-amz-decoded-content-length");
+  EXPECT_EQ(message("5\r\nhello\r\nff\r\n12\r\n", 7),
+            "aws-chunked body, byte 14: a chunk is longer than the rest of the body");
+}
+
 TEST(DecodeAwsChunked, TakesUnsignedChunksWithTheirTrailer) {
   const ChunkedRules rules = UnsignedRules(5);
   for (const char* end : {"0\r\nx-amz-checksum-crc32:AAAAAA==\r\n\r\n",
@@ -167,6 +177,23 @@ TEST(DecodeAwsChunked, TakesUnsignedChunksWithTheirTrailer) {
   }
 }
 
+TEST(DecodeAwsChunked, BoundsTrailers) {
+  const auto with_value = [](size_t size) {
+    return "0\r\nx-amz-checksum-crc32:" + std::string(size, 'A') + "\r\n\r\n";
+  };
+  EXPECT_TRUE(DecodeAwsChunked(with_value(1'000), UnsignedRules(0)).ok());
+  EXPECT_EQ(CodeOf(with_value(1'100), UnsignedRules(0)), Code::kInvalidArgument);
+  ChunkedRules rules = Rules(ChunkedForm::kUnsignedTrailer, 0);
+  std::string body = "0\r\n";
+  for (int i = 0; i < 16; ++i) {
+    rules.trailers.push_back("x-" + std::to_string(i));
+    body += rules.trailers.back() + ":1\r\n";
+  }
+  EXPECT_TRUE(DecodeAwsChunked(body, rules).ok());
+  rules.trailers.emplace_back("x-16");
+  EXPECT_EQ(CodeOf(body + "x-16:1\r\n", rules), Code::kInvalidArgument);
+}
+
 TEST(DecodeAwsChunked, ChecksTheSignatureOfTrailers) {
   ChunkedRules rules = Rules(ChunkedForm::kSignedTrailer, 5);
   rules.trailers = {"x-amz-b", "x-amz-a"};
@@ -184,6 +211,11 @@ TEST(DecodeAwsChunked, ChecksTheSignatureOfTrailers) {
   EXPECT_EQ(CodeOf(good.substr(0, signature), rules), Code::kInvalidArgument);
   body = good;
   body.insert(body.size() - 2, "x-amz-c:1\r\n");
+  EXPECT_EQ(CodeOf(body, rules), Code::kInvalidArgument);
+  // Announced and signed, but behind the signature.
+  const size_t second = good.find("X-Amz-A:1\r\n");
+  body = good;
+  body.erase(second, 11).insert(body.size() - 2, "X-Amz-A:1\r\n");
   EXPECT_EQ(CodeOf(body, rules), Code::kInvalidArgument);
   // Signed chunks alone are no signed trailer.
   EXPECT_FALSE(DecodeAwsChunked(Chunks(rules).Add("hello").Add("").End(), rules).ok());

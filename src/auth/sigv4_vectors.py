@@ -34,8 +34,8 @@ def vector(name, service, method, url, headers, body, **more):
             "headers": headers, "body_hex": body.hex(), **more}
 
 
-def signed(name, url="https://firehose.eu-west-1.amazonaws.com/", method="POST", headers=(), body=b"", service="firehose",
-           region="eu-west-1", signer=botocore.auth.SigV4Auth):
+def signed(name, url="https://firehose.eu-west-1.amazonaws.com/", method="POST", headers=(), body=b"",
+           service="firehose", region="eu-west-1", signer=botocore.auth.SigV4Auth):
     request = botocore.awsrequest.AWSRequest(method=method, url=url, data=body)
     for field in headers:
         request.headers.add_header(*field)
@@ -100,8 +100,8 @@ def plain():
     for path in ("/a/b", "/a//b", "//", "/./a", "/a/./b/", "/a/../b", "/../a", "/a/b/..", "/%E1%88%B4", "/a%20b/c+d",
                  "/%2F/%2e%2E/x", "/a;b=c,d", "/~tilde-_.", "/!$&'()*:@", "/%25", "/a%2520b"):
         yield signed(f"path {path}", url="https://h.example" + path, method="GET")
-    for query in ("a=1", "b=2&a=1", "a=2&a=1&a", "a=1&a-b=1&a.b=1&aB=1&A=1", "k=%20%2B%2F%3D", "%E1%88%B4=bar", "empty=", "empty",
-                  "a=~-._", "Action=ListUsers&Version=2010-05-08", "a=%2A%27%28%29", "a0=1&a%20=1&a=1"):
+    for query in ("a=1", "b=2&a=1", "a=2&a=1&a", "a=1&a-b=1&a.b=1&aB=1&A=1", "k=%20%2B%2F%3D", "%E1%88%B4=bar", "empty=",
+                  "empty", "a=~-._", "Action=ListUsers&Version=2010-05-08", "a=%2A%27%28%29", "a0=1&a%20=1&a=1"):
         yield signed(f"query {query}", url="https://h.example/?" + query, method="GET")
     for method in ("GET", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS"):
         yield signed(f"method {method}", method=method)
@@ -115,8 +115,8 @@ def of_s3():
                  signer=botocore.auth.S3SigV4Auth)
     yield called("S3 put_object", "s3", "put_object", Bucket="b", Key="k ü/+", Body=b"hello" * 1000,
                  payload=b"hello" * 1000)
-    yield called("S3 put_object in pieces", "s3", "put_object", Bucket="b", Key="k", Body=io.BytesIO(b"0123456789" * 500),
-                 ChecksumAlgorithm="SHA256", payload=b"0123456789" * 500)
+    yield called("S3 put_object in pieces", "s3", "put_object", Bucket="b", Key="k",
+                 Body=io.BytesIO(b"0123456789" * 500), ChecksumAlgorithm="SHA256", payload=b"0123456789" * 500)
     yield called("S3 put_object of nothing", "s3", "put_object", Bucket="b", Key="k", Body=io.BytesIO(b""), payload=b"")
     yield called("S3 put_object over http", "s3", "put_object", endpoint="http://127.0.0.1:9000", Bucket="b", Key="k",
                  Body=b"hello")
@@ -136,7 +136,8 @@ def in_query():
     yield presigned("presigned", "https://h.example/")
     yield presigned("presigned with a query", "https://h.example/a%20b?z=1&a=%20%2B&A=x", expires=1)
     yield presigned("presigned for a week", "https://h.example/", expires=604800)
-    yield presigned("presigned with headers", "https://h.example/x", headers=[("X-Amz-Meta-A", " a  b "), ("Range", "bytes=0-9")])
+    yield presigned("presigned with headers", "https://h.example/x",
+                    headers=[("X-Amz-Meta-A", " a  b "), ("Range", "bytes=0-9")])
     yield presigned("presigned for S3", "https://s3.amazonaws.com/bucket/a//b", service="s3",
                     signer=botocore.auth.S3SigV4QueryAuth)
 
