@@ -20,46 +20,21 @@ struct KeysOptions {
   std::string name;
   std::string role = "ingest";
   std::vector<std::string> sources;
-  bool aws = false;
   bool json = false;
-};
-
-// What is shown of a key once, when it is made.
-struct NewKey {
-  std::string text;
-  std::optional<auth::AwsCredentials> aws;
 };
 
 constexpr std::string_view kReloadHint = "A running server takes it up within a second.";
 
-codec::Json ToJson(const auth::Principal& principal) {
+// `key`: the key itself, where it has just been made.
+codec::Json ToJson(const auth::Principal& principal, const std::string* key) {
   codec::Json json;
   json.Set("name", principal.name);
   json.Set("role", auth::RoleName(principal.role));
   codec::Json::Array sources;  // none: all
   for (const std::string& source : principal.sources) sources.emplace_back(source);
   json.Set("sources", std::move(sources));
+  if (key != nullptr) json.Set("key", *key);
   return json;
-}
-
-void Show(const NewKey& key, const auth::Principal& principal, bool as_json) {
-  if (as_json) {
-    codec::Json json = ToJson(principal);
-    json.Set("key", key.text);
-    if (key.aws) {
-      json.Set("aws_access_key_id", key.aws->access_key_id);
-      json.Set("aws_secret_access_key", key.aws->secret_access_key);
-    }
-    fmt::print("{}\n", codec::DumpJson(json));
-    return;
-  }
-  fmt::print("{}\n", key.text);
-  // As ~/.aws/credentials has them.
-  if (key.aws) {
-    fmt::print("aws_access_key_id = {}\naws_secret_access_key = {}\n", key.aws->access_key_id,
-               key.aws->secret_access_key);
-  }
-  fmt::print(stderr, "Shown this once. {}\n", kReloadHint);
 }
 
 Status RequireSources(const Project& project, const std::vector<std::string>& wanted) {
@@ -75,13 +50,11 @@ Status CreateKey(Context& context, const KeysOptions& options) {
   TARN_ASSIGN_OR_RETURN(const Project project, ProjectOf(context, options.folder));
   TARN_TRY(RequireSources(project, options.sources));
   TARN_ASSIGN_OR_RETURN(const auth::Role role, auth::ParseRole(options.role));
-  const auth::Principal principal{options.name, role, options.sources};
-  NewKey key;
+  std::string key;
   const bool lost = KeysLost(context.machine, project);
   TARN_TRY(ChangeKeys(context.machine, project, [&](auth::KeyRing& ring) -> Status {
-    TARN_ASSIGN_OR_RETURN(key.text, ring.Create(principal, context.machine.random));
-    if (!options.aws) return {};
-    TARN_ASSIGN_OR_RETURN(key.aws, ring.CreateAws(principal.name, context.machine.random));
+    TARN_ASSIGN_OR_RETURN(
+        key, ring.Create({options.name, role, options.sources}, context.machine.random));
     return {};
   }));
   if (lost) {
@@ -90,7 +63,12 @@ Status CreateKey(Context& context, const KeysOptions& options) {
                "ones, unless you restore the file\n",
                project.keys_file());
   }
-  Show(key, principal, options.json);
+  if (options.json) {
+    fmt::print("{}\n", codec::DumpJson(ToJson({options.name, role, options.sources}, &key)));
+  } else {
+    fmt::print("{}\n", key);
+    fmt::print(stderr, "Shown this once. {}\n", kReloadHint);
+  }
   // Last: should it fail, the key was shown.
   return lost ? EnsureLocalKey(context.machine, project) : Status();
 }
@@ -119,18 +97,15 @@ Status ListKeys(Context& context, const KeysOptions& options) {
   if (options.json) {
     codec::Json::Array list;
     for (const auth::KeyRing::Key& key : ring.keys()) {
-      codec::Json one = ToJson(key.principal);
-      if (key.aws) one.Set("aws_access_key_id", key.aws->access_key_id);
-      list.push_back(std::move(one));
+      list.emplace_back(ToJson(key.principal, nullptr));
     }
     fmt::print("{}\n", codec::DumpJson(list, true));
     return {};
   }
-  TextTable table({"name", "role", "sources", "aws access key id"});
+  TextTable table({"name", "role", "sources"});
   for (const auth::KeyRing::Key& key : ring.keys()) {
     table.Add({key.principal.name, std::string(auth::RoleName(key.principal.role)),
-               key.principal.sources.empty() ? "all" : Join(key.principal.sources, ", "),
-               key.aws ? key.aws->access_key_id : "-"});
+               key.principal.sources.empty() ? "all" : Join(key.principal.sources, ", ")});
   }
   fmt::print("{}", table.Print());
   return {};
@@ -163,17 +138,12 @@ void AddKeys(CLI::App& app, Context& context, Run& run) {
       ->capture_default_str();
   create->add_option("--source", options->sources, "Sources an ingest key may send (default: all)")
       ->type_name(std::string(kSourceWord));
-  create->add_flag(
-      "--aws", options->aws,
-      "With an access key id and a secret for clients of AWS that sign their requests");
   create->add_flag("--json", options->json, "As JSON");
   create->footer(
       "Examples:\n  tarn keys create web-1 shop --role ingest --source web_log > web-1.key\n"
-      "  tarn keys create kinesis-1 shop --role ingest --aws\n"
       "  tarn keys create dashboard shop --role reader --json");
   CLI::App* list =
-      add("list", "List keys by name; keys and secrets are shown when they are made, only", "",
-          ListKeys);
+      add("list", "List keys by name; the keys themselves are kept nowhere", "", ListKeys);
   list->add_flag("--json", options->json, "As JSON");
   list->footer("Examples:\n  tarn keys list shop\n  tarn keys list shop --json");
   add("revoke", "Make a key worthless", kKeyWord, RevokeKey)

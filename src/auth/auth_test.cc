@@ -8,7 +8,6 @@
 
 #include "auth/authenticator.h"
 #include "auth/tls_settings.h"
-#include "base/bytes.h"
 #include "codec/hash.h"
 #include "os/posix_file_system.h"
 
@@ -128,8 +127,7 @@ TEST(KeyRing, SaysWhatIsWrongWithAFileAndNeverTakesAPart) {
            std::string(""),
            std::string("{"),
            std::string(R"({"keys":[]})"),
-           std::string(R"({"version":0,"keys":[]})"),
-           std::string(R"({"version":3,"keys":[]})"),
+           std::string(R"({"version":2,"keys":[]})"),
            std::string(R"({"version":1})"),
            R"({"version":1,"keys":[)" + good + R"(,{"name":"b"}]})",
            std::string(R"({"version":1,"keys":[{"name":"b","role":"admin","sha256":"aa"}]})"),
@@ -160,95 +158,6 @@ TEST(KeyRing, RefusesDoubleNamesBadNamesAndIdleSources) {
   EXPECT_EQ(ring.Revoke("other").error().code(), Code::kNotFound);
   EXPECT_TRUE(ring.Revoke("web").ok());
   EXPECT_TRUE(ring.keys().empty());
-}
-
-TEST(KeyRing, GivesAKeyAwsCredentialsThatGoWithIt) {
-  TemporaryFolder folder;
-  os::FileSystem& files = folder.files;
-  const std::string path = folder / "keys.json";
-  os::SystemRandom random;
-  KeyRing ring;
-  ASSERT_TRUE(ring.Create({"old", Role::kReader, {}}, random).ok());
-  ASSERT_TRUE(ring.Save(files, path).ok());
-  EXPECT_NE(files.ReadFile(path)->find("\"version\": 1,"), std::string::npos);
-  const auto key = ring.Create({"web-1", Role::kIngest, {"web"}}, random);
-  const auto aws = ring.CreateAws("web-1", random);
-  ASSERT_TRUE(aws.ok());
-  EXPECT_EQ(ring.CreateAws("web-1", random).error().code(), Code::kAlreadyExists);
-  EXPECT_EQ(ring.CreateAws("other", random).error().code(), Code::kNotFound);
-  ASSERT_TRUE(ring.Save(files, path).ok());
-  const auto text = files.ReadFile(path);
-  EXPECT_NE(text->find("\"version\": 2,"), std::string::npos) << "an older Tarn must refuse it";
-  EXPECT_EQ(text->find(key->substr(12)), std::string::npos) << "the key itself is never kept";
-  EXPECT_EQ(files.Stat(path)->mode, 0600U);
-
-  auto loaded = KeyRing::Load(files, path);
-  ASSERT_TRUE(loaded.ok()) << loaded.error().ToString();
-  const KeyRing::Key* found = loaded->FindAws(aws->access_key_id);
-  ASSERT_NE(found, nullptr);
-  EXPECT_EQ(found->principal.name, "web-1");
-  EXPECT_EQ(found->principal.sources, std::vector<std::string>{"web"});
-  EXPECT_EQ(found->aws->secret_access_key, aws->secret_access_key);
-  EXPECT_EQ(loaded->FindAws(""), nullptr);
-  EXPECT_FALSE(loaded->Knows(aws->secret_access_key)) << "no key of its own";
-  ASSERT_TRUE(loaded->Revoke("web-1").ok());
-  EXPECT_EQ(loaded->FindAws(aws->access_key_id), nullptr);
-  ASSERT_TRUE(loaded->Save(files, path).ok());
-  EXPECT_NE(files.ReadFile(path)->find("\"version\": 1,"), std::string::npos);
-}
-
-TEST(KeyRing, MakesAwsCredentialsOfTheirForm) {
-  os::SystemRandom random;
-  KeyRing ring;
-  std::set<std::string> ids;
-  std::set<std::string> secrets;
-  for (int i = 0; i < 100; ++i) {
-    const std::string name = std::to_string(i);
-    ASSERT_TRUE(ring.Create({name, Role::kIngest, {}}, random).ok());
-    const auto aws = ring.CreateAws(name, random);
-    ASSERT_TRUE(aws.ok());
-    EXPECT_TRUE(aws->access_key_id.starts_with("TARN"));
-    EXPECT_EQ(aws->access_key_id.size(), 20U);
-    EXPECT_EQ(aws->access_key_id.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", 4),
-              std::string::npos);
-    EXPECT_EQ(aws->secret_access_key.size(), 40U);
-    EXPECT_EQ(aws->secret_access_key.find_first_not_of(
-                  "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"),
-              std::string::npos);
-    ids.insert(aws->access_key_id);
-    secrets.insert(aws->secret_access_key);
-  }
-  EXPECT_EQ(ids.size(), 100U);
-  EXPECT_EQ(secrets.size(), 100U);
-}
-
-TEST(KeyRing, RefusesAwsCredentialsThatAreNotWhole) {
-  TemporaryFolder folder;
-  os::FileSystem& files = folder.files;
-  const std::string path = folder / "keys.json";
-  const std::string id = "TARNABCDEFGHIJKL2345";
-  const std::string secret(40, 's');
-  const auto load = [&](const std::string& members, std::string_view second = "") {
-    const std::string start =
-        R"("role":"ingest","sha256":")" + std::string(64, 'a') + R"(",)" + members;
-    std::string text = R"({"version":2,"keys":[{"name":"a",)" + start + "}";
-    if (!second.empty()) text += R"(,{"name":"b",)" + start + "}";
-    EXPECT_TRUE(files.WriteFileAtomically(path, text + "]}").ok());
-    return KeyRing::Load(files, path);
-  };
-  const auto both = [](const std::string& one, const std::string& other) {
-    return R"("aws_access_key_id":")" + one + R"(","aws_secret_access_key":")" + other + R"(")";
-  };
-  EXPECT_TRUE(load(both(id, secret)).ok());
-  for (const std::string& members :
-       {R"("aws_access_key_id":")" + id + R"(")", R"("aws_secret_access_key":")" + secret + R"(")",
-        both(id, ""), both("", secret), both(id.substr(1), secret),
-        both("AKIA" + id.substr(4), secret), both("TARN0000000000000000", secret),
-        both(id, secret + "s"), both(id, secret.substr(1)), both(id, std::string(39, 's') + "/"),
-        both(id + "2", secret)}) {
-    EXPECT_EQ(load(members).error().code(), Code::kDataLoss) << members;
-  }
-  EXPECT_EQ(load(both(id, secret), "twice").error().code(), Code::kDataLoss);
 }
 
 class AuthenticatorTest : public testing::Test {
@@ -309,69 +218,6 @@ TEST_F(AuthenticatorTest, ReportsFailuresOnceAMinute) {
   ASSERT_EQ(reports_.size(), 2U);
   EXPECT_EQ(reports_[1].failures, 1000U);
   EXPECT_EQ(reports_[1].last_peer, "last");
-}
-
-// A request that a key's AWS credentials sign; made by hand, without the canonical form's code.
-class SignedRequestTest : public AuthenticatorTest {
- protected:
-  SignedRequest Sign(const AwsCredentials& aws) {
-    const std::string scope = date_.substr(0, 8) + "/eu-west-1/firehose/aws4_request";
-    const std::string canonical = "POST\n/\n\nhost:h\nx-amz-date:" + date_ +
-                                  "\n\nhost;x-amz-date\n" + ToHex(codec::Sha256(body_));
-    std::string key = "AWS4" + aws.secret_access_key;
-    for (const std::string& part : {date_.substr(0, 8), std::string("eu-west-1"),
-                                    std::string("firehose"), std::string("aws4_request")}) {
-      key = codec::HmacSha256(key, part);
-    }
-    authorization_ = "AWS4-HMAC-SHA256 Credential=" + aws.access_key_id + "/" + scope +
-                     ", SignedHeaders=host;x-amz-date, Signature=" +
-                     ToHex(codec::HmacSha256(key, "AWS4-HMAC-SHA256\n" + date_ + "\n" + scope +
-                                                      "\n" + ToHex(codec::Sha256(canonical))));
-    return {"POST",      "/",
-            "",          {{"Host", "h"}, {"X-Amz-Date", date_}, {"Authorization", authorization_}},
-            body_,       "10.0.0.9",
-            std::nullopt};
-  }
-
-  std::string date_ = "19700101T000000Z";
-  std::string body_ = "{}";
-  std::string authorization_;
-  const SigningRules rules_{.service = "firehose"};
-  const AwsCredentials aws_ = *ring_.CreateAws("web-1", random_);
-};
-
-TEST_F(SignedRequestTest, IsThatOfTheKeyUntilItIsRevoked) {
-  const SignedRequest request = Sign(aws_);
-  EXPECT_FALSE(std::holds_alternative<SignedCaller>(authenticator_.CheckSigned(request, rules_)));
-  authenticator_.Replace(ring_);
-  const auto verdict = authenticator_.CheckSigned(request, rules_);
-  ASSERT_TRUE(std::holds_alternative<SignedCaller>(verdict));
-  EXPECT_EQ(std::get<SignedCaller>(verdict).principal.name, "web-1");
-  EXPECT_TRUE(
-      std::holds_alternative<SignedCaller>(authenticator_.CheckSignedHead(request, rules_)));
-  EXPECT_TRUE(authenticator_.Check("Bearer " + key_, "p").ok());
-  EXPECT_FALSE(authenticator_.Check("Bearer " + aws_.secret_access_key, "p").ok());
-  ASSERT_TRUE(ring_.Revoke("web-1").ok());
-  authenticator_.Replace(ring_);
-  EXPECT_EQ(std::get<SignatureFailure>(authenticator_.CheckSigned(request, rules_)).fault,
-            SignatureFault::kUnknownKey);
-}
-
-TEST_F(SignedRequestTest, CountsAmongTheFailuresThatAreReported) {
-  authenticator_.Replace(ring_);
-  SignedRequest request = Sign(aws_);
-  request.body = "other";
-  EXPECT_FALSE(std::holds_alternative<SignedCaller>(authenticator_.CheckSigned(request, rules_)));
-  ASSERT_EQ(reports_.size(), 1U);
-  EXPECT_EQ(reports_[0].last_peer, "10.0.0.9");
-  EXPECT_NE(reports_[0].last_reason.find("does not match"), std::string::npos);
-  EXPECT_FALSE(authenticator_.Check("Bearer x", "p").ok());
-  clock_.Advance(6 * 60'000'000);
-  EXPECT_FALSE(
-      std::holds_alternative<SignedCaller>(authenticator_.CheckSignedHead(request, rules_)));
-  ASSERT_EQ(reports_.size(), 2U);
-  EXPECT_EQ(reports_[1].failures, 2U);
-  EXPECT_NE(reports_[1].last_reason.find("Signature expired"), std::string::npos);
 }
 
 class LoadTlsTest : public testing::Test {

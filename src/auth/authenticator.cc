@@ -83,39 +83,7 @@ Result<Principal> Authenticator::Check(std::optional<std::string_view> authoriza
   return *std::move(found);
 }
 
-SignatureVerdict Authenticator::CheckSigned(const SignedRequest& request,
-                                            const SigningRules& rules) {
-  return Reported(auth::CheckSigned(request, rules, clock_.Now(),
-                                    [this](std::string_view id) { return FindAws(id); }),
-                  request.peer);
-}
-
-SignatureVerdict Authenticator::CheckSignedHead(const SignedRequest& request,
-                                                const SigningRules& rules) {
-  return Reported(auth::CheckSignedHead(request, rules, clock_.Now(),
-                                        [this](std::string_view id) { return FindAws(id); }),
-                  request.peer);
-}
-
-std::optional<AwsIdentity> Authenticator::FindAws(std::string_view access_key_id) {
-  os::MutexLock lock(mutex_);
-  const KeyRing::Key* key = ring_.FindAws(access_key_id);
-  if (key == nullptr) return std::nullopt;
-  return AwsIdentity{key->principal, key->aws->secret_access_key};
-}
-
-SignatureVerdict Authenticator::Reported(SignatureVerdict verdict, std::string_view peer) {
-  if (const auto* failure = std::get_if<SignatureFailure>(&verdict))
-    CountFailure(peer, failure->message);
-  return verdict;
-}
-
 Error Authenticator::Fail(std::string_view peer, std::string reason) {
-  CountFailure(peer, reason);
-  return Unauthenticated(std::move(reason));
-}
-
-void Authenticator::CountFailure(std::string_view peer, const std::string& reason) {
   std::optional<FailureReport> due;
   {
     os::MutexLock lock(mutex_);
@@ -129,6 +97,7 @@ void Authenticator::CountFailure(std::string_view peer, const std::string& reaso
     }
   }
   if (due && report_) report_(*due);
+  return Unauthenticated(std::move(reason));
 }
 
 }  // namespace tarn::auth

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "auth/api_key.h"
-#include "auth/sigv4.h"
 #include "base/result.h"
 #include "os/clock.h"
 #include "os/mutex.h"
@@ -24,7 +23,7 @@ struct FailureReport {
   std::string last_reason;
 };
 
-// Says who sent a request, by its key or by its AWS signature. Thread-safe.
+// Says who sent a request, by its Authorization header. Thread-safe.
 class Authenticator {
  public:
   // Called outside any lock, on the thread that asked. `clock` must outlive this.
@@ -36,18 +35,10 @@ class Authenticator {
   // which keys exist.
   Result<Principal> Check(std::optional<std::string_view> authorization, std::string_view peer);
 
-  // Of a request that a client of AWS signed; see auth/sigv4.h for both. What they refuse counts
-  // as a failure, too.
-  SignatureVerdict CheckSigned(const SignedRequest& request, const SigningRules& rules);
-  SignatureVerdict CheckSignedHead(const SignedRequest& request, const SigningRules& rules);
-
   // From now on these keys count, for new requests.
   void Replace(KeyRing ring);
 
  private:
-  std::optional<AwsIdentity> FindAws(std::string_view access_key_id);
-  SignatureVerdict Reported(SignatureVerdict verdict, std::string_view peer);
-  void CountFailure(std::string_view peer, const std::string& reason);
   Error Fail(std::string_view peer, std::string reason);
 
   const os::Clock& clock_;

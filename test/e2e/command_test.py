@@ -223,7 +223,6 @@ class Completion(harness.Case):
         self.expect(["tarn", "parse", "--format=vh"], "--format=vhost_combined")
         self.expect(["tarn", "quarantine", "replay", "--format", ""], *names)
         self.expect(["tarn", "keys", "create", "web-1", "--role", "in"], "ingest")
-        self.expect(["tarn", "keys", "create", "web-1", "--a"], "--aws")
         self.expect(["tarn", "init", "new", "--template", ""], "retail")
         self.expect(["tarn", "completion", "z"], "zsh")
         self.expect(["tarn", "help", "keys", "cr"], "create")
@@ -587,21 +586,6 @@ class Machines(harness.Case):
         listed = {key["name"]: key for key in self.json("keys", "list", shop)}
         self.assertEqual(listed["web-1"], {"name": "web-1", "role": "ingest", "sources": ["web_log"]})
         self.assertEqual(listed["admin"]["sources"], [])
-        made = self.json("keys", "create", "kinesis-1", shop, "--aws")
-        self.assertRegex(made["aws_access_key_id"], "^TARN[A-Z2-7]{16}$")
-        self.assertRegex(made["aws_secret_access_key"], "^[0-9A-Za-z]{40}$")
-        listed = {key["name"]: key for key in self.json("keys", "list", shop)}
-        self.assertEqual(listed["kinesis-1"], {"name": "kinesis-1", "role": "ingest", "sources": [],
-                                               "aws_access_key_id": made["aws_access_key_id"]})
-        self.assertNotIn("aws_access_key_id", listed["web-1"])
-        table = harness.tarn("keys", "list", shop).stdout
-        self.assertIn(made["aws_access_key_id"], table)
-        self.assertNotIn(made["aws_secret_access_key"], table)
-        said = harness.tarn("keys", "create", "kinesis-2", shop, "--aws").stdout.splitlines()
-        self.assertRegex(said[0], "^tarn_ingest_[0-9A-Za-z]{32}$")
-        self.assertRegex(said[1], "^aws_access_key_id = TARN[A-Z2-7]{16}$")
-        self.assertRegex(said[2], "^aws_secret_access_key = [0-9A-Za-z]{40}$")
-        self.assertEqual(len(said), 3)
         (shop / "tarn.yaml").write_text("name: e2e\nlisten:\n  prot: 1\n")
         problems = self.json("check", shop, status=2)["problems"]
         self.assertEqual(len(problems), 1)
